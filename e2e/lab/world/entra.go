@@ -1,0 +1,106 @@
+package world
+
+import "time"
+
+// Tenant is one Entra directory.
+type Tenant struct {
+	ID   string
+	Name string
+	Apps map[string]*App // by application object id
+}
+
+// App is an application with its service principal.
+type App struct {
+	ObjectID       string
+	AppID          string
+	DisplayName    string
+	Created        time.Time
+	SignInAudience string // AzureADMyOrg unless set
+	Notes          string
+	Tags           []string
+	Passwords      []*AppPassword
+	Keys           []*AppKey
+	FICs           []*FIC
+	Owners         []Principal
+	SP             *ServicePrincipal
+	NoPasswords    bool // an app management policy on this application forbids new passwords
+}
+
+// ServicePrincipal is an application's local object in the tenant.
+type ServicePrincipal struct {
+	ObjectID  string
+	Enabled   bool
+	Passwords []*AppPassword
+	Keys      []*AppKey
+}
+
+// Principal is a user or service principal that owns something.
+type Principal struct {
+	ObjectID    string
+	DisplayName string
+	UPN         string
+}
+
+// AppPassword is a client secret. Value is what the token endpoint compares.
+type AppPassword struct {
+	KeyID       string
+	DisplayName string
+	Value       string
+	Start, End  time.Time
+}
+
+// AppKey is a certificate. Usage is Verify, or Sign for SAML.
+type AppKey struct {
+	KeyID       string
+	DisplayName string
+	Usage       string
+	Type        string // AsymmetricX509Cert
+	Thumbprint  string // base64, customKeyIdentifier
+	Start, End  time.Time
+}
+
+// FIC is a federated identity credential. A flexible one has Expression and no Subject.
+type FIC struct {
+	ID          string
+	Name        string
+	Issuer      string
+	Subject     string
+	Audiences   []string
+	Description string
+	Expression  string
+	Created     time.Time // honoured only after Knobs.FICPropagation
+}
+
+// SignIn is one entry of the sign-in log.
+type SignIn struct {
+	ID             string
+	TenantID       string
+	Time           time.Time
+	AppID          string
+	AppName        string
+	SPID           string
+	CredentialType string // clientSecret, certificate, federatedIdentityCredential, none
+	KeyID          string
+	FICID          string
+	ErrorCode      int // 0 or the number of AADSTS…
+	FailureReason  string
+	IP             string
+	Resource       string
+}
+
+// Subscription is an Azure subscription.
+type Subscription struct {
+	ID       string
+	Name     string
+	TenantID string
+}
+
+// RoleAssignment is one Azure role held by a principal (object id of a service principal).
+type RoleAssignment struct {
+	ID          string
+	PrincipalID string
+	Role        string // the definition's name
+	RoleID      string // the definition's GUID
+	Scope       string
+	Created     time.Time
+}

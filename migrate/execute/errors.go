@@ -1,0 +1,21 @@
+package execute
+
+import "errors"
+
+// What can go wrong outside, as far as a step must react differently to it.
+var (
+	// ErrNotFound is returned for an object that does not exist or that the caller may not see.
+	ErrNotFound = errors.New("not found")
+	// ErrForbidden is returned where the caller may not do it.
+	ErrForbidden = errors.New("not permitted")
+	// ErrConflict is returned where the object has changed meanwhile or exists already.
+	ErrConflict = errors.New("conflict")
+	// ErrLimit is returned where a limit of the service is reached, such as 20 federated credentials.
+	ErrLimit = errors.New("limit reached")
+	// ErrPolicy is returned where a policy of the tenant or organisation forbids it.
+	ErrPolicy = errors.New("forbidden by policy")
+	// ErrRefused is returned where the service refuses the change and says that it changed nothing.
+	ErrRefused = errors.New("refused by the service")
+	// ErrUnknownOutcome is returned where a request was sent and no answer came: it may have taken effect.
+	ErrUnknownOutcome = errors.New("outcome unknown")
+)

@@ -1,0 +1,141 @@
+package execute
+
+import (
+	"context"
+	"time"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+)
+
+// Outside is every system that steps act on. The interfaces are declared here, where they are needed, and
+// implemented by the providers, which decide nothing: they carry out one change and say what they saw.
+//
+// Errors that a provider returns can be told apart by the sentinels below with errors.Is; a provider wraps
+// them with the object and the service's own words. After ErrUnknownOutcome the effect may or may not have
+// taken place: the step reads the world before it does anything else.
+type Outside struct {
+	Directory    Directory
+	Connections  Connections
+	Repositories Repositories
+	// Now gives the time of the systems that the deadlines live in (learned from their answers), since a
+	// soak time or a revert deadline must not depend on the clock of the machine that the program runs on.
+	Now func() time.Time
+}
+
+// Directory is Microsoft Entra, as far as the executor changes or reads it back.
+type Directory interface {
+	// Application reads one application afresh by its client id: its object ids, credentials and federated
+	// credentials (flexible ones included). Sign-ins and roles are not filled.
+	Application(ctx context.Context, app inventory.AppID) (inventory.Identity, error)
+	// AddFederatedCredential adds one federated credential and returns it with its id.
+	// ErrConflict: the name, or the pair of issuer and subject, exists already. ErrLimit: there are 20 already.
+	AddFederatedCredential(ctx context.Context, application inventory.ObjectID, fc inventory.FederatedCredential) (inventory.FederatedCredential, error)
+	// RemoveFederatedCredential removes it. ErrNotFound: it is not there.
+	RemoveFederatedCredential(ctx context.Context, application inventory.ObjectID, id inventory.FederatedCredentialID) error
+	// AddPassword mints a password that ends at the given time. The value exists only in the returned Password.
+	// ErrPolicy: an app management policy forbids it.
+	AddPassword(ctx context.Context, application inventory.ObjectID, displayName string, end time.Time) (inventory.KeyID, *Password, error)
+	// RemovePassword removes a password for good. ErrNotFound: it is not there.
+	RemovePassword(ctx context.Context, application inventory.ObjectID, key inventory.KeyID) error
+	// SignIns reads the sign-in log of one application from a time on. A log that cannot be had is not an
+	// error: the evidence then has Known false and the reason.
+	SignIns(ctx context.Context, app inventory.AppID, since time.Time) (inventory.SignInEvidence, error)
+}
+
+// Connections is Azure DevOps, as far as the executor changes or reads it back.
+type Connections interface {
+	// Connection reads one connection afresh, from its origin project. ErrNotFound: it is gone.
+	Connection(ctx context.Context, organization string, project inventory.ProjectID, id inventory.ConnectionID) (inventory.Connection, error)
+	// Convert asks the service to change the authentication scheme (ConvertAuthenticationScheme, either way) and
+	// returns when the request is accepted; the caller polls Connection until it is ready.
+	Convert(ctx context.Context, c inventory.Connection, scheme string) error
+	// SetPassword writes a new client secret into the connection and sets its scheme to ServicePrincipal.
+	SetPassword(ctx context.Context, c inventory.Connection, password *Password) error
+	// Test asks the service to sign in with the connection (TestConnection).
+	Test(ctx context.Context, c inventory.Connection) (ok bool, message string, err error)
+}
+
+// Repositories is GitHub, as far as the executor changes or reads it back.
+type Repositories interface {
+	// Repository reads name, id, default branch, head and archived state afresh. ErrNotFound: gone or not readable.
+	Repository(ctx context.Context, repo inventory.RepositoryName) (inventory.Repository, error)
+	// Blob reads a file's raw bytes by its blob id and checks that they hash to it.
+	Blob(ctx context.Context, repo inventory.RepositoryName, oid string) ([]byte, error)
+	// FileOID gives the blob id of a path at a branch or commit. ErrNotFound: no such file there.
+	FileOID(ctx context.Context, repo inventory.RepositoryName, ref, path string) (string, error)
+
+	// Branch gives the commit at the head of a branch. ErrNotFound: no such branch.
+	Branch(ctx context.Context, repo inventory.RepositoryName, branch string) (oid string, err error)
+	// CreateBranch makes a branch at a commit. ErrConflict: it exists.
+	CreateBranch(ctx context.Context, repo inventory.RepositoryName, branch, oid string) error
+	// DeleteBranch deletes it. ErrNotFound: it is not there.
+	DeleteBranch(ctx context.Context, repo inventory.RepositoryName, branch string) error
+	// Commit writes files to a branch in one commit, byte for byte, if its head is still expectedHead
+	// (createCommitOnBranch). ErrConflict: the head has moved.
+	Commit(ctx context.Context, repo inventory.RepositoryName, branch, expectedHead, title, body string, files []FileChange) (oid string, err error)
+
+	// OpenPullRequest opens one from head to base. ErrConflict: one is open for that head already.
+	OpenPullRequest(ctx context.Context, repo inventory.RepositoryName, head, base, title, body string) (PullRequest, error)
+	// FindPullRequest finds the newest pull request, in any state, from a head branch of the same repository. ErrNotFound: none.
+	FindPullRequest(ctx context.Context, repo inventory.RepositoryName, head string) (PullRequest, error)
+	// PullRequest reads one by number.
+	PullRequest(ctx context.Context, repo inventory.RepositoryName, number int) (PullRequest, error)
+	// ClosePullRequest closes it without merging, after leaving a comment that says why.
+	ClosePullRequest(ctx context.Context, repo inventory.RepositoryName, number int, comment string) error
+	// Runs lists completed workflow runs of a workflow file on any branch since a time, newest first.
+	Runs(ctx context.Context, repo inventory.RepositoryName, workflow string, since time.Time) ([]Run, error)
+
+	// Variable reads one Actions variable. ErrNotFound: it is not there.
+	Variable(ctx context.Context, at StoreRef) (value string, err error)
+	// SetVariable creates or updates it.
+	SetVariable(ctx context.Context, at StoreRef, value string) error
+	// DeleteVariable deletes it. ErrNotFound: it is not there.
+	DeleteVariable(ctx context.Context, at StoreRef) error
+	// Secret reads a secret's metadata. ErrNotFound: it is not there.
+	Secret(ctx context.Context, at StoreRef) (inventory.Secret, error)
+	// SetSecret seals a value for the store's public key and writes it; visibility and selected repositories
+	// of an organisation secret are taken from like.
+	SetSecret(ctx context.Context, at StoreRef, like inventory.Secret, value *Password) error
+	// DeleteSecret deletes it. ErrNotFound: it is not there.
+	DeleteSecret(ctx context.Context, at StoreRef) error
+}
+
+// StoreRef names a GitHub secret or variable: its level, place and name.
+type StoreRef struct {
+	Level       inventory.SecretLevel    `json:"level"`
+	Owner       string                   `json:"owner,omitempty"`      // organisation level
+	Repository  inventory.RepositoryName `json:"repository,omitempty"` // all others
+	Environment string                   `json:"environment,omitempty"`
+	Name        string                   `json:"name"`
+}
+
+// FileChange is a file's whole new content.
+type FileChange struct {
+	Path    string
+	Content []byte
+}
+
+// PullRequest is a pull request as gates see it.
+type PullRequest struct {
+	Number      int       `json:"number"`
+	URL         string    `json:"url"`
+	State       string    `json:"state"` // open, closed or merged
+	Head        string    `json:"head"`  // branch
+	HeadOID     string    `json:"headOid"`
+	Base        string    `json:"base"`
+	Mergeable   *bool     `json:"mergeable,omitempty"` // nil: the service has not decided yet
+	MergeCommit string    `json:"mergeCommit,omitempty"`
+	MergedAt    time.Time `json:"mergedAt,omitzero"`
+}
+
+// Run is a completed workflow run.
+type Run struct {
+	ID         int64     `json:"id"`
+	Workflow   string    `json:"workflow"` // path of the file
+	Event      string    `json:"event"`
+	Branch     string    `json:"branch"`
+	HeadOID    string    `json:"headOid"`
+	Conclusion string    `json:"conclusion"` // success, failure, …
+	Finished   time.Time `json:"finished"`
+	URL        string    `json:"url"`
+}

@@ -1,0 +1,56 @@
+package inventory
+
+import "time"
+
+// Authentication schemes of a service connection, as the service spells them.
+const (
+	SchemeServicePrincipal = "ServicePrincipal"
+	SchemeFederation       = "WorkloadIdentityFederation"
+	SchemeManagedIdentity  = "ManagedServiceIdentity"
+	SchemePublishProfile   = "PublishProfile"
+)
+
+// Connection is one Azure DevOps service connection. A shared connection appears once, with all its projects.
+type Connection struct {
+	ID                 ConnectionID        `json:"id"`
+	Organization       string              `json:"organization"`
+	Name               string              `json:"name"`
+	Type               string              `json:"type"`                         // azurerm, dockerregistry, …; compare without case
+	Scheme             string              `json:"scheme"`                       // one of the Scheme constants, or another
+	AuthenticationType string              `json:"authenticationType,omitempty"` // spnKey or spnCertificate
+	CreationMode       string              `json:"creationMode,omitempty"`       // Automatic, Manual or empty
+	Cloud              string              `json:"cloud,omitempty"`              // data.environment, such as AzureCloud
+	TenantID           TenantID            `json:"tenantId,omitempty"`
+	AppID              AppID               `json:"appId,omitempty"`
+	SubscriptionID     SubscriptionID      `json:"subscriptionId,omitempty"`
+	ScopeLevel         string              `json:"scopeLevel,omitempty"`
+	Projects           []ConnectionProject `json:"projects"` // the first is the origin
+	Shared             bool                `json:"shared"`
+	Ready              bool                `json:"ready"`
+	State              string              `json:"state,omitempty"` // operationStatus.state
+	StateMessage       string              `json:"stateMessage,omitempty"`
+	Disabled           bool                `json:"disabled,omitempty"`
+	Readable           bool                `json:"readable"`          // false: the caller sees it but not its data
+	Issuer             string              `json:"issuer,omitempty"`  // workloadIdentityFederationIssuer
+	Subject            string              `json:"subject,omitempty"` // workloadIdentityFederationSubject
+	RevertDeadline     time.Time           `json:"revertDeadline,omitzero"`
+	Uses               []Execution         `json:"uses,omitempty"`
+	UsesKnown          bool                `json:"usesKnown"`
+}
+
+// ConnectionProject is one project that a connection is visible in, with the connection's name there.
+type ConnectionProject struct {
+	ID   ProjectID `json:"id"`
+	Name string    `json:"name"` // of the project
+	As   string    `json:"as"`   // the connection's name in that project
+}
+
+// Execution is one use of a connection by a pipeline, from the connection's execution history.
+type Execution struct {
+	Project      string    `json:"project"`
+	PlanType     string    `json:"planType"` // Build, Release, …
+	DefinitionID int       `json:"definitionId"`
+	Definition   string    `json:"definition"`
+	Result       string    `json:"result"`
+	Finished     time.Time `json:"finished,omitzero"`
+}

@@ -1,0 +1,77 @@
+package inventory
+
+import "time"
+
+// Identity is one Entra application (with its service principal) that pipelines sign in as.
+type Identity struct {
+	TenantID             TenantID              `json:"tenantId"`
+	AppID                AppID                 `json:"appId"`
+	ObjectID             ObjectID              `json:"objectId"`                     // of the application object
+	ServicePrincipalID   ObjectID              `json:"servicePrincipalId,omitempty"` // what role assignments name
+	DisplayName          string                `json:"displayName"`
+	SignInAudience       string                `json:"signInAudience,omitempty"`
+	Credentials          []Credential          `json:"credentials"`
+	FederatedCredentials []FederatedCredential `json:"federatedCredentials"`
+	Owners               []string              `json:"owners,omitempty"`
+	SignIns              SignInEvidence        `json:"signIns"`
+	Roles                []RoleAssignment      `json:"roles,omitempty"`
+	RolesKnown           bool                  `json:"rolesKnown"` // false: role assignments could not be read
+}
+
+// CredentialType is the kind of a credential.
+type CredentialType string
+
+// The kinds of credential that an application can have besides federated ones.
+const (
+	CredentialPassword    CredentialType = "password"
+	CredentialCertificate CredentialType = "certificate"
+)
+
+// Credential is one password or certificate, known by its key id.
+type Credential struct {
+	KeyID       KeyID          `json:"keyId"`
+	Type        CredentialType `json:"type"`
+	On          string         `json:"on"` // "application" or "servicePrincipal": the object that carries it
+	DisplayName string         `json:"displayName,omitempty"`
+	Usage       string         `json:"usage,omitempty"` // certificates: "Verify" or "Sign" (SAML signing, never touched)
+	Start       time.Time      `json:"start"`
+	End         time.Time      `json:"end"`
+}
+
+// FederatedCredential is one issuer, subject and audience that an identity trusts.
+type FederatedCredential struct {
+	ID          FederatedCredentialID `json:"id,omitempty"`
+	Name        string                `json:"name"`
+	Issuer      string                `json:"issuer"`
+	Subject     string                `json:"subject,omitempty"` // empty when Expression is set
+	Audience    string                `json:"audience"`
+	Description string                `json:"description,omitempty"`
+	Expression  string                `json:"expression,omitempty"` // claimsMatchingExpression of a flexible credential
+}
+
+// SignInEvidence is what the sign-in log tells of an identity. Where Known is false nothing can be
+// concluded from a missing entry, and Reason says why.
+type SignInEvidence struct {
+	Known   bool      `json:"known"`
+	Reason  string    `json:"reason,omitempty"`
+	Since   time.Time `json:"since,omitzero"` // the log was read from this time on
+	SignIns []SignIn  `json:"signIns,omitempty"`
+}
+
+// SignIn is one attempt of a service principal to sign in.
+type SignIn struct {
+	ID                    string                `json:"id"`
+	AppID                 AppID                 `json:"appId"`
+	Time                  time.Time             `json:"time"`
+	CredentialType        string                `json:"credentialType"` // clientSecret, certificate, federatedIdentityCredential, …
+	KeyID                 KeyID                 `json:"keyId,omitempty"`
+	FederatedCredentialID FederatedCredentialID `json:"federatedCredentialId,omitempty"`
+	ErrorCode             int                   `json:"errorCode"` // 0 is success, else the number of AADSTS…
+}
+
+// RoleAssignment is one Azure role that an identity's service principal holds.
+type RoleAssignment struct {
+	ID    string `json:"id"`
+	Role  string `json:"role"`  // the role definition's name, such as "Contributor"
+	Scope string `json:"scope"` // the ARM scope
+}

@@ -1,0 +1,39 @@
+package inventory
+
+import "fmt"
+
+// Typed identifiers. Microsoft's objects are known by several GUIDs at once, and passing one where
+// another is meant is the classic mistake here; as distinct types the mistake does not compile.
+type (
+	// AppID is an application's client id (appId), the same in every tenant.
+	AppID string
+	// ObjectID is the object id of a directory object: an application or a service principal.
+	ObjectID string
+	// KeyID identifies one password or certificate of an application; it is not secret.
+	KeyID string
+	// TenantID is the directory (tenant) id.
+	TenantID string
+	// SubscriptionID is an Azure subscription's id.
+	SubscriptionID string
+	// ConnectionID is the id of an Azure DevOps service connection (service endpoint).
+	ConnectionID string
+	// ProjectID is the id of an Azure DevOps project.
+	ProjectID string
+	// FederatedCredentialID is the object id of a federated identity credential.
+	FederatedCredentialID string
+)
+
+// RepositoryName is a repository's "OWNER/NAME" as GitHub spells it (the canonical case of full_name).
+type RepositoryName string
+
+// LoginID names one login: "OWNER/NAME/PATH:LINE:COLUMN", or "PATH:LINE:COLUMN" for local files.
+// It is stable for one version of the file.
+type LoginID string
+
+// NewLoginID builds a login's id from its place. Repository may be empty.
+func NewLoginID(repository RepositoryName, path string, line, column int) LoginID {
+	if repository == "" {
+		return LoginID(fmt.Sprintf("%s:%d:%d", path, line, column))
+	}
+	return LoginID(fmt.Sprintf("%s/%s:%d:%d", repository, path, line, column))
+}

@@ -1,0 +1,103 @@
+// Package scan fills an inventory from the outside world. It declares the read-only interfaces that it needs;
+// the providers implement them. It decides what is read, in which order, and turns every failure into a gap.
+package scan
+
+import (
+	"context"
+	"time"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+)
+
+// AzureDevOps reads one Azure DevOps organisation.
+type AzureDevOps interface {
+	// Organization gives the organisation's name, id and URL (connectionData).
+	Organization(ctx context.Context) (inventory.Source, error)
+	// Projects lists all projects, following the continuation token.
+	Projects(ctx context.Context) ([]Project, error)
+	// Connections lists the connections visible in one project, not ready ones included. A connection that came
+	// without data has Readable false. The same id can come from several projects.
+	Connections(ctx context.Context, project Project) ([]inventory.Connection, error)
+	// Executions reads the execution history of a connection in one project, newest first, at most limit records.
+	Executions(ctx context.Context, project Project, id inventory.ConnectionID, limit int) ([]inventory.Execution, error)
+}
+
+// Project is one Azure DevOps project.
+type Project struct {
+	ID   inventory.ProjectID
+	Name string
+}
+
+// GitHub reads repositories of one GitHub host.
+type GitHub interface {
+	// Host is the host that the repositories live on, such as github.com, and Issuer the issuer of its tokens.
+	Host() string
+	Issuer() string
+	// List lists the repositories of an organisation (or user), archived ones included, cheaply: name and ids only.
+	List(ctx context.Context, owner string) ([]RepositoryRef, error)
+	// Resolve finds one repository by its name. The result has the canonical case.
+	Resolve(ctx context.Context, name inventory.RepositoryName) (RepositoryRef, error)
+	// Read reads metadata and all workflow and action files of many repositories in GraphQL batches, halving a
+	// batch on 502, 504 or partial data. It calls yield once for each, in any order but never concurrently;
+	// a repository that could not be read comes with Err set. A file whose text cannot be trusted to be
+	// byte-exact (binary, truncated, not UTF-8, byte order mark) is fetched raw by its oid.
+	Read(ctx context.Context, refs []RepositoryRef, yield func(RepositoryContent)) error
+	// Settings reads what sign-ins depend on and GraphQL does not tell, for a repository that has a login: the OIDC
+	// subject, default token permissions, secrets and variables at repository level, organisation secrets
+	// visible to it, and environments with theirs. What could not be read is listed in Gaps; the rest stands.
+	Settings(ctx context.Context, repo inventory.Repository) (RepositorySettings, error)
+	// OrganizationStores reads organisation-level secrets and variables, once for each owner.
+	OrganizationStores(ctx context.Context, owner string) (secrets []inventory.Secret, variables []inventory.Variable, err error)
+}
+
+// RepositoryRef is a repository before it is read.
+type RepositoryRef struct {
+	Name     inventory.RepositoryName
+	NodeID   string
+	ID       int64
+	Archived bool
+}
+
+// RepositoryContent is what was read of one repository.
+type RepositoryContent struct {
+	Ref        RepositoryRef
+	Repository inventory.Repository // without OIDC, DefaultPermissions and Environments
+	Files      []FileContent
+	Err        error
+}
+
+// FileContent is one file's bytes.
+type FileContent struct {
+	Path    string
+	OID     string
+	Content []byte
+	Err     error // this file could not be read; the others stand
+}
+
+// RepositorySettings is what RepositoryContent does not tell.
+type RepositorySettings struct {
+	OIDC               inventory.OIDC
+	DefaultPermissions string
+	Environments       []string
+	Secrets            []inventory.Secret
+	Variables          []inventory.Variable
+	Gaps               []inventory.Gap
+}
+
+// Entra reads one tenant.
+type Entra interface {
+	Tenant() inventory.TenantID
+	// Applications reads the applications with these client ids, with credentials, federated credentials and
+	// owners. One that does not exist is missing from the result; one that could not be read is a gap.
+	Applications(ctx context.Context, ids []inventory.AppID) ([]inventory.Identity, []inventory.Gap, error)
+	// AllApplications reads every application of the tenant.
+	AllApplications(ctx context.Context) ([]inventory.Identity, []inventory.Gap, error)
+	// SignIns reads the sign-in log of one application from a time on.
+	SignIns(ctx context.Context, app inventory.AppID, since time.Time) (inventory.SignInEvidence, error)
+}
+
+// Azure reads role assignments.
+type Azure interface {
+	// Roles reads the role assignments of many service principals (by object id) through Resource Graph.
+	Roles(ctx context.Context, principals []inventory.ObjectID) (map[inventory.ObjectID][]inventory.RoleAssignment, error)
+}
