@@ -24,6 +24,7 @@ type App struct {
 	Owners         []Principal
 	SP             *ServicePrincipal
 	NoPasswords    bool // an app management policy on this application forbids new passwords
+	Disabled       bool // isDisabled: no new tokens for it anywhere
 }
 
 // ServicePrincipal is an application's local object in the tenant.

@@ -97,7 +97,8 @@ type Knobs struct {
 	SignInLogForbid   string        // when set, the sign-in log answers 403 with this code (no premium licence)
 	NewPasswordPolicy bool          // an app management policy forbids new passwords
 	ACRConvert        bool          // ConvertAuthenticationScheme is accepted for dockerregistry
-	AutoMergeable     bool          // pull requests are mergeable at once
+	AutoMergeable     bool          // pull requests are mergeable at once; otherwise undecided until asked once
+	GraphQLMaxRepos   int           // a GraphQL query for more repositories answers 502; 0: no limit
 }
 
 // DefaultKnobs is how the services behave today, as far as it is known.
@@ -145,6 +146,7 @@ type Token struct {
 	Role     string // reader: may read everything; operator: may also write; outsider: may read nothing; or a special role
 	Audience string // azureDevOps, github, graph, arm
 	Login    string // the user or application that it stands for
+	Tenant   string // the tenant that it was issued by; empty: the world's first by id
 }
 
 // The roles of tokens.
