@@ -6,6 +6,9 @@ import "time"
 type GitHub struct {
 	Accounts map[string]*Account // by login, lower case
 	Repos    map[string]*Repo    // by "owner/name", lower case
+
+	repoIDs map[int64]*Repo   // index of Repos by id, rebuilt when its size differs
+	blobs   map[string][]byte // by blob oid: equal files of all repositories share their bytes
 }
 
 // Account is an organisation or a user.
@@ -15,10 +18,13 @@ type Account struct {
 	Login              string
 	Type               string // Organization or User
 	Secrets            []*Secret
+	Dependabot         []*Secret
 	Variables          []*Variable
 	DefaultPermissions string // what new repositories get; read or write
 	OIDCKeys           []string
+	Immutable          bool // the organisation opted in to immutable subjects
 	SecretKey          *BoxKey
+	DependaKey         *BoxKey
 }
 
 // Repo is one repository. Git objects are content-addressed maps; only what the API shows is kept.
@@ -34,9 +40,10 @@ type Repo struct {
 	Created       time.Time
 
 	Blobs   map[string][]byte            // by blob oid (SHA-1 of "blob N\x00…")
-	Trees   map[string]map[string]string // by tree oid: full path → blob oid, flattened
+	Trees   map[string]map[string]string // by tree oid, nested trees too: path below the tree → blob oid, flattened
 	Commits map[string]*Commit           // by commit oid
 	Refs    map[string]string            // refs/heads/main → commit oid
+	Modes   map[string]string            // by full path, where it is not 100644: 100755, 120000 (link), 160000 (submodule)
 
 	Protection map[string]*Protection // by branch
 	Pulls      []*Pull                // number is index+1 unless Issues take numbers
@@ -96,6 +103,9 @@ type Pull struct {
 	Created     time.Time
 	Comments    []string
 	Approvals   int
+	ClosedAt    time.Time
+	MergedBy    string
+	Asked       bool // somebody has read it since its head moved; decides mergeability when Knobs.AutoMergeable is off
 }
 
 // Environment is a deployment environment.
@@ -106,6 +116,7 @@ type Environment struct {
 	Variables []*Variable
 	SecretKey *BoxKey
 	Reviewers int
+	Created   time.Time
 }
 
 // Secret is a stored secret. The API never shows Value; the lab keeps it because it can open the sealed box.

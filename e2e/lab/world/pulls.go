@@ -1,0 +1,152 @@
+package world
+
+import (
+	"fmt"
+	"maps"
+	"time"
+)
+
+// OpenPull opens a pull request between two branches of a repository.
+func (w *World) OpenPull(r *Repo, head, base, title, body, author string) *Pull {
+	r.NextNumber++
+	id := w.NewNumber()
+	p := &Pull{
+		ID: id, NodeID: nodeID("PR", r.ID, id), Number: r.NextNumber, Title: title, Body: body,
+		Head: head, Base: base, HeadOID: r.Head(head), BaseOID: r.Head(base),
+		State: "open", Author: author, Created: w.Clock.Now(),
+	}
+	r.Pulls = append(r.Pulls, p)
+	return p
+}
+
+// Pull finds a pull request by its number.
+func (r *Repo) Pull(number int) *Pull {
+	for _, p := range r.Pulls {
+		if p.Number == number {
+			return p
+		}
+	}
+	return nil
+}
+
+// mergeFiles is a three-way merge of whole files: a file that both sides changed, to different content, is a
+// conflict. It gives the merged tree, or the first conflicting path.
+func (r *Repo) mergeFiles(base, head string) (files map[string]string, conflict string) {
+	ours, theirs, old := r.Tree(base), r.Tree(head), map[string]string{}
+	if mb := r.MergeBase(base, head); mb != "" {
+		old = r.Tree(mb)
+	}
+	files = maps.Clone(ours)
+	if files == nil {
+		files = map[string]string{}
+	}
+	for _, side := range []map[string]string{old, theirs} {
+		for path := range side {
+			switch o, t, b := ours[path], theirs[path], old[path]; {
+			case t == b || o == t:
+			case o != b:
+				return nil, path
+			case t == "":
+				delete(files, path)
+			default:
+				files[path] = t
+			}
+		}
+	}
+	return files, ""
+}
+
+// Conflict gives a file that both sides of a pull request changed, or "" if it merges cleanly.
+func (r *Repo) Conflict(p *Pull) string {
+	_, path := r.mergeFiles(r.Head(p.Base), p.HeadOID)
+	return path
+}
+
+// Blocked gives the reason why the base branch's protection does not let a pull request in yet, or "".
+func (r *Repo) Blocked(p *Pull) string {
+	rule := r.Protection[p.Base]
+	if rule == nil {
+		return ""
+	}
+	if missing := rule.RequiredReviews - p.Approvals; missing > 0 {
+		return fmt.Sprintf("At least %d approving review is required by reviewers with write access.", missing)
+	}
+	for _, check := range rule.RequiredChecks {
+		if !r.checkPassed(check, p.HeadOID) {
+			return fmt.Sprintf("Required status check %q is expected.", check)
+		}
+	}
+	if rule.SignedCommits {
+		for oid := range r.ancestors(p.HeadOID) {
+			if c := r.Commits[oid]; !c.Signed && !r.ancestors(r.Head(p.Base))[oid] {
+				return "Commits must have verified signatures."
+			}
+		}
+	}
+	return ""
+}
+
+func (r *Repo) checkPassed(check, head string) bool {
+	for _, run := range r.Runs {
+		for _, j := range run.Jobs {
+			if run.HeadOID == head && j.Name == check && j.Conclusion == "success" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Merge merges a pull request with a merge commit, without looking at protection, and gives the commit's oid.
+func (w *World) Merge(r *Repo, p *Pull, message, by string) (string, error) {
+	if p.State != "open" {
+		return "", fmt.Errorf("merge pull request %s#%d: it is not open", r.FullName(), p.Number)
+	}
+	base := r.Head(p.Base)
+	files, conflict := r.mergeFiles(base, p.HeadOID)
+	if conflict != "" {
+		return "", fmt.Errorf("merge pull request %s#%d: both %s and %s changed %s", r.FullName(), p.Number, p.Base, p.Head, conflict)
+	}
+	now := w.Clock.Now()
+	oid := r.addCommit(Commit{
+		Tree: r.addTree(files, ""), Parents: []string{base, p.HeadOID}, Message: message,
+		Author: by, Time: now.Truncate(time.Second), Signed: true,
+	})
+	p.State, p.Merged, p.MergedAt, p.ClosedAt, p.MergeCommit, p.MergedBy = "closed", true, now, now, oid, by
+	r.SetRef("refs/heads/"+p.Base, oid)
+	return oid, nil
+}
+
+// MergePull approves and merges a pull request as a reviewer would: required reviews are given, but required
+// checks and signatures are not overridden.
+func (w *World) MergePull(r *Repo, number int) error {
+	p := r.Pull(number)
+	if p == nil {
+		return fmt.Errorf("merge pull request %s#%d: there is none", r.FullName(), number)
+	}
+	p.Approvals++
+	if rule := r.Protection[p.Base]; rule != nil {
+		p.Approvals = max(p.Approvals, rule.RequiredReviews)
+	}
+	if why := r.Blocked(p); why != "" {
+		return fmt.Errorf("merge pull request %s#%d: %s", r.FullName(), number, why)
+	}
+	_, err := w.Merge(r, p, fmt.Sprintf("Merge pull request #%d from %s/%s\n\n%s", number, r.Owner, p.Head, p.Title), "octo-reviewer")
+	return err
+}
+
+// UpdatePullBranch merges the base branch into a pull request's head, as "Update branch" does.
+func (w *World) UpdatePullBranch(r *Repo, p *Pull, by string) (string, error) {
+	base := r.Head(p.Base)
+	files, conflict := r.mergeFiles(p.HeadOID, base)
+	if conflict != "" {
+		return "", fmt.Errorf("update branch of %s#%d: both %s and %s changed %s", r.FullName(), p.Number, p.Base, p.Head, conflict)
+	}
+	oid := r.addCommit(Commit{
+		Tree: r.addTree(files, ""), Parents: []string{p.HeadOID, base},
+		Message: fmt.Sprintf("Merge branch '%s' into %s", p.Base, p.Head),
+		Author:  by, Time: w.Clock.Now().Truncate(time.Second), Signed: true,
+	})
+	r.SetRef("refs/heads/"+p.Head, oid)
+	return oid, nil
+}
