@@ -101,13 +101,7 @@ type Repositories interface {
 }
 
 // StoreRef names a GitHub secret or variable: its level, place and name.
-type StoreRef struct {
-	Level       inventory.SecretLevel    `json:"level"`
-	Owner       string                   `json:"owner,omitempty"`      // organisation level
-	Repository  inventory.RepositoryName `json:"repository,omitempty"` // all others
-	Environment string                   `json:"environment,omitempty"`
-	Name        string                   `json:"name"`
-}
+type StoreRef = inventory.StoreRef
 
 // FileChange is a file's whole new content.
 type FileChange struct {
