@@ -27,6 +27,7 @@ type Connection struct {
 	Params       map[string]string // authorization.parameters that the API shows; confidential ones as keys with "" and their value in Hidden
 	Hidden       map[string]string // confidential parameters: never returned
 	Refs         []*ProjectRef     // the first is the origin
+	URL          string            // empty: what is usual for the type
 	Owner        string
 	Description  string
 	Created      time.Time
@@ -37,10 +38,11 @@ type Connection struct {
 	NotReady     bool
 	OpState      string // Ready, InProgress, Failed
 	OpMessage    string
-	BusyUntil    time.Time // a conversion is in progress until then
-	BusyScheme   string    // the scheme that it will have
-	RevertUntil  time.Time // revertSchemeDeadline
-	BeforeScheme string    // what a revert gives back
+	BusyUntil    time.Time         // a conversion is in progress until then
+	BusyScheme   string            // the scheme that it will have
+	RevertUntil  time.Time         // revertSchemeDeadline
+	BeforeScheme string            // what a revert gives back
+	BeforeParams map[string]string // the parameters that a revert gives back
 	History      []*Execution
 }
 
