@@ -206,7 +206,9 @@ func (t *tripper) lost(x *exchange, response *http.Response, err error, sent boo
 // unknownOutcome is a cause that is execute.ErrUnknownOutcome as well.
 type unknownOutcome struct{ cause error }
 
-func (e unknownOutcome) Error() string   { return fmt.Sprintf("%v: %v", execute.ErrUnknownOutcome, e.cause) }
+func (e unknownOutcome) Error() string {
+	return fmt.Sprintf("%v: %v", execute.ErrUnknownOutcome, e.cause)
+}
 func (e unknownOutcome) Unwrap() []error { return []error{execute.ErrUnknownOutcome, e.cause} }
 
 // again decides whether a request is sent once more, and after which wait; what the server asked to wait is
