@@ -162,6 +162,7 @@ type WorkflowRun struct {
 	HeadOID    string
 	Status     string // completed
 	Conclusion string // success, failure, startup_failure, skipped
+	Message    string // why the run did not start
 	Created    time.Time
 	Updated    time.Time
 	Jobs       []*RunJob

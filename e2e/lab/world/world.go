@@ -99,6 +99,8 @@ type Knobs struct {
 	ACRConvert        bool          // ConvertAuthenticationScheme is accepted for dockerregistry
 	AutoMergeable     bool          // pull requests are mergeable at once; otherwise undecided until asked once
 	GraphQLMaxRepos   int           // a GraphQL query for more repositories answers 502; 0: no limit
+
+	EnvironmentAsCreated bool // a token names the environment in the case it was created with, not as the workflow writes it
 }
 
 // DefaultKnobs is how the services behave today, as far as it is known.
