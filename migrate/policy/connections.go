@@ -1,0 +1,119 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+)
+
+// connectionObject names a connection for a reader.
+func connectionObject(c inventory.Connection) string {
+	if c.Name == "" {
+		return fmt.Sprintf("connection %s in %s", c.ID, c.Organization)
+	}
+	return fmt.Sprintf("connection %s in %s", c.Name, c.Organization)
+}
+
+func isAzureRM(c inventory.Connection) bool { return strings.EqualFold(c.Type, "azurerm") }
+
+func connectionEvidence(c inventory.Connection) []string {
+	ev := []string{"id " + string(c.ID), "scheme " + c.Scheme}
+	if c.CreationMode != "" {
+		ev = append(ev, "creation mode "+c.CreationMode)
+	}
+	if c.AppID != "" {
+		ev = append(ev, "application "+string(c.AppID))
+	}
+	for _, p := range c.Projects {
+		ev = append(ev, "project "+p.Name)
+	}
+	if last, ok := lastUse(c); ok {
+		ev = append(ev, "last used "+date(last.Finished)+" by "+last.Definition)
+	}
+	return ev
+}
+
+func lastUse(c inventory.Connection) (inventory.Execution, bool) {
+	var last inventory.Execution
+	for _, u := range c.Uses {
+		if u.Finished.After(last.Finished) {
+			last = u
+		}
+	}
+	return last, !last.Finished.IsZero()
+}
+
+func (e *evaluation) eachConnection(r Rule, broken func(inventory.Connection) (message string, ok bool)) {
+	for _, c := range e.inv.Connections {
+		if !c.Readable {
+			continue
+		}
+		if m, ok := broken(c); ok {
+			e.add(r, Finding{Object: connectionObject(c), Message: m, Evidence: connectionEvidence(c)}, string(c.ID))
+		}
+	}
+}
+
+// usesServicePrincipal tells whether a connection of any type signs in as a service principal with a stored credential.
+func usesServicePrincipal(c inventory.Connection) bool {
+	return strings.EqualFold(c.Scheme, inventory.SchemeServicePrincipal)
+}
+
+func connectionSecret(e *evaluation, r Rule) {
+	e.eachConnection(r, func(c inventory.Connection) (string, bool) {
+		return fmt.Sprintf("%s stores a client secret of application %s", connectionObject(c), orUnknown(string(c.AppID))),
+			usesServicePrincipal(c) && !strings.EqualFold(c.AuthenticationType, "spnCertificate")
+	})
+}
+
+func connectionCertificate(e *evaluation, r Rule) {
+	e.eachConnection(r, func(c inventory.Connection) (string, bool) {
+		return fmt.Sprintf("%s stores a certificate of application %s", connectionObject(c), orUnknown(string(c.AppID))),
+			usesServicePrincipal(c) && strings.EqualFold(c.AuthenticationType, "spnCertificate")
+	})
+}
+
+// OldIssuer tells whether an issuer is the one of Azure DevOps that retires on 2027-07-01.
+func OldIssuer(issuer string) bool {
+	return strings.HasPrefix(issuer, "https://vstoken.dev.azure.com") || strings.HasPrefix(issuer, "https://app.vstoken.visualstudio.com")
+}
+
+func connectionOldIssuer(e *evaluation, r Rule) {
+	e.eachConnection(r, func(c inventory.Connection) (string, bool) {
+		return fmt.Sprintf("%s federates with the issuer %s, which retires on 2027-07-01", connectionObject(c), c.Issuer),
+			strings.EqualFold(c.Scheme, inventory.SchemeFederation) && OldIssuer(c.Issuer)
+	})
+}
+
+func connectionOther(e *evaluation, r Rule) {
+	e.eachConnection(r, func(c inventory.Connection) (string, bool) {
+		without := strings.EqualFold(c.Scheme, inventory.SchemeFederation) || strings.EqualFold(c.Scheme, inventory.SchemeManagedIdentity) || c.Scheme == "None"
+		relevant := isAzureRM(c) || strings.EqualFold(c.Type, "dockerregistry") || strings.EqualFold(c.Type, "kubernetes") || strings.EqualFold(c.Type, "azure")
+		return fmt.Sprintf("%s (type %s) stores a credential with the scheme %s", connectionObject(c), c.Type, c.Scheme),
+			relevant && !without && !usesServicePrincipal(c)
+	})
+}
+
+func connectionUnused(e *evaluation, r Rule) {
+	limit := time.Duration(e.c.UnusedDays) * 24 * time.Hour
+	e.eachConnection(r, func(c inventory.Connection) (string, bool) {
+		if !c.UsesKnown || !isAzureRM(c) {
+			return "", false
+		}
+		last, used := lastUse(c)
+		if !used {
+			return connectionObject(c) + " has no entry in its execution history", true
+		}
+		age := e.now.Sub(last.Finished)
+		return fmt.Sprintf("%s was last used %d days ago", connectionObject(c), days(age)), age > limit
+	})
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "(not known)"
+	}
+	return s
+}

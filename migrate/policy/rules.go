@@ -1,0 +1,151 @@
+package policy
+
+import "slices"
+
+// Rule is one thing that should hold. Its id is public and stable.
+type Rule struct {
+	ID         string
+	Name       string   // a few words
+	Severity   Severity // of its findings, unless one says otherwise
+	Text       string   // what is wrong and why it matters
+	Remedy     []string
+	References []string // controls and documents that say the same
+
+	check func(*evaluation, Rule)
+}
+
+// Rules lists all rules, in a stable order.
+func Rules() []Rule { return slices.Clone(rules) }
+
+func known(id string) bool {
+	return slices.ContainsFunc(rules, func(r Rule) bool { return r.ID == id })
+}
+
+// Controls that several rules cite. ZTA is Microsoft's Zero Trust Assessment, MCSB the Microsoft Cloud Security Benchmark v1.
+const (
+	refSecrets    = "ZTA 21772: applications don't have client secrets configured"
+	refIM3        = "MCSB IM-3: manage application identities securely and automatically"
+	refIM8        = "MCSB IM-8: restrict the exposure of credentials and secrets"
+	refDS3        = "MCSB DS-3: secure DevOps infrastructure"
+	refLifetime   = "CIS Microsoft 365 v7 5.1.5.4: maximum password lifetime of applications 180 days"
+	refStale      = "Microsoft Entra recommendation staleAppCreds"
+	refExpiry     = "Microsoft Entra recommendation applicationCredentialExpiry"
+	refCredOnSP   = "ZTA 21896: service principals don't have credentials"
+	refPrivileged = "MCSB PA-7: follow the least privilege principle"
+	refRetire     = "Microsoft Learn: convert service connections; the issuer vstoken.dev.azure.com retires on 2027-07-01"
+	refMutable    = "Microsoft Learn: mutable subjects in federated identity credentials"
+)
+
+// rules is filled by init, since the checks use it themselves through the evaluation.
+var rules []Rule
+
+func init() {
+	rules = []Rule{
+		{
+			ID: "connection-secret", Name: "Service connection with a stored secret", Severity: High,
+			Text:       "The service connection signs in with a client secret of a service principal. Whoever can run a pipeline with it can use the secret's rights; the secret can leak, and it expires.",
+			Remedy:     []string{"convert the connection to workload identity federation: unsecret plan, then apply"},
+			References: []string{refSecrets, refIM3, refDS3}, check: connectionSecret,
+		},
+		{
+			ID: "connection-certificate", Name: "Service connection with a stored certificate", Severity: Medium,
+			Text:       "The service connection signs in with a certificate of a service principal, whose private key is stored in Azure DevOps.",
+			Remedy:     []string{"convert the connection to workload identity federation"},
+			References: []string{refIM3, refDS3}, check: connectionCertificate,
+		},
+		{
+			ID: "connection-old-issuer", Name: "Service connection on the old issuer", Severity: Medium,
+			Text:       "The service connection already federates, but with tokens of the Azure DevOps issuer vstoken.dev.azure.com, which retires on 2027-07-01.",
+			Remedy:     []string{"in the connection's settings choose Update, which moves it to the Microsoft Entra issuer, before 2027-07-01"},
+			References: []string{refRetire}, check: connectionOldIssuer,
+		},
+		{
+			ID: "connection-other-secret", Name: "Service connection with another stored credential", Severity: Medium,
+			Text:       "The service connection holds a credential that is not one of an Azure service principal, such as a registry's admin password, a publish profile or a cluster's token. Workload identity federation does not replace it as it is.",
+			Remedy:     []string{"replace it by a connection of type Azure Resource Manager with workload identity federation where the tasks that use it allow that, else rotate it on a schedule"},
+			References: []string{refIM8, refDS3}, check: connectionOther,
+		},
+		{
+			ID: "connection-unused", Name: "Service connection without a use", Severity: Medium,
+			Text:       "No pipeline has used the service connection in the time that its execution history covers. A credential that nobody needs is only a risk.",
+			Remedy:     []string{"ask its owners, then delete it instead of migrating it"},
+			References: []string{refStale, refIM8}, check: connectionUnused,
+		},
+		{
+			ID: "login-secret", Name: "Workflow signs in with a stored secret", Severity: High,
+			Text:       "The workflow signs in to Azure with a service principal's secret that is stored in GitHub.",
+			Remedy:     []string{"sign in with the job's own OIDC token: unsecret plan, then apply; or unsecret rewrite for one file"},
+			References: []string{refSecrets, refIM3, refDS3}, check: loginSecret,
+		},
+		{
+			ID: "login-other-secret", Name: "Workflow uses another stored Azure credential", Severity: Medium,
+			Text:       "The workflow uses a stored credential of Azure that is not one of a service principal, such as a publish profile, an admin password, a storage key or a deployment token.",
+			References: []string{refIM8, refDS3}, check: loginOther,
+		},
+		{
+			ID: "secret-shared", Name: "One stored secret for many", Severity: Medium,
+			Text:       "An organisation-wide secret, or one that several repositories use, gives the same rights to all of them, and nobody can tell their sign-ins apart.",
+			Remedy:     []string{"migrate all of its users together: they form one unit of the plan"},
+			References: []string{refIM3, refPrivileged}, check: secretShared,
+		},
+		{
+			ID: "credential-expired", Name: "Expired credential", Severity: Low,
+			Text:       "The credential no longer works; whatever still uses it fails.",
+			Remedy:     []string{"remove it, after looking who still presents it in the sign-in log (AADSTS7000222)"},
+			References: []string{refExpiry}, check: credentialExpired,
+		},
+		{
+			ID: "credential-expiring", Name: "Credential about to expire", Severity: High,
+			Text:       "The credential ends soon, and every pipeline that uses it will fail on that day.",
+			Remedy:     []string{"migrate what uses it before that day, or renew it"},
+			References: []string{refExpiry}, check: credentialExpiring,
+		},
+		{
+			ID: "credential-long-lived", Name: "Long-lived secret", Severity: Medium,
+			Text:       "The client secret was made to live longer than the organisation's limit.",
+			Remedy:     []string{"migrate what uses it, then remove it"},
+			References: []string{refLifetime}, check: credentialLongLived,
+		},
+		{
+			ID: "credential-unused", Name: "Credential without a sign-in", Severity: Medium,
+			Text:       "The sign-in log shows no use of the credential in the time that was read.",
+			Remedy:     []string{"remove it, after asking for pipelines that run less often than the log reaches back"},
+			References: []string{refStale}, check: credentialUnused,
+		},
+		{
+			ID: "credential-several", Name: "Several live secrets on one application", Severity: Low,
+			Text:       "The application has more than one client secret that works, so that it is not clear which pipeline uses which.",
+			Remedy:     []string{"migrate the application's unit, which removes them one by one as their use ends"},
+			References: []string{refIM3}, check: credentialSeveral,
+		},
+		{
+			ID: "credential-on-service-principal", Name: "Credential on the service principal", Severity: Medium,
+			Text:       "The credential is on the service principal instead of the application, where the application's registration does not show it.",
+			Remedy:     []string{"find who uses it in the sign-in log, move that to a federated credential of the application, then remove it. Certificates for SAML signing are left out of this rule."},
+			References: []string{refCredOnSP}, check: credentialOnServicePrincipal,
+		},
+		{
+			ID: "identity-privileged", Name: "Privileged identity with a stored secret", Severity: Critical,
+			Text:       "The identity holds a privileged Azure role at a subscription or above, and it can be used by whoever gets hold of its stored secret.",
+			Remedy:     []string{"migrate it first, and narrow its role assignments"},
+			References: []string{refPrivileged, refSecrets}, check: identityPrivileged,
+		},
+		{
+			ID: "trust-pull-request", Name: "Privileged identity trusts pull requests", Severity: High,
+			Text:       "A federated credential trusts the subject of pull requests. Anyone who may push a branch to the repository can change the workflow in a pull request and sign in as this identity, before any review.",
+			Remedy:     []string{"give pull-request jobs an identity of their own that may only read, or an environment with reviewers"},
+			References: []string{refPrivileged}, check: trustPullRequest,
+		},
+		{
+			ID: "trust-mutable-subject", Name: "Trust in a name that can be taken over", Severity: Low,
+			Text:       "A federated credential trusts a repository by its name alone. If the repository or its owner is renamed or deleted, whoever takes the name is trusted.",
+			Remedy:     []string{"move the repository to immutable subjects (repo:OWNER@ID/NAME@ID), or delete the credential when the repository goes"},
+			References: []string{refMutable}, check: trustMutable,
+		},
+		{
+			ID: "not-readable", Name: "Not readable, so not known", Severity: Info,
+			Text:   "Something could not be read. What is behind it is unknown, never clean.",
+			Remedy: []string{"see the message, then scan again"}, check: notReadable,
+		},
+	}
+}
