@@ -1,0 +1,259 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+)
+
+// Config is what a person decides about a migration. The zero value is usable: New fills in the defaults.
+type Config struct {
+	Mapping        []Mapping     `yaml:"mapping" json:"mapping,omitempty"`               // which identity is behind a secret
+	Variables      VariableNames `yaml:"variables" json:"variables"`                     // names of the variables that hold the ids
+	Waves          []WaveRule    `yaml:"waves" json:"waves,omitempty"`                   // which unit goes when; a unit without a rule is in wave 1
+	Soak           *Duration     `yaml:"soak" json:"soak,omitempty"`                     // wait between the last move and a revoke; default 168h
+	IncludeShared  bool          `yaml:"includeShared" json:"includeShared,omitempty"`   // convert connections that several projects share
+	AllowFlexible  bool          `yaml:"allowFlexible" json:"allowFlexible,omitempty"`   // use flexible federated credentials (a preview)
+	IDs            string        `yaml:"ids" json:"ids,omitempty"`                       // vars (default) or secrets: where the ids are put
+	Permissions    string        `yaml:"permissions" json:"permissions,omitempty"`       // minimal (default) or preserve
+	LoginVersion   string        `yaml:"loginVersion" json:"loginVersion,omitempty"`     // azure/login's version for rewritten steps; default v2
+	RollbackDays   int           `yaml:"rollbackDays" json:"rollbackDays,omitempty"`     // life of a password minted by a rollback; default 30
+	Exclude        []Exclusion   `yaml:"exclude" json:"exclude,omitempty"`               // what is left alone
+	KeepOldSecrets bool          `yaml:"keepOldSecrets" json:"keepOldSecrets,omitempty"` // plan no revoke at all
+}
+
+// Mapping says which identity is behind a GitHub secret, whose value nobody can read. The level follows from what is given:
+// organization, or repository, or repository and environment.
+type Mapping struct {
+	Organization   string                   `yaml:"organization" json:"organization,omitempty"`
+	Repository     inventory.RepositoryName `yaml:"repository" json:"repository,omitempty"`
+	Environment    string                   `yaml:"environment" json:"environment,omitempty"`
+	Secret         string                   `yaml:"secret" json:"secret"`
+	AppID          inventory.AppID          `yaml:"appId" json:"appId"`
+	TenantID       inventory.TenantID       `yaml:"tenantId" json:"tenantId,omitempty"`
+	SubscriptionID inventory.SubscriptionID `yaml:"subscriptionId" json:"subscriptionId,omitempty"`
+}
+
+// VariableNames are the names of the variables that hold an identity's ids.
+type VariableNames struct {
+	ClientID       string `yaml:"clientId" json:"clientId,omitempty"`
+	TenantID       string `yaml:"tenantId" json:"tenantId,omitempty"`
+	SubscriptionID string `yaml:"subscriptionId" json:"subscriptionId,omitempty"`
+}
+
+// WaveRule puts units into a wave. A rule matches a unit if any of its globs matches any of the unit's environments,
+// repositories or connections; the first rule that matches decides. Globs are those of path.Match, without case.
+type WaveRule struct {
+	Wave         int      `yaml:"wave" json:"wave"`
+	Environments []string `yaml:"environments" json:"environments,omitempty"`
+	Repositories []string `yaml:"repositories" json:"repositories,omitempty"`
+	Connections  []string `yaml:"connections" json:"connections,omitempty"`
+}
+
+// Exclusion leaves something alone. All fields that are given must match.
+type Exclusion struct {
+	Repository inventory.RepositoryName `yaml:"repository" json:"repository,omitempty"` // glob
+	File       string                   `yaml:"file" json:"file,omitempty"`             // glob
+	Connection string                   `yaml:"connection" json:"connection,omitempty"` // id, or a glob of its name
+	AppID      inventory.AppID          `yaml:"appId" json:"appId,omitempty"`
+	Credential inventory.KeyID          `yaml:"credential" json:"credential,omitempty"`
+	Reason     string                   `yaml:"reason" json:"reason,omitempty"`
+}
+
+// Duration is a length of time that is written as in Go ("168h") or in days ("7d").
+type Duration time.Duration
+
+// MarshalText writes the duration as Go does.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads "168h", "90m" or "7d".
+func (d *Duration) UnmarshalText(text []byte) error {
+	s := string(text)
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		n, err := strconv.Atoi(days)
+		if err != nil || n < 0 || n > 36500 {
+			return fmt.Errorf("%q is not a length of time: write it as 168h or 7d", s)
+		}
+		*d = Duration(time.Duration(n) * 24 * time.Hour)
+		return nil
+	}
+	v, err := time.ParseDuration(s)
+	if err != nil || v < 0 {
+		return fmt.Errorf("%q is not a length of time: write it as 168h or 7d", s)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// Values of Config.IDs and Config.Permissions.
+const (
+	IDsVariables        = "vars"
+	IDsSecrets          = "secrets"
+	PermissionsMinimal  = "minimal"
+	PermissionsPreserve = "preserve"
+)
+
+// DefaultSoak is how long the old secret is kept after its last user has moved: the seven days for which
+// Azure DevOps lets a conversion be reverted (Microsoft Learn: "Connect to Azure with an ARM service connection").
+const DefaultSoak = Duration(7 * 24 * time.Hour)
+
+// DefaultRollbackDays is the life of a password that a rollback mints: long enough to migrate again in peace, short
+// enough not to become the next forgotten secret.
+const DefaultRollbackDays = 30
+
+// SoakTime is the configured soak time.
+func (c Config) SoakTime() time.Duration {
+	if c.Soak == nil {
+		return time.Duration(DefaultSoak)
+	}
+	return time.Duration(*c.Soak)
+}
+
+func (c Config) withDefaults() Config {
+	setDefault(&c.Variables.ClientID, "AZURE_CLIENT_ID")
+	setDefault(&c.Variables.TenantID, "AZURE_TENANT_ID")
+	setDefault(&c.Variables.SubscriptionID, "AZURE_SUBSCRIPTION_ID")
+	setDefault(&c.IDs, IDsVariables)
+	setDefault(&c.Permissions, PermissionsMinimal)
+	setDefault(&c.LoginVersion, "v2")
+	if c.RollbackDays == 0 {
+		c.RollbackDays = DefaultRollbackDays
+	}
+	soak := Duration(c.SoakTime())
+	c.Soak = &soak
+	return c
+}
+
+func setDefault(s *string, value string) {
+	if *s == "" {
+		*s = value
+	}
+}
+
+var (
+	guid         = regexp.MustCompile(`^(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+	variableName = regexp.MustCompile(`^(?i)[a-z_][a-z0-9_]*$`)
+)
+
+// Validate checks the configuration and names every mistake at once.
+func (c Config) Validate() error {
+	var errs []error
+	for i, m := range c.Mapping {
+		if err := m.validate(); err != nil {
+			errs = append(errs, fmt.Errorf("mapping[%d]: %w", i, err))
+		}
+	}
+	for i, w := range c.Waves {
+		if err := w.validate(); err != nil {
+			errs = append(errs, fmt.Errorf("waves[%d]: %w", i, err))
+		}
+	}
+	for i, e := range c.Exclude {
+		if err := e.validate(); err != nil {
+			errs = append(errs, fmt.Errorf("exclude[%d]: %w", i, err))
+		}
+	}
+	errs = append(errs, oneOf("ids", c.IDs, "", IDsVariables, IDsSecrets),
+		oneOf("permissions", c.Permissions, "", PermissionsMinimal, PermissionsPreserve),
+		isVariable("variables.clientId", c.Variables.ClientID), isVariable("variables.tenantId", c.Variables.TenantID),
+		isVariable("variables.subscriptionId", c.Variables.SubscriptionID))
+	if c.RollbackDays < 0 || c.RollbackDays > 730 {
+		errs = append(errs, fmt.Errorf("rollbackDays: %d is not between 1 and 730", c.RollbackDays))
+	}
+	return errors.Join(errs...)
+}
+
+func (m Mapping) validate() error {
+	switch {
+	case m.Secret == "":
+		return errors.New("secret is missing: give the name of the GitHub secret")
+	case (m.Organization == "") == (m.Repository == ""):
+		return fmt.Errorf("secret %s: give either organization or repository (OWNER/NAME)", m.Secret)
+	case m.Repository != "" && strings.Count(string(m.Repository), "/") != 1:
+		return fmt.Errorf("secret %s: repository %q is not OWNER/NAME", m.Secret, m.Repository)
+	case m.Environment != "" && m.Repository == "":
+		return fmt.Errorf("secret %s: environment needs repository", m.Secret)
+	case !guid.MatchString(string(m.AppID)):
+		return fmt.Errorf("secret %s: appId %q is not an application (client) id", m.Secret, m.AppID)
+	case m.TenantID != "" && !guid.MatchString(string(m.TenantID)):
+		return fmt.Errorf("secret %s: tenantId %q is not a GUID", m.Secret, m.TenantID)
+	case m.SubscriptionID != "" && !guid.MatchString(string(m.SubscriptionID)):
+		return fmt.Errorf("secret %s: subscriptionId %q is not a GUID", m.Secret, m.SubscriptionID)
+	}
+	return nil
+}
+
+func (w WaveRule) validate() error {
+	if w.Wave < 1 {
+		return fmt.Errorf("wave %d is not a positive number", w.Wave)
+	}
+	for _, list := range [][]string{w.Environments, w.Repositories, w.Connections} {
+		for _, g := range list {
+			if _, err := path.Match(g, ""); err != nil {
+				return fmt.Errorf("pattern %q: %w", g, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (e Exclusion) validate() error {
+	if e.Repository == "" && e.File == "" && e.Connection == "" && e.AppID == "" && e.Credential == "" {
+		return errors.New("names nothing: give repository, file, connection, appId or credential")
+	}
+	for _, g := range []string{string(e.Repository), e.File, e.Connection} {
+		if _, err := path.Match(g, ""); err != nil {
+			return fmt.Errorf("pattern %q: %w", g, err)
+		}
+	}
+	return nil
+}
+
+func oneOf(field, value string, allowed ...string) error {
+	for _, a := range allowed {
+		if value == a {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: %q is not one of %s", field, value, strings.Join(allowed[1:], ", "))
+}
+
+func isVariable(field, value string) error {
+	if value == "" || variableName.MatchString(value) && !strings.HasPrefix(strings.ToUpper(value), "GITHUB_") {
+		return nil
+	}
+	return fmt.Errorf("%s: %q cannot be the name of a GitHub variable", field, value)
+}
+
+// ref is the store that a mapping speaks of.
+func (m Mapping) ref() inventory.StoreRef {
+	switch {
+	case m.Organization != "":
+		return inventory.StoreRef{Level: inventory.LevelOrganization, Owner: m.Organization, Name: m.Secret}
+	case m.Environment != "":
+		return inventory.StoreRef{Level: inventory.LevelEnvironment, Repository: m.Repository, Environment: m.Environment, Name: m.Secret}
+	default:
+		return inventory.StoreRef{Level: inventory.LevelRepository, Repository: m.Repository, Name: m.Secret}
+	}
+}
+
+// matches tells whether a glob matches a text, without case. Globs were checked by Validate.
+func matches(glob, text string) bool {
+	ok, err := path.Match(strings.ToLower(glob), strings.ToLower(text))
+	return err == nil && ok
+}
+
+func anyMatches(globs []string, text string) bool {
+	for _, g := range globs {
+		if matches(g, text) {
+			return true
+		}
+	}
+	return false
+}

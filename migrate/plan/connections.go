@@ -1,0 +1,164 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+)
+
+// connection is one service connection of a unit.
+type connection struct {
+	*inventory.Connection
+	organizationID string
+	hold           *Reason
+}
+
+// already tells that it uses no secret any more.
+func (c *connection) already() bool { return c.Scheme == inventory.SchemeFederation }
+
+// never tells that the program cannot convert it, whatever a person changes.
+func (c *connection) never() bool {
+	return !strings.EqualFold(c.Type, "azurerm") || c.Scheme != inventory.SchemeServicePrincipal
+}
+
+// manual tells that Azure DevOps did not make the service principal, so that it does not add the federated credential itself.
+func (c *connection) manual() bool { return !strings.EqualFold(c.CreationMode, "Automatic") }
+
+// place is where a reader finds it.
+func (c *connection) place() string {
+	if len(c.Projects) == 0 {
+		return c.Organization
+	}
+	return c.Organization + "/" + c.Projects[0].Name
+}
+
+// linkConnections puts every connection into its unit, or leaves it with a reason.
+func (p *planner) linkConnections() {
+	orgs := map[string]string{}
+	for _, s := range p.inv.Sources {
+		if s.Kind == inventory.SourceAzureDevOps {
+			orgs[strings.ToLower(s.Name)] = s.ID
+		}
+	}
+	for i := range p.inv.Connections {
+		c := &connection{Connection: &p.inv.Connections[i]}
+		c.organizationID = orgs[strings.ToLower(c.Organization)]
+		if reason := unlinkable(c); reason != nil {
+			p.leaveConnection(c, *reason)
+			continue
+		}
+		d := p.draft(c.AppID)
+		d.conns = append(d.conns, c)
+	}
+}
+
+// unlinkable tells why a connection belongs to no unit.
+func unlinkable(c *connection) *Reason {
+	switch {
+	case !c.Readable:
+		return &Reason{Code: "unreadable", Message: "it is visible but its data is not, so what it signs in as is unknown",
+			Next: []string{"make the caller Administrator (or at least User) of the connection, then scan again"}}
+	case c.Scheme == inventory.SchemeManagedIdentity:
+		return &Reason{Code: "already", Message: "it signs in with a managed identity of its agent: there is no secret"}
+	case c.Scheme == inventory.SchemePublishProfile:
+		return &Reason{Code: "publish-profile", Message: "it uses a web app's publish profile, which is not a service principal's secret",
+			Next: []string{"make a new azurerm connection with workload identity federation, use it in the pipelines, then delete this one"}}
+	case c.AppID == "":
+		return &Reason{Code: "no-service-principal", Message: fmt.Sprintf("a connection of type %s with scheme %s names no service principal", c.Type, c.Scheme),
+			Next: []string{"look at what the pipelines use it for, and replace it by an azurerm connection with workload identity federation where they sign in to Azure"}}
+	case c.already() && c.RevertDeadline.IsZero():
+		return &Reason{Code: "already", Message: "it uses workload identity federation already"}
+	}
+	return nil
+}
+
+func (p *planner) holdConnections() {
+	for _, d := range p.drafts {
+		for _, c := range d.conns {
+			c.hold = p.holdConnection(d, c)
+		}
+	}
+}
+
+func (p *planner) holdConnection(d *draft, c *connection) *Reason {
+	hold := func(code, message string, next ...string) *Reason {
+		return &Reason{Code: code, Object: "connection " + c.Name + " (" + c.place() + ")", Message: message, Next: next}
+	}
+	if c.already() {
+		return nil
+	}
+	if e := p.excludedConnection(c); e != nil {
+		return hold(e.Code, e.Message, e.Next...)
+	}
+	switch {
+	case c.never():
+		return hold("other-type", fmt.Sprintf("a connection of type %s with scheme %s cannot be converted by the service", c.Type, c.Scheme),
+			"make a new connection with workload identity federation, use it in the pipelines, then delete this one")
+	case strings.EqualFold(c.AuthenticationType, "spnCertificate"):
+		return hold("certificate", "it signs in with a certificate: only connections with a key are converted",
+			"convert it in the portal (Convert in the connection's overview), and remove the certificate from the application afterwards")
+	case c.Cloud != "" && !strings.EqualFold(c.Cloud, "AzureCloud"):
+		return cloudHold("connection "+c.Name+" ("+c.place()+")", c.Cloud)
+	case c.Disabled:
+		return hold("disabled", "it is disabled, so that a conversion could not be proved", "enable it and plan again, or delete it")
+	case !c.Ready:
+		return hold("not-ready", "it is not ready"+withState(c), "repair the connection in its settings, then scan again")
+	case len(c.Projects) == 0:
+		return hold("unreadable", "its projects could not be read", "let the scan read the organisation's projects, then scan again")
+	case c.Shared && !p.cfg.IncludeShared:
+		return hold("shared-connection", fmt.Sprintf("%d projects share it: %s", len(c.Projects), strings.Join(projectNames(c), ", ")),
+			"agree with these projects, then set includeShared: true and plan again")
+	}
+	return holdTenant(d, c, hold)
+}
+
+// holdTenant holds what Entra's issuer refuses: applications of several tenants (AADSTS70052) and, for automatic
+// connections, a service principal of another tenant (MicrosoftDocs/azure-devops-docs#13644).
+func holdTenant(d *draft, c *connection, hold func(code, message string, next ...string) *Reason) *Reason {
+	if d.identity == nil {
+		return nil
+	}
+	if a := d.identity.SignInAudience; a != "" && a != "AzureADMyOrg" {
+		return hold("multi-tenant", "its application has sign-in audience "+a+", and Entra's issuer serves only applications of one tenant (AADSTS70052)",
+			"make the application single-tenant if no other tenant uses it, or give the connection an application of its own")
+	}
+	if c.TenantID != "" && !strings.EqualFold(string(c.TenantID), string(d.identity.TenantID)) {
+		return hold("other-tenant", "it signs in to tenant "+string(c.TenantID)+", but its application was read in tenant "+string(d.identity.TenantID),
+			"scan the other tenant, or convert the connection by hand")
+	}
+	if c.organizationID == "" {
+		return hold("organization-unknown", "the id of organisation "+c.Organization+" is not in the inventory, so that the connection's subject is unknown", "scan the organisation again")
+	}
+	return nil
+}
+
+func withState(c *connection) string {
+	if c.State == "" && c.StateMessage == "" {
+		return ""
+	}
+	return " (" + strings.TrimSpace(c.State+" "+c.StateMessage) + ")"
+}
+
+func projectNames(c *connection) []string {
+	out := make([]string, 0, len(c.Projects))
+	for _, p := range c.Projects {
+		out = append(out, p.Name)
+	}
+	return out
+}
+
+func (p *planner) excludedConnection(c *connection) *Reason {
+	for _, e := range p.cfg.Exclude {
+		byConnection := e.Connection != "" && (strings.EqualFold(e.Connection, string(c.ID)) || matches(e.Connection, c.Name))
+		byApp := e.Connection == "" && e.Repository == "" && e.File == "" && e.Credential == "" && e.AppID != "" && lower(e.AppID) == c.AppID
+		if byConnection || byApp {
+			return excluded(c.Name, e)
+		}
+	}
+	return nil
+}
+
+func (p *planner) leaveConnection(c *connection, r Reason) {
+	p.left = append(p.left, Left{Object: "connection " + c.Name, Place: c.place(), Code: r.Code, Reason: r.Message, Next: r.Next})
+}

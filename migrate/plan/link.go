@@ -1,0 +1,195 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/subject"
+)
+
+// The rules that link a login to its identity, the surest first.
+const (
+	ruleMapping   = "mapping"
+	ruleReadable  = "readable"
+	ruleFederated = "federated-credential"
+)
+
+// link is the identity behind a secret store, or behind a login that names its identity itself.
+type link struct {
+	app          inventory.AppID
+	tenant       inventory.TenantID
+	subscription inventory.SubscriptionID
+	rule         string
+	because      string
+	problem      *Reason // not nil: the identity is not known
+}
+
+// evidence is one rule's answer.
+type evidence struct {
+	rule, why    string
+	app          inventory.AppID
+	tenant       inventory.TenantID
+	subscription inventory.SubscriptionID
+}
+
+// linker resolves stores to identities.
+type linker struct {
+	inv     *inventory.Inventory
+	stores  *stores
+	mapping []Mapping
+}
+
+// store links one secret store, given everything that reads it.
+func (k *linker) store(ref inventory.StoreRef, uses []use) link {
+	found := k.mapped(ref)
+	for _, u := range uses {
+		found = append(found, k.readable(u.login, u.environments)...)
+	}
+	if len(found) == 0 {
+		found = k.federated(uses)
+	}
+	return decide(ref.String(), found, mappingLine(ref))
+}
+
+// alone links a login that reads no secret store that is known by name.
+func (k *linker) alone(l *inventory.Login) link {
+	found := k.readable(l, k.stores.environments(l))
+	ref := inventory.StoreRef{Level: inventory.LevelRepository, Repository: l.Repository, Name: "SECRET_NAME"}
+	return decide(string(l.ID), found, mappingLine(ref))
+}
+
+func (k *linker) mapped(ref inventory.StoreRef) []evidence {
+	var out []evidence
+	for i, m := range k.mapping {
+		if m.ref().Same(ref) {
+			out = append(out, evidence{rule: ruleMapping, why: fmt.Sprintf("mapping[%d] names %s", i, m.AppID),
+				app: lower(m.AppID), tenant: m.TenantID, subscription: m.SubscriptionID})
+		}
+	}
+	return out
+}
+
+// readable reads the ids that stand beside a login, as literals or in variables.
+func (k *linker) readable(l *inventory.Login, environments []string) []evidence {
+	var out []evidence
+	for _, e := range environments {
+		app := k.value(l.Repository, e, l.Identity.ClientID)
+		if app == "" {
+			continue
+		}
+		out = append(out, evidence{rule: ruleReadable, app: lower(inventory.AppID(app)),
+			why:          fmt.Sprintf("%s is %s at %s", l.Identity.ClientID, app, l.ID),
+			tenant:       inventory.TenantID(k.value(l.Repository, e, l.Identity.TenantID)),
+			subscription: inventory.SubscriptionID(k.value(l.Repository, e, l.Identity.SubscriptionID))})
+	}
+	return out
+}
+
+// value reads a literal id or a variable; anything else is not readable.
+func (k *linker) value(repo inventory.RepositoryName, environment, expression string) string {
+	text := strings.TrimSpace(expression)
+	if name, ok := cutPrefixFold(text, "vars."); ok {
+		text, _ = k.stores.variable(repo, environment, name)
+		text = strings.TrimSpace(text)
+	}
+	if !guid.MatchString(text) {
+		return ""
+	}
+	return text
+}
+
+func cutPrefixFold(s, prefix string) (string, bool) {
+	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
+		return s, false
+	}
+	return s[len(prefix):], true
+}
+
+// federated looks for identities that trust a repository of the uses already.
+func (k *linker) federated(uses []use) []evidence {
+	var out []evidence
+	seen := map[inventory.RepositoryName]bool{}
+	for _, u := range uses {
+		repo := k.stores.repo(u.login.Repository)
+		if repo == nil || seen[repo.Name] {
+			continue
+		}
+		seen[repo.Name] = true
+		for _, id := range k.inv.Identities {
+			if name, ok := trusts(id, repo); ok {
+				out = append(out, evidence{rule: ruleFederated, app: id.AppID, tenant: id.TenantID,
+					why: fmt.Sprintf("federated credential %s of %s names %s", name, id.DisplayName, repo.Name)})
+			}
+		}
+	}
+	return out
+}
+
+// trusts tells which federated credential of an identity names a repository: by the prefix that the platform tells,
+// or by the repository's plain name, which older tokens carry.
+func trusts(id inventory.Identity, repo *inventory.Repository) (string, bool) {
+	prefixes := []string{"repo:" + string(repo.Name) + ":"}
+	if p, err := subject.Prefix(repo.OIDC, *repo); err == nil && p != "" {
+		prefixes = append(prefixes, p+":")
+	}
+	for _, f := range id.FederatedCredentials {
+		for _, p := range prefixes {
+			if f.Issuer == issuer(repo) && (strings.HasPrefix(f.Subject, p) || f.Expression != "" && strings.Contains(f.Expression, p)) {
+				return f.Name, true
+			}
+		}
+	}
+	return "", false
+}
+
+func issuer(repo *inventory.Repository) string { return cmp.Or(repo.OIDC.Issuer, subject.GitHubIssuer) }
+
+// decide takes the one identity that all evidence agrees on.
+func decide(object string, found []evidence, line string) link {
+	if len(found) == 0 {
+		return link{problem: &Reason{Code: "no-mapping", Object: object,
+			Message: "the identity behind " + object + " is not known: its value cannot be read, no client id beside it is readable, and no federated credential names the repository",
+			Next:    []string{"add under mapping in the configuration: " + line, "then scan and plan again"}}}
+	}
+	apps := map[inventory.AppID]bool{}
+	var why []string
+	for _, e := range found {
+		apps[e.app] = true
+		if !slices.Contains(why, e.why) {
+			why = append(why, e.why)
+		}
+	}
+	if len(apps) > 1 {
+		return link{problem: &Reason{Code: "ambiguous-identity", Object: object,
+			Message: "the identity behind " + object + " is not certain: " + strings.Join(why, "; "),
+			Next:    ambiguousNext(found, line)}}
+	}
+	out := link{app: found[0].app, rule: found[0].rule, because: why[0]}
+	for _, e := range found {
+		out.tenant = cmp.Or(out.tenant, e.tenant)
+		out.subscription = cmp.Or(out.subscription, e.subscription)
+	}
+	return out
+}
+
+func ambiguousNext(found []evidence, line string) []string {
+	if found[0].rule == ruleFederated {
+		return []string{"say which one it is, under mapping in the configuration: " + line, "then plan again"}
+	}
+	return []string{"find out which application the secret belongs to, correct the mapping or the ids beside the login, then scan and plan again"}
+}
+
+// mappingLine is the line of configuration that would name a store's identity.
+func mappingLine(ref inventory.StoreRef) string {
+	place := "repository: " + string(ref.Repository)
+	switch ref.Level {
+	case inventory.LevelOrganization:
+		place = "organization: " + ref.Owner
+	case inventory.LevelEnvironment:
+		place += ", environment: " + ref.Environment
+	}
+	return fmt.Sprintf("- {%s, secret: %s, appId: <client id>, tenantId: <tenant id>, subscriptionId: <subscription id>}", place, ref.Name)
+}

@@ -1,0 +1,249 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+)
+
+// member is one login with the identities that it signs in as.
+type member struct {
+	login   *inventory.Login
+	uses    []memberUse
+	hold    *Reason // not nil: the login stays as it is
+	missing *Reason // the reason why one of its stores has no known identity
+	names   IdentityNames
+}
+
+// memberUse is one store of a login, linked to its identity. A login that names its identity itself has one with an empty store.
+type memberUse struct {
+	use
+	link
+}
+
+// apps are the identities of a login, sorted.
+func (m *member) apps() []inventory.AppID {
+	var out []inventory.AppID
+	for _, u := range m.uses {
+		out = append(out, u.app)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// of gives the uses of one identity.
+func (m *member) of(app inventory.AppID) []memberUse {
+	var out []memberUse
+	for _, u := range m.uses {
+		if u.app == app {
+			out = append(out, u)
+		}
+	}
+	return out
+}
+
+// linkLogins puts every login into its units, or leaves it with a reason.
+func (p *planner) linkLogins() {
+	byStore := map[string][]use{}
+	candidates := p.candidates()
+	for _, l := range candidates {
+		for _, u := range p.stores.uses(l) {
+			byStore[u.store.Key()] = append(byStore[u.store.Key()], u)
+		}
+	}
+	links := map[string]link{}
+	for key, uses := range byStore {
+		links[key] = p.linker.store(uses[0].store, uses)
+	}
+	for _, l := range candidates {
+		p.addMember(l, links)
+	}
+}
+
+// candidates are the logins that use a service principal's secret; the others are left.
+func (p *planner) candidates() []*inventory.Login {
+	var out []*inventory.Login
+	for i := range p.inv.Logins {
+		l := &p.inv.Logins[i]
+		switch {
+		case l.Conversion == inventory.ConversionNone:
+			p.leaveLogin(l, "already", "it signs in without a stored secret already", nil)
+		case slices.Contains(notServicePrincipal, l.Kind):
+			p.leaveLogin(l, "not-a-service-principal", l.Reason, l.Manual)
+		case l.Repository == "":
+			p.leaveLogin(l, "local-file", "it was found in a local folder: only a scan of its repository tells what it depends on",
+				[]string{"scan the repository on GitHub, or use unsecret rewrite on the folder"})
+		default:
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+func (p *planner) addMember(l *inventory.Login, links map[string]link) {
+	m := &member{login: l}
+	uses := p.stores.uses(l)
+	for _, u := range uses {
+		k := links[u.store.Key()]
+		if k.problem != nil {
+			m.missing = k.problem
+			p.addUnknown(u, k)
+			continue
+		}
+		m.uses = append(m.uses, memberUse{use: u, link: k})
+	}
+	if len(uses) == 0 {
+		p.addAlone(m)
+	}
+	p.members = append(p.members, m)
+	for _, app := range m.apps() {
+		d := p.draft(app)
+		d.members = append(d.members, m)
+	}
+}
+
+// addAlone links a login that reads no secret by name.
+func (p *planner) addAlone(m *member) {
+	k := p.linker.alone(m.login)
+	if k.problem != nil {
+		m.missing = k.problem
+		return
+	}
+	m.uses = []memberUse{{use: use{login: m.login, environments: p.stores.environments(m.login)}, link: k}}
+}
+
+// addUnknown makes a blocked unit of a store whose identity is not known, if any login of it could be converted.
+func (p *planner) addUnknown(u use, k link) {
+	if u.login.Conversion == inventory.ConversionManual || p.excludedLogin(u.login) != nil {
+		return
+	}
+	key := u.store.Key()
+	d := p.unknown[key]
+	if d == nil {
+		d = &draft{unit: Unit{ID: unitID("unknown "+u.store.Name, key), Title: "unknown identity of " + u.store.String(),
+			Secrets: []inventory.StoreRef{u.store}, Blockers: []Reason{*k.problem}, Wave: 1}}
+		p.unknown[key] = d
+	}
+	d.unit.Logins = append(d.unit.Logins, LoginUse{ID: u.login.ID, Repository: u.login.Repository, File: u.login.File,
+		Kind: u.login.Kind, Conversion: u.login.Conversion})
+}
+
+// holdLogins finds the logins that cannot be rewritten.
+func (p *planner) holdLogins() {
+	for _, m := range p.members {
+		m.hold = p.holdLogin(m)
+	}
+}
+
+func (p *planner) holdLogin(m *member) *Reason {
+	l := m.login
+	repo := p.stores.repo(l.Repository)
+	hold := func(code, message string, next ...string) *Reason {
+		return &Reason{Code: code, Object: string(l.ID), Message: message, Next: next}
+	}
+	if r := p.excludedLogin(l); r != nil {
+		return r
+	}
+	switch {
+	case l.Conversion == inventory.ConversionManual:
+		return hold("manual-login", l.Reason, l.Manual...)
+	case m.missing != nil:
+		return &Reason{Code: m.missing.Code, Object: string(l.ID), Message: m.missing.Message, Next: m.missing.Next}
+	case repo == nil || repo.HeadOID == "" || !slices.ContainsFunc(repo.Files, func(f inventory.File) bool { return f.Path == l.File }):
+		return hold("repository-unread", fmt.Sprintf("what %s needs of %s could not be read", l.ID, l.Repository), "let the scan read the repository, then scan again")
+	case repo.Archived:
+		return hold("archived", fmt.Sprintf("%s is archived: it takes no pull request", l.Repository),
+			"unarchive the repository and plan again", "or delete the workflow, if it is not needed any more")
+	case !repo.OIDC.Known:
+		return hold("oidc-unknown", fmt.Sprintf("how %s makes the subjects of its tokens could not be read", l.Repository),
+			"let the scan read the repository's OIDC settings (Actions: read), then scan again")
+	case l.Identity.Cloud != "" && !strings.EqualFold(l.Identity.Cloud, "azurecloud"):
+		return cloudHold(string(l.ID), l.Identity.Cloud)
+	case len(l.Subjects) == 0:
+		return hold("subjects-unknown", fmt.Sprintf("no job was found that runs %s, so what its token says is not known", l.ID),
+			"add the federated credential and change the login by hand, or delete it if nothing runs it")
+	}
+	return p.holdSubscription(m)
+}
+
+// holdSubscription holds a login that takes its subscription from the secret, where nothing tells which it is:
+// azure/login needs it unless it is told to allow none (Azure/login README, "Input Parameters").
+func (p *planner) holdSubscription(m *member) *Reason {
+	if m.login.Identity.SubscriptionID != "" {
+		return nil
+	}
+	for _, u := range m.uses {
+		if u.role == roleCredentials && p.subscription(u) == "" {
+			return &Reason{Code: "no-subscription", Object: string(m.login.ID),
+				Message: fmt.Sprintf("the subscription inside %s is not known, and the rewritten login would have to name it", u.store),
+				Next:    []string{"add under mapping in the configuration: " + mappingLine(u.store), "then plan again"}}
+		}
+	}
+	return nil
+}
+
+// subscription is what the mapping or the login's text says, else the only one that the identity has a role in.
+func (p *planner) subscription(u memberUse) inventory.SubscriptionID {
+	if u.subscription != "" {
+		return u.subscription
+	}
+	id := p.apps[u.app]
+	if id == nil || !id.RolesKnown {
+		return ""
+	}
+	var only inventory.SubscriptionID
+	for _, r := range id.Roles {
+		s := subscriptionOf(r.Scope)
+		if s == "" || only != "" && s != only {
+			return ""
+		}
+		only = s
+	}
+	return only
+}
+
+func subscriptionOf(scope string) inventory.SubscriptionID {
+	parts := strings.Split(strings.Trim(scope, "/"), "/")
+	if len(parts) < 2 || !strings.EqualFold(parts[0], "subscriptions") {
+		return ""
+	}
+	return inventory.SubscriptionID(strings.ToLower(parts[1]))
+}
+
+// cloudHold tells why another cloud is not converted (Microsoft Learn: "Connect to Azure with an ARM service connection":
+// not for Azure Stack and the US Government; AADSTS900382 in some sovereign clouds).
+func cloudHold(object, cloud string) *Reason {
+	if strings.EqualFold(cloud, "AzureStack") {
+		return &Reason{Code: "azure-stack", Object: object, Message: "Azure Stack does not support workload identity federation",
+			Next: []string{"keep the secret and rotate it"}}
+	}
+	return &Reason{Code: "sovereign-cloud", Object: object,
+		Message: "the cloud " + cloud + " needs a review: its audience differs, and some sovereign clouds refuse federated sign-ins (AADSTS900382)",
+		Next:    []string{"try one by hand with the cloud's own audience, and convert the rest by hand if it works"}}
+}
+
+func (p *planner) excludedLogin(l *inventory.Login) *Reason {
+	for _, e := range p.cfg.Exclude {
+		if e.Connection != "" || e.Credential != "" || e.AppID != "" || e.Repository == "" && e.File == "" {
+			continue
+		}
+		if (e.Repository == "" || matches(string(e.Repository), string(l.Repository))) && (e.File == "" || matches(e.File, l.File)) {
+			return excluded(string(l.ID), e)
+		}
+	}
+	return nil
+}
+
+func excluded(object string, e Exclusion) *Reason {
+	message := "the configuration excludes it"
+	if e.Reason != "" {
+		message += ": " + e.Reason
+	}
+	return &Reason{Code: "excluded", Object: object, Message: message, Next: []string{"remove the exclusion and plan again"}}
+}
+
+func (p *planner) leaveLogin(l *inventory.Login, code, reason string, next []string) {
+	p.left = append(p.left, Left{Object: "login " + string(l.Kind), Place: string(l.ID), Code: code, Reason: reason, Next: next})
+}

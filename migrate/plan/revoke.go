@@ -1,0 +1,102 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+)
+
+// revokeSteps remove what the unit does not need any more: every password of the application, then the
+// GitHub secrets that held it. They are planned only where nothing of the unit is left behind.
+func (p *planner) revokeSteps(d *draft, u Unit, after []string) []Step {
+	var steps []Step
+	var credentials []string
+	for _, c := range d.identity.Credentials {
+		if _, left := p.credentialLeft(d, c); left || c.Type != inventory.CredentialPassword {
+			continue
+		}
+		s := credentialStep(d, c, after)
+		steps, credentials = append(steps, s), append(credentials, s.ID)
+	}
+	for _, r := range u.Secrets {
+		if s, ok := p.secretStep(d, r, slices.Concat(after, credentials)); ok {
+			steps = append(steps, s)
+		}
+	}
+	return steps
+}
+
+func credentialStep(d *draft, c inventory.Credential, after []string) Step {
+	name := strings.TrimSpace(c.DisplayName)
+	if name == "" {
+		name = "without a name"
+	}
+	return Step{ID: string(StepCredential) + "/" + string(c.KeyID), Kind: StepCredential, Class: Irreversible, Phase: PhaseRevoke,
+		Title:        fmt.Sprintf("remove password %s (%s) of %s", c.KeyID, name, d.unit.Title),
+		DependsOn:    after,
+		Precondition: map[string]string{"appId": string(d.unit.AppID), "objectId": string(d.unit.ObjectID)},
+		Undo:         "cannot be undone: a rollback mints a new password and puts it where the old one was",
+		Credential:   &CredentialStep{Application: d.unit.ObjectID, AppID: d.unit.AppID, KeyID: c.KeyID, DisplayName: c.DisplayName}}
+}
+
+// secretStep deletes a secret of which the scan saw that it exists, and that no login outside of the unit reads.
+func (p *planner) secretStep(d *draft, r inventory.StoreRef, after []string) (Step, bool) {
+	found := p.stores.secrets[r.Key()]
+	if found == nil || p.readElsewhere(d, r) {
+		return Step{}, false
+	}
+	return Step{ID: string(StepSecret) + "/" + storeID(r), Kind: StepSecret, Class: Irreversible, Phase: PhaseRevoke,
+		Title:        fmt.Sprintf("delete secret %s of %s", r.Name, r.Place()),
+		DependsOn:    after,
+		Precondition: map[string]string{"updatedAt": found.UpdatedAt.UTC().Format(time.RFC3339)},
+		Undo:         "cannot be undone: a rollback writes a new password into it",
+		Secret:       &SecretStep{Store: r, Like: *found, Role: p.roleOf(d, r)}}, true
+}
+
+// readElsewhere tells whether a login that stays as it is still reads the store, for any purpose. Mentions do not count.
+func (p *planner) readElsewhere(d *draft, r inventory.StoreRef) bool {
+	for i := range p.inv.Logins {
+		l := &p.inv.Logins[i]
+		if p.rewritten(d, l) {
+			continue
+		}
+		for _, s := range l.Secrets {
+			for _, name := range p.stores.names(l.Repository, s.Name) {
+				if strings.EqualFold(name, r.Name) && p.mayRead(l, r) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func (p *planner) rewritten(d *draft, l *inventory.Login) bool {
+	return slices.ContainsFunc(d.members, func(m *member) bool { return m.login == l && m.hold == nil })
+}
+
+// mayRead tells whether a login can see a store, without asking which of several it would get: when in doubt it may.
+func (p *planner) mayRead(l *inventory.Login, r inventory.StoreRef) bool {
+	if r.Level == inventory.LevelOrganization {
+		owner, _, _ := strings.Cut(string(l.Repository), "/")
+		found := p.stores.secrets[r.Key()]
+		return strings.EqualFold(owner, r.Owner) && (found == nil || p.stores.visible(found, l.Repository))
+	}
+	return strings.EqualFold(string(l.Repository), string(r.Repository))
+}
+
+// roleOf tells in which form the store holds the secret.
+func (p *planner) roleOf(d *draft, r inventory.StoreRef) string {
+	for _, m := range d.members {
+		for _, u := range m.of(d.unit.AppID) {
+			same := u.store.Same(r) || r.Level == inventory.LevelDependabot && strings.EqualFold(u.store.Name, r.Name)
+			if same && u.role == roleCredentials {
+				return roleCredentials
+			}
+		}
+	}
+	return roleClientSecret
+}

@@ -1,0 +1,124 @@
+package plan
+
+import "github.com/unsecret-dev/unsecret/migrate/inventory"
+
+// StepKind is what a step changes.
+type StepKind string
+
+// The kinds of step, in the order in which a unit goes through them.
+const (
+	StepFederatedCredential StepKind = "federated-credential"
+	StepVariable            StepKind = "variable"
+	StepConnection          StepKind = "connection"
+	StepPullRequest         StepKind = "pull-request"
+	StepCredential          StepKind = "credential"
+	StepSecret              StepKind = "secret"
+)
+
+// Class tells what repeating a step would do.
+type Class string
+
+// The classes of step.
+const (
+	Repeatable   Class = "repeatable"   // doing it again changes nothing
+	OnceOnly     Class = "once-only"    // doing it again makes a second object: the world is read first
+	Irreversible Class = "irreversible" // it cannot be undone, only made up for
+)
+
+// Phase is the command that carries a step out.
+type Phase string
+
+// The phases.
+const (
+	PhaseApply  Phase = "apply"
+	PhaseRevoke Phase = "revoke"
+)
+
+// Step is one change to one object. Exactly one of the pointers at its end is set, as Kind says.
+type Step struct {
+	ID           string            `json:"id"` // unique in its unit, stable from plan to plan
+	Kind         StepKind          `json:"kind"`
+	Title        string            `json:"title"`
+	Class        Class             `json:"class"`
+	Phase        Phase             `json:"phase"`
+	DependsOn    []string          `json:"dependsOn,omitempty"`
+	Precondition map[string]string `json:"precondition"` // what must still be as it was at the scan, by field
+	Undo         string            `json:"undo"`         // what a rollback does, for a reader
+	// OnDemand steps are done only where another step asks for them: the trust in Azure DevOps' older issuer,
+	// which is needed only where the service still converts to it.
+	OnDemand bool `json:"onDemand,omitempty"`
+
+	FederatedCredential *FederatedCredentialStep `json:"federatedCredential,omitempty"`
+	Connection          *ConnectionStep          `json:"connection,omitempty"`
+	Variable            *VariableStep            `json:"variable,omitempty"`
+	PullRequest         *PullRequestStep         `json:"pullRequest,omitempty"`
+	Credential          *CredentialStep          `json:"credential,omitempty"`
+	Secret              *SecretStep              `json:"secret,omitempty"`
+}
+
+// FederatedCredentialStep makes an application trust one issuer and subject.
+type FederatedCredentialStep struct {
+	Application inventory.ObjectID            `json:"application"`
+	Credential  inventory.FederatedCredential `json:"credential"`
+}
+
+// ConnectionStep converts a service connection to workload identity federation.
+type ConnectionStep struct {
+	Organization string                 `json:"organization"`
+	Project      inventory.ProjectID    `json:"project"`
+	ID           inventory.ConnectionID `json:"id"`
+	Name         string                 `json:"name"`
+	Manual       bool                   `json:"manual"`              // the service cannot add the federated credential itself
+	Issuer       string                 `json:"issuer,omitempty"`    // what it is expected to present afterwards
+	Subject      string                 `json:"subject,omitempty"`   //
+	OldIssuer    string                 `json:"oldIssuer,omitempty"` // what it presents where the service converts to the older issuer
+	OldSubject   string                 `json:"oldSubject,omitempty"`
+	Fallback     string                 `json:"fallback,omitempty"` // id of the on-demand step that trusts the older issuer
+}
+
+// VariableStep writes an id that is not secret into an Actions variable (or, where the configuration says so, an Actions secret).
+type VariableStep struct {
+	Store    inventory.StoreRef `json:"store"`
+	Value    string             `json:"value"`
+	AsSecret bool               `json:"asSecret,omitempty"`
+}
+
+// PullRequestStep rewrites a unit's logins in one repository. All units with logins there share the pull request.
+type PullRequestStep struct {
+	Repository  inventory.RepositoryName `json:"repository"`
+	Base        string                   `json:"base"`
+	Logins      []PlannedLogin           `json:"logins"`  // of this unit
+	Files       []inventory.File         `json:"files"`   // that hold them
+	Context     []inventory.File         `json:"context"` // the repository's other workflows and actions, as the rewrite needs to see them
+	Permissions string                   `json:"permissions"`
+	Default     string                   `json:"defaultPermissions,omitempty"` // of GITHUB_TOKEN: read, write or not known
+}
+
+// PlannedLogin is one login that a pull request rewrites, with the expressions that stand for its identity afterwards.
+type PlannedLogin struct {
+	ID     inventory.LoginID `json:"id"`
+	Names  IdentityNames     `json:"names"`
+	Shares []string          `json:"shares,omitempty"` // other units that the login signs in as, by environment; all of them must be ready
+}
+
+// IdentityNames are the expressions, without ${{ }}, or literals that a rewritten login names its identity by.
+type IdentityNames struct {
+	ClientID       string `json:"clientId"`
+	TenantID       string `json:"tenantId"`
+	SubscriptionID string `json:"subscriptionId,omitempty"`
+}
+
+// CredentialStep removes one password of an application for good.
+type CredentialStep struct {
+	Application inventory.ObjectID `json:"application"`
+	AppID       inventory.AppID    `json:"appId"`
+	KeyID       inventory.KeyID    `json:"keyId"`
+	DisplayName string             `json:"displayName,omitempty"`
+}
+
+// SecretStep deletes a GitHub secret that nothing needs any more.
+type SecretStep struct {
+	Store inventory.StoreRef `json:"store"`
+	Like  inventory.Secret   `json:"like"` // its visibility, for a rollback
+	Role  string             `json:"role"` // what a rollback writes: credentials (JSON) or clientSecret (the plain value)
+}

@@ -1,0 +1,218 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/subject"
+)
+
+// steps orders the changes of a unit: trust before use, ids before the logins that name them, and only when all is
+// moved the old credential, then the secrets that held it.
+func (p *planner) steps(d *draft, u Unit) []Step {
+	steps := []Step{}
+	for _, t := range d.trust.byHand {
+		steps = append(steps, federatedStep(d, t.credential))
+	}
+	var trustIDs []string
+	for _, f := range d.trust.github {
+		s := federatedStep(d, f)
+		steps, trustIDs = append(steps, s), append(trustIDs, s.ID)
+	}
+	for _, c := range d.conns {
+		if c.hold == nil && !c.already() {
+			steps = append(steps, p.connectionSteps(d, c)...)
+		}
+	}
+	for _, v := range d.variables {
+		steps = append(steps, variableStep(v, p.cfg.IDs == IDsSecrets))
+	}
+	for _, repo := range repositoriesOf(d) {
+		if s, ok := p.pullRequestStep(d, repo, steps, trustIDs); ok {
+			steps = append(steps, s)
+		}
+	}
+	if len(u.Withheld) == 0 {
+		steps = append(steps, p.revokeSteps(d, u, stepIDs(steps))...)
+	}
+	return steps
+}
+
+// stepIDs are the ids of the steps that must be done before a revoke.
+func stepIDs(steps []Step) []string {
+	var out []string
+	for _, s := range steps {
+		if !s.OnDemand {
+			out = append(out, s.ID)
+		}
+	}
+	return out
+}
+
+func federatedStep(d *draft, f inventory.FederatedCredential) Step {
+	what := f.Subject
+	if f.Expression != "" {
+		what = f.Expression
+	}
+	return Step{ID: string(StepFederatedCredential) + "/" + f.Name, Kind: StepFederatedCredential, Class: OnceOnly, Phase: PhaseApply,
+		Title:        fmt.Sprintf("trust %s on %s", what, d.unit.Title),
+		Precondition: trustFacts(d),
+		Undo:         "remove the federated credential " + f.Name + ", once nothing signs in with it",
+		FederatedCredential: &FederatedCredentialStep{
+			Application: d.unit.ObjectID, Credential: f},
+	}
+}
+
+// trustFacts are what a unit's proof of coverage counts on: the application itself, and the federated credentials that exist
+// already and trust one of the needed subjects. What other people add to the application meanwhile does no harm.
+func trustFacts(d *draft) map[string]string {
+	facts := map[string]string{"appId": string(d.unit.AppID), "objectId": string(d.unit.ObjectID)}
+	proof := subject.Cover(subjects(d.trust.needed), d.identity.FederatedCredentials)
+	for _, t := range proof.Trusted {
+		facts[TrustField(t.Credential)] = TrustFact(t.Credential)
+	}
+	return facts
+}
+
+// TrustField names a federated credential in a precondition.
+func TrustField(f inventory.FederatedCredential) string { return "federated credential " + f.Name }
+
+// TrustFact is what must stay the same of it.
+func TrustFact(f inventory.FederatedCredential) string {
+	return strings.TrimSpace(f.Issuer + " " + f.Subject + f.Expression)
+}
+
+// connectionSteps convert one connection. The trust in Azure DevOps' older issuer is prepared for a manual connection,
+// since nothing public says which issuer a conversion gives: it is added only if the service asks for it.
+func (p *planner) connectionSteps(d *draft, c *connection) []Step {
+	s := connectionSubject(d, c)
+	params := &ConnectionStep{Organization: c.Organization, Project: c.Projects[0].ID, ID: c.ID, Name: c.Name, Manual: c.manual(), Issuer: s.Issuer, Subject: s.Value}
+	step := Step{ID: string(StepConnection) + "/" + string(c.ID), Kind: StepConnection, Class: OnceOnly, Phase: PhaseApply,
+		Title:        fmt.Sprintf("convert service connection %s (%s)", c.Name, c.place()),
+		Precondition: ConnectionFacts(*c.Connection),
+		Undo:         "convert it back while Azure DevOps allows that (seven days), then by a new password",
+		Connection:   params}
+	if !c.manual() {
+		return []Step{step}
+	}
+	var out []Step
+	for _, t := range d.trust.byHand {
+		if t.conn == c {
+			step.DependsOn = append(step.DependsOn, string(StepFederatedCredential)+"/"+t.credential.Name)
+		}
+	}
+	old := subject.OldConnectionSubject(c.Organization, c.organizationID, c.Projects[0].Name, c.Name)
+	if old.Issuer != s.Issuer && !subject.Cover([]subject.Subject{old}, d.identity.FederatedCredentials).Complete() {
+		fallback := federatedStep(d, inventory.FederatedCredential{Name: strings.ToLower(string(c.ID)) + fallbackMark, Issuer: old.Issuer, Subject: old.Value,
+			Audience: old.Audience, Description: fmt.Sprintf("added by unsecret for service connection %s in %s", c.Name, c.place())})
+		fallback.OnDemand = true
+		params.OldIssuer, params.OldSubject, params.Fallback = old.Issuer, old.Value, fallback.ID
+		out = append(out, fallback)
+	}
+	return append(out, step)
+}
+
+// ConnectionFacts are the fields of a connection that must not have changed between the scan and its conversion.
+func ConnectionFacts(c inventory.Connection) map[string]string {
+	ids := make([]string, 0, len(c.Projects))
+	for _, p := range c.Projects {
+		ids = append(ids, string(p.ID))
+	}
+	slices.Sort(ids)
+	return map[string]string{"scheme": c.Scheme, "appId": string(lower(c.AppID)), "tenantId": strings.ToLower(string(c.TenantID)), "projects": strings.Join(ids, " ")}
+}
+
+func variableStep(v *placed, secret bool) Step {
+	kind := "variable"
+	if secret {
+		kind = "secret"
+	}
+	return Step{ID: string(StepVariable) + "/" + storeID(v.store), Kind: StepVariable, Class: Repeatable, Phase: PhaseApply,
+		Title:        fmt.Sprintf("set %s %s to %s in %s", kind, v.store.Name, v.value, v.store.Place()),
+		Precondition: map[string]string{"value": ""},
+		Undo:         "delete it, once no login names it",
+		Variable:     &VariableStep{Store: v.store, Value: v.value, AsSecret: secret}}
+}
+
+// storeID is a store as a part of a step's id.
+func storeID(r inventory.StoreRef) string {
+	parts := []string{string(r.Level)}
+	for _, s := range []string{r.Owner, string(r.Repository), r.Environment, r.Name} {
+		if s != "" {
+			parts = append(parts, s)
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// pullRequestStep rewrites a unit's logins in one repository.
+func (p *planner) pullRequestStep(d *draft, name inventory.RepositoryName, before []Step, trustIDs []string) (Step, bool) {
+	repo := p.stores.repo(name)
+	if repo == nil {
+		return Step{}, false
+	}
+	params := &PullRequestStep{Repository: repo.Name, Base: repo.DefaultBranch, Permissions: p.cfg.Permissions, Default: repo.DefaultPermissions,
+		Files: []inventory.File{}, Context: []inventory.File{}}
+	edited := map[string]bool{}
+	for _, m := range d.members {
+		if m.login.Repository != name || m.hold != nil {
+			continue
+		}
+		params.Logins = append(params.Logins, PlannedLogin{ID: m.login.ID, Names: m.names, Shares: p.shares(m, d.unit.AppID)})
+		edited[m.login.File] = true
+	}
+	if len(params.Logins) == 0 {
+		return Step{}, false
+	}
+	facts := map[string]string{}
+	for _, f := range repo.Files {
+		if edited[f.Path] {
+			params.Files = append(params.Files, f)
+			facts[f.Path] = f.OID
+		} else {
+			params.Context = append(params.Context, f)
+		}
+	}
+	return Step{ID: PullRequestID(repo.Name), Kind: StepPullRequest, Class: OnceOnly, Phase: PhaseApply,
+		Title:        fmt.Sprintf("open a pull request in %s that rewrites %s", repo.Name, count(len(params.Logins), "login")),
+		Precondition: facts,
+		DependsOn:    append(slices.Clone(trustIDs), variableIDs(before)...),
+		Undo:         "close it; when it is merged, revert it by another pull request",
+		PullRequest:  params}, true
+}
+
+// PullRequestID is the id of the step that rewrites a repository's logins.
+func PullRequestID(repo inventory.RepositoryName) string {
+	return string(StepPullRequest) + "/" + string(repo)
+}
+
+func variableIDs(steps []Step) []string {
+	var out []string
+	for _, s := range steps {
+		if s.Kind == StepVariable {
+			out = append(out, s.ID)
+		}
+	}
+	return out
+}
+
+// shares are the other units that a login signs in as.
+func (p *planner) shares(m *member, app inventory.AppID) []string {
+	var out []string
+	for _, a := range m.apps() {
+		if a != app {
+			out = append(out, p.drafts[a].unit.ID)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
