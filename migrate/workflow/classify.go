@@ -1,0 +1,137 @@
+package workflow
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+)
+
+// classify decides how a login can be converted, and says why.
+func (a *analysis) classify(f *finding) {
+	switch f.Kind {
+	case inventory.KindAzureLoginOIDC:
+		f.none("azure/login signs in with the job's OIDC token; it uses no stored credential")
+	case inventory.KindAzureLoginMixed:
+		a.classifyMixed(f)
+	case inventory.KindAzureLoginCreds:
+		a.classifyCreds(f)
+	case inventory.KindTerraformEnv:
+		a.classifyTerraform(f)
+	default:
+		f.manual("this use of a credential has no automatic form", "Replace it by a step of azure/login with client-id, tenant-id and subscription-id, and let what follows use that session.")
+	}
+}
+
+func (f *finding) none(reason string) {
+	f.Conversion, f.Reason, f.convert = inventory.ConversionNone, reason, nil
+}
+
+func (f *finding) manual(reason string, steps ...string) {
+	f.Conversion, f.Reason, f.Manual, f.convert = inventory.ConversionManual, reason, steps, nil
+}
+
+func (f *finding) automatic(reason string, convert func(*rewriter, *finding) error) {
+	f.Conversion, f.Reason, f.convert = inventory.ConversionAutomatic, reason, convert
+}
+
+func (f *finding) assisted(reason string, convert func(*rewriter, *finding) error) {
+	f.Conversion, f.Reason, f.convert, f.level = inventory.ConversionAssisted, reason, convert, LevelNeedsReview
+}
+
+// review raises the level of a finding and says why a person has to look.
+func (f *finding) review(why string) {
+	if f.convert == nil {
+		return
+	}
+	f.level = LevelNeedsReview
+	f.Reason += "; needs review: " + why
+}
+
+// classifyMixed treats a login that has both forms. The credential is not used, so its line can go.
+func (a *analysis) classifyMixed(f *finding) {
+	if strings.EqualFold(f.entry.key.Value, "client-secret") {
+		f.automatic("client-secret is no input of azure/login: the step already signs in with OIDC, so the line can go", deleteCredential)
+		return
+	}
+	id, ok := f.step.input("client-id")
+	if !ok {
+		f.manual("creds stands beside tenant-id or subscription-id without client-id: azure/login ignores creds and then misses the client id",
+			"Add client-id to the step and remove creds.")
+		return
+	}
+	if r, ok := single(text(id.value)); ok && r.context == "inputs" {
+		f.manual("creds and client-id both come from inputs; which one is used depends on the caller",
+			"Pass the client, tenant and subscription ids from every caller, then remove creds and its input.")
+		return
+	}
+	f.automatic("azure/login ignores creds beside client-id: the step already signs in with OIDC, so the line can go", deleteCredential)
+}
+
+// classifyCreds treats azure/login with creds alone.
+func (a *analysis) classifyCreds(f *finding) {
+	value := text(f.entry.value)
+	if reason, steps := a.credsObstacle(f); reason != "" {
+		f.manual(reason, steps...)
+		return
+	}
+	if c, ok := parseComposed(value); ok {
+		a.classifyComposed(f, c)
+		return
+	}
+	r, ok := single(value)
+	switch {
+	case ok && r.context == "secrets" && r.index == nil && r.property == "" && !r.whole:
+		f.automatic("azure/login reads the credential from one secret; it can sign in with OIDC instead", credsToIDs)
+	case ok && r.context == "env" && len(f.Secrets) == 1:
+		f.automatic("azure/login reads the credential from one secret by way of env; it can sign in with OIDC instead", credsToIDs)
+	default:
+		f.manual(fmt.Sprintf("the value of creds (%s) is computed, so which identity signs in is not certain", strings.TrimSpace(value)),
+			"Find out which identities the value can hold, and give the step client-id, tenant-id and subscription-id instead of creds.")
+	}
+	a.riskOfStep(f)
+}
+
+func (a *analysis) classifyComposed(f *finding, c credentialsJSON) {
+	if c.ClientID == "" || c.TenantID == "" {
+		f.manual("the JSON of creds lacks clientId or tenantId", "Give the step client-id, tenant-id and subscription-id instead of creds.")
+		return
+	}
+	f.automatic("azure/login gets its JSON put together in the workflow; the ids in it can be passed as inputs", credsToIDs)
+	a.riskOfStep(f)
+}
+
+// credsObstacle is what rules out OIDC for a login step whatever its credential is.
+func (a *analysis) credsObstacle(f *finding) (reason string, steps []string) {
+	if c, ok := parseComposed(text(f.entry.value)); ok && c.Resource != "" {
+		return "creds carries resourceManagerEndpointUrl (Azure Stack), which azure/login reads from creds only",
+			[]string{"Azure Stack cannot be reached with OIDC through azure/login: keep the credential and rotate it."}
+	}
+	e, ok := f.step.input("environment")
+	if !ok {
+		return "", nil
+	}
+	switch cloud := strings.ToLower(strings.TrimSpace(text(e.value))); {
+	case cloud == "azurestack":
+		return "Azure Stack takes its endpoint from creds, which azure/login reads from creds only",
+			[]string{"Azure Stack cannot be reached with OIDC through azure/login: keep the credential and rotate it."}
+	case strings.Contains(cloud, "${{"):
+		return "the cloud (environment) is computed, so the audience of the token is not certain",
+			[]string{"Give the step client-id, tenant-id, subscription-id and the audience that belongs to each cloud."}
+	}
+	return "", nil
+}
+
+// maxMinutes is how long the session of azure/login is sure to last: it cannot be renewed when the assertion that it began
+// with has expired (AADSTS700024; Azure/login#180 and #372).
+const maxMinutes = 60
+
+// riskOfStep raises the level where the conversion is right but not without risk.
+func (a *analysis) riskOfStep(f *finding) {
+	for _, j := range f.needsToken {
+		if minutes := timeout(j); minutes > maxMinutes {
+			f.review(fmt.Sprintf("job %s may run for %d minutes, and a session that began with OIDC cannot be renewed after an hour (AADSTS700024)", j.id, minutes))
+			return
+		}
+	}
+}

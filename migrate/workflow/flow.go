@@ -1,0 +1,262 @@
+package workflow
+
+import (
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+)
+
+// scope is where a value stands: what its expressions can read.
+type scope struct {
+	a    *analysis
+	file *file
+	job  *job
+	step *step
+}
+
+const maxFlow = 6 // how many times a value is followed onward, so that a cycle ends
+
+// caller is one place that calls a local action (a step) or a reusable workflow (a job).
+type caller struct {
+	step *step
+	job  *job
+}
+
+func (c caller) owner() *job {
+	if c.step != nil {
+		return c.step.job
+	}
+	return c.job
+}
+
+// link finds who calls the local actions and reusable workflows of the tree.
+func (a *analysis) link() {
+	a.callers = make(map[string][]caller)
+	for _, f := range a.files {
+		if f == nil {
+			continue
+		}
+		for _, j := range f.jobs {
+			if target := a.workflowOf(text(j.uses.value)); target != nil {
+				a.callers[target.path] = append(a.callers[target.path], caller{job: j})
+			}
+			a.linkSteps(j.steps)
+		}
+		a.linkSteps(f.steps)
+	}
+}
+
+func (a *analysis) linkSteps(steps []*step) {
+	for _, s := range steps {
+		if target := a.actionOf(s.action); target != nil {
+			a.callers[target.path] = append(a.callers[target.path], caller{step: s})
+		}
+	}
+}
+
+// workflowOf gives the reusable workflow of this tree that a uses names, or nil.
+func (a *analysis) workflowOf(uses string) *file {
+	uses = strings.TrimSpace(uses)
+	if own := string(a.tree.Repository); own != "" && len(uses) > len(own) && strings.EqualFold(uses[:len(own)], own) && uses[len(own)] == '/' {
+		path, _, _ := strings.Cut(uses[len(own)+1:], "@")
+		return a.byPath[path]
+	}
+	if !strings.HasPrefix(uses, "./") {
+		return nil
+	}
+	return a.byPath[strings.TrimPrefix(uses, "./")]
+}
+
+// actionOf gives the action of this tree that a step uses, or nil.
+func (a *analysis) actionOf(action string) *file {
+	if !strings.HasPrefix(action, "./") {
+		return nil
+	}
+	dir := strings.Trim(strings.TrimPrefix(action, "./"), "/")
+	for _, name := range []string{"action.yml", "action.yaml"} {
+		path := name
+		if dir != "" && dir != "." {
+			path = dir + "/" + name
+		}
+		if f := a.byPath[path]; f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// secrets lists the secrets that a value reads, directly or through env, inputs and outputs.
+func (s scope) secrets(value, role string) []inventory.SecretUse {
+	return s.follow(nil, value, role, 0)
+}
+
+func (s scope) follow(list []inventory.SecretUse, value, role string, depth int) []inventory.SecretUse {
+	if depth > maxFlow {
+		return list
+	}
+	for _, r := range refsOf(value) {
+		list = s.read(list, r, role, depth)
+	}
+	return list
+}
+
+func (s scope) read(list []inventory.SecretUse, r ref, role string, depth int) []inventory.SecretUse {
+	if part := roleOfProperty(r.property); part != "" {
+		role = part
+	}
+	switch r.context {
+	case "secrets":
+		return s.readSecret(list, r, role)
+	case "env":
+		if v, in, ok := s.env(r.name()); ok {
+			return in.follow(list, v, role, depth+1)
+		}
+	case "inputs":
+		return s.readInput(list, r, role, depth)
+	case "github": // github.event.inputs.X is the older spelling of inputs.X and never a secret
+	case "steps":
+		return s.readStepOutput(list, r, role, depth)
+	case "needs":
+		return s.readJobOutput(list, r, role, depth)
+	}
+	return list
+}
+
+func (s scope) readSecret(list []inventory.SecretUse, r ref, role string) []inventory.SecretUse {
+	if r.whole || strings.EqualFold(r.name(), "GITHUB_TOKEN") {
+		return list
+	}
+	if r.index == nil {
+		return addUse(list, inventory.SecretUse{Name: r.name(), Expression: r.text, Role: role})
+	}
+	for _, name := range s.names(r.index) {
+		list = addUse(list, inventory.SecretUse{Name: name, Expression: r.text, Role: role})
+	}
+	return list
+}
+
+func addUse(list []inventory.SecretUse, use inventory.SecretUse) []inventory.SecretUse {
+	for _, have := range list {
+		if have == use {
+			return list
+		}
+	}
+	return append(list, use)
+}
+
+// env finds an environment variable in the step, its job and the workflow, in this order.
+func (s scope) env(name string) (value string, in scope, ok bool) {
+	if s.step != nil {
+		if e, ok := lookup(s.step.env, name); ok {
+			return text(e.value), scope{s.a, s.file, s.job, nil}, true
+		}
+	}
+	if s.job != nil {
+		if e, ok := lookup(s.job.env, name); ok {
+			return text(e.value), scope{s.a, s.file, s.job, nil}, true
+		}
+	}
+	if e, ok := lookup(s.file.env, name); ok {
+		return text(e.value), scope{s.a, s.file, nil, nil}, true
+	}
+	return "", s, false
+}
+
+// readInput follows an input to every caller in the tree.
+func (s scope) readInput(list []inventory.SecretUse, r ref, role string, depth int) []inventory.SecretUse {
+	if depth > maxFlow {
+		return list
+	}
+	for _, c := range s.a.callers[s.file.path] {
+		params := (*yaml.Node)(nil)
+		if c.step != nil {
+			params = c.step.with
+		} else {
+			params = c.job.with
+		}
+		if e, ok := lookup(params, r.name()); ok {
+			owner := c.owner()
+			in := scope{s.a, s.file, owner, c.step}
+			if owner != nil {
+				in.file = owner.file
+			} else if c.step != nil {
+				in.file = c.step.file
+			}
+			list = in.follow(list, text(e.value), role, depth+1)
+		}
+	}
+	return list
+}
+
+// readStepOutput takes every secret that the step which sets an output reads: what the step computes is not followed.
+func (s scope) readStepOutput(list []inventory.SecretUse, r ref, role string, depth int) []inventory.SecretUse {
+	steps := s.file.steps
+	if s.job != nil {
+		steps = s.job.steps
+	}
+	for _, other := range steps {
+		if other.id == "" || !strings.EqualFold(other.id, r.name()) || other == s.step {
+			continue
+		}
+		in := scope{s.a, s.file, s.job, other}
+		list = in.follow(list, text(other.run.value), role, depth+1)
+		for _, e := range append(entries(other.env), other.withParams...) {
+			list = in.follow(list, text(e.value), role, depth+1)
+		}
+	}
+	return list
+}
+
+func (s scope) readJobOutput(list []inventory.SecretUse, r ref, role string, depth int) []inventory.SecretUse {
+	if len(r.path) < 3 {
+		return list
+	}
+	for _, j := range s.file.jobs {
+		if j.id != r.path[0] {
+			continue
+		}
+		if e, ok := lookup(get(j.node, "outputs"), r.path[2]); ok {
+			list = scope{s.a, s.file, j, nil}.follow(list, text(e.value), role, depth+1)
+		}
+	}
+	return list
+}
+
+// roleOfProperty tells what a property of a credentials JSON is.
+func roleOfProperty(property string) string {
+	switch strings.ToLower(property) {
+	case "clientsecret", "client_secret", "appsecret", "password":
+		return roleClientSecret
+	case "clientid", "client_id", "appid":
+		return roleClientID
+	case "tenantid", "tenant_id", "tenant":
+		return roleTenantID
+	case "subscriptionid", "subscription_id":
+		return roleSubscriptionID
+	}
+	return ""
+}
+
+// The roles of a value that a login reads.
+const (
+	roleCredentials    = "credentials"
+	roleClientSecret   = "clientSecret"
+	roleClientID       = "clientId"
+	roleTenantID       = "tenantId"
+	roleSubscriptionID = "subscriptionId"
+	roleOther          = "other"
+)
+
+// plain gives what a value says about an identity: the expression of a value that is one ${{ … }}, or a literal.
+func plain(value string) string {
+	value = strings.TrimSpace(value)
+	if segs := segments(value); len(segs) > 0 {
+		if len(segs) == 1 && segs[0].start == 0 && segs[0].end == len(value) {
+			return segs[0].text
+		}
+		return ""
+	}
+	return value
+}

@@ -1,0 +1,235 @@
+package workflow
+
+import (
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+)
+
+// file is a parsed workflow or action.
+type file struct {
+	*document
+	repository inventory.RepositoryName
+	action     bool
+	triggers   []string // of a workflow
+	call       *yaml.Node
+	env        *yaml.Node
+	perms      entry // permissions of the workflow
+	jobs       []*job
+	steps      []*step // of a composite action
+	using      string  // of an action
+}
+
+// job is one job of a workflow.
+type job struct {
+	file        *file
+	id          string
+	key, node   *yaml.Node
+	uses        entry // of a job that calls a reusable workflow
+	with        *yaml.Node
+	secrets     entry
+	env         *yaml.Node
+	perms       entry
+	container   *yaml.Node
+	environment *yaml.Node
+	condition   string
+	shell       string // default shell
+	steps       []*step
+}
+
+// step is one step of a job or of a composite action.
+type step struct {
+	file       *file
+	job        *job // nil in an action
+	index      int
+	node       *yaml.Node
+	list       *yaml.Node
+	id, name   string
+	uses       entry
+	action     string // lower case owner/name/path of uses, without the version
+	version    string
+	run        entry
+	shell      string
+	condition  string
+	with, env  *yaml.Node
+	withParams []entry
+}
+
+// label names a step: its id, else its name, else #N.
+func (s *step) label() string {
+	switch {
+	case s == nil:
+		return ""
+	case s.id != "":
+		return s.id
+	case s.name != "":
+		return s.name
+	}
+	return fmt.Sprintf("#%d", s.index+1)
+}
+
+// param gives an input of the step's action.
+func (s *step) param(name string) (entry, bool) { return find(s.withParams, name) }
+
+// build makes a file out of a document.
+func build(d *document, repository inventory.RepositoryName) *file {
+	f := &file{document: d, repository: repository}
+	if runs := get(d.root, "runs"); runs != nil && get(d.root, "jobs") == nil {
+		f.action = true
+		f.using = text(get(runs, "using"))
+		f.steps = f.buildSteps(nil, get(runs, "steps"), "")
+		return f
+	}
+	f.readTriggers(get(d.root, "on"))
+	f.env = get(d.root, "env")
+	f.perms, _ = lookup(d.root, "permissions")
+	shell := defaultShell(d.root)
+	for _, e := range entries(get(d.root, "jobs")) {
+		f.jobs = append(f.jobs, f.buildJob(e, shell))
+	}
+	return f
+}
+
+func (f *file) readTriggers(on *yaml.Node) {
+	if on == nil {
+		return
+	}
+	switch on.Kind {
+	case yaml.ScalarNode:
+		f.triggers = append(f.triggers, on.Value)
+	case yaml.SequenceNode:
+		for _, item := range on.Content {
+			f.triggers = append(f.triggers, text(item))
+		}
+	case yaml.MappingNode:
+		for _, e := range entries(on) {
+			f.triggers = append(f.triggers, e.key.Value)
+			if e.key.Value == "workflow_call" {
+				f.call = e.value
+			}
+		}
+	}
+}
+
+// has tells whether the workflow is started by an event.
+func (f *file) has(trigger string) bool {
+	for _, t := range f.triggers {
+		if t == trigger {
+			return true
+		}
+	}
+	return false
+}
+
+func defaultShell(n *yaml.Node) string { return text(get(get(get(n, "defaults"), "run"), "shell")) }
+
+func (f *file) buildJob(e entry, shell string) *job {
+	n := e.value
+	j := &job{file: f, id: e.key.Value, key: e.key, node: n, shell: shell}
+	if n == nil || n.Kind != yaml.MappingNode {
+		return j
+	}
+	for _, p := range entries(n) {
+		switch p.key.Value {
+		case "uses":
+			j.uses = p
+		case "with":
+			j.with = p.value
+		case "secrets":
+			j.secrets = p
+		case "env":
+			j.env = p.value
+		case "permissions":
+			j.perms = p
+		case "container":
+			j.container = p.value
+		case "environment":
+			j.environment = p.value
+		case "if":
+			j.condition = text(p.value)
+		}
+	}
+	if s := defaultShell(n); s != "" {
+		j.shell = s
+	} else if j.shell == "" && strings.Contains(strings.ToLower(runner(n)), "windows") {
+		j.shell = "pwsh"
+	}
+	j.steps = f.buildSteps(j, get(n, "steps"), j.shell)
+	return j
+}
+
+// runner gives the runner labels of a job as one string.
+func runner(n *yaml.Node) string {
+	on := get(n, "runs-on")
+	if on == nil {
+		return ""
+	}
+	if on.Kind == yaml.SequenceNode {
+		var labels []string
+		for _, item := range on.Content {
+			labels = append(labels, text(item))
+		}
+		return strings.Join(labels, " ")
+	}
+	return text(on)
+}
+
+func (f *file) buildSteps(j *job, list *yaml.Node, shell string) []*step {
+	if list == nil || list.Kind != yaml.SequenceNode {
+		return nil
+	}
+	steps := make([]*step, 0, len(list.Content))
+	for i, raw := range list.Content {
+		n := resolve(raw)
+		if n == nil || n.Kind != yaml.MappingNode {
+			continue
+		}
+		s := &step{file: f, job: j, index: i, node: n, list: list, shell: shell}
+		s.read()
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+func (s *step) read() {
+	for _, p := range entries(s.node) {
+		switch p.key.Value {
+		case "id":
+			s.id = text(p.value)
+		case "name":
+			s.name = text(p.value)
+		case "uses":
+			s.uses = p
+			s.action, s.version = splitUses(text(p.value))
+		case "run":
+			s.run = p
+		case "shell":
+			s.shell = text(p.value)
+		case "if":
+			s.condition = text(p.value)
+		case "with":
+			s.with = p.value
+			s.withParams = entries(p.value)
+		case "env":
+			s.env = p.value
+		}
+	}
+}
+
+// splitUses divides the value of uses into the action's lower-case name and its version.
+func splitUses(uses string) (action, version string) {
+	uses = strings.TrimSpace(uses)
+	if strings.HasPrefix(uses, "./") || strings.HasPrefix(uses, "docker://") {
+		return uses, ""
+	}
+	action, version, _ = strings.Cut(uses, "@")
+	return strings.ToLower(strings.TrimSpace(action)), strings.TrimSpace(version)
+}
+
+func paramValue(s *step, name string) *yaml.Node {
+	e, _ := s.param(name)
+	return e.value
+}

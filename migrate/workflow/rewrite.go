@@ -1,0 +1,194 @@
+package workflow
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+)
+
+// Rewrite computes the edits that take the logins of a tree off their stored credentials. It changes nothing itself.
+// A login that is not rewritten is in Left with its reason; a file whose result could not be proven is refused.
+func Rewrite(t Tree, o RewriteOptions) Rewriting {
+	r := &rewriter{analysis: analyse(t, Options{}), options: o, plans: make(map[*file]*filePlan)}
+	if r.options.LoginVersion == "" {
+		r.options.LoginVersion = "v2"
+	}
+	r.credentials = r.countCredentials()
+	for _, f := range r.findings {
+		r.convertOne(f)
+	}
+	r.grantAll()
+	return r.finish()
+}
+
+// rewriter collects the edits of one tree.
+type rewriter struct {
+	*analysis
+	options     RewriteOptions
+	plans       map[*file]*filePlan
+	credentials map[string]bool // names of the credential secrets in the tree; more than one need names of their own
+	left        []Left
+	done        []*finding
+}
+
+// filePlan is the edits of one file.
+type filePlan struct {
+	edits   []Edit
+	refused string
+}
+
+func (r *rewriter) plan(f *file) *filePlan {
+	if r.plans[f] == nil {
+		r.plans[f] = &filePlan{}
+	}
+	return r.plans[f]
+}
+
+// edit records a replacement. The same edit twice, as an anchor causes it, is one.
+func (r *rewriter) edit(f *file, login inventory.LoginID, start, end int, text, reason string) {
+	p := r.plan(f)
+	for _, have := range p.edits {
+		if have.Start == start && have.End == end && have.New == text {
+			return
+		}
+	}
+	line, _ := f.place(start)
+	p.edits = append(p.edits, Edit{Start: start, End: end, New: text, Line: line, Login: login, Reason: reason})
+}
+
+func (r *rewriter) convertOne(f *finding) {
+	switch {
+	case f.Conversion == inventory.ConversionNone:
+		return
+	case r.options.Only != nil && !r.options.Only[f.ID]:
+		return
+	case f.convert == nil:
+		r.leave(f, f.Reason)
+		return
+	case f.level > r.options.Level:
+		r.leave(f, "left at level safe: "+f.Reason)
+		return
+	}
+	if err := f.convert(r, f); err != nil {
+		r.leave(f, err.Error())
+		return
+	}
+	r.done = append(r.done, f)
+}
+
+func (r *rewriter) leave(f *finding, reason string) {
+	r.left = append(r.left, Left{Login: f.ID, File: f.File, Line: f.Line, Reason: reason, Manual: f.Manual})
+}
+
+// finish applies the edits of each file and proves the result.
+func (r *rewriter) finish() Rewriting {
+	out := Rewriting{Left: r.left}
+	for f, p := range r.plans {
+		if len(p.edits) == 0 && p.refused == "" {
+			continue
+		}
+		out.Files = append(out.Files, r.apply(f, p))
+	}
+	sort.Slice(out.Files, func(i, j int) bool { return out.Files[i].Path < out.Files[j].Path })
+	return out
+}
+
+func (r *rewriter) apply(f *file, p *filePlan) FileRewrite {
+	result := FileRewrite{Path: f.path, Before: f.src, After: f.src}
+	sort.SliceStable(p.edits, func(i, j int) bool { return p.edits[i].Start < p.edits[j].Start })
+	after, err := splice(f.src, p.edits)
+	if err == nil {
+		err = r.prove(f, after, p.edits)
+	}
+	if err != nil {
+		result.Refused = err.Error()
+		return result
+	}
+	result.After, result.Edits = after, p.edits
+	return result
+}
+
+// splice applies sorted edits; overlapping ones are an error.
+func splice(src []byte, edits []Edit) ([]byte, error) {
+	var out []byte
+	at := 0
+	for _, e := range edits {
+		if e.Start < at || e.End < e.Start || e.End > len(src) {
+			return nil, fmt.Errorf("two changes overlap at line %d", e.Line)
+		}
+		out = append(append(out, src[at:e.Start]...), e.New...)
+		at = e.End
+	}
+	return append(out, src[at:]...), nil
+}
+
+// names gives the expressions for the identity of a login.
+func (r *rewriter) names(f *finding) IdentityNames {
+	if r.options.Names != nil {
+		return r.options.Names(f.Login)
+	}
+	n := IdentityNames{ClientID: f.Identity.ClientID, TenantID: f.Identity.TenantID, SubscriptionID: f.Identity.SubscriptionID}
+	prefix := "AZURE"
+	if secret := credentialSecret(f.Login); secret != "" && len(r.credentials) > 1 {
+		prefix = variableName(secret)
+	}
+	if n.ClientID == "" {
+		n.ClientID = "vars." + prefix + "_CLIENT_ID"
+	}
+	if n.TenantID == "" {
+		n.TenantID = "vars." + prefix + "_TENANT_ID"
+	}
+	if n.SubscriptionID == "" {
+		n.SubscriptionID = "vars." + prefix + "_SUBSCRIPTION_ID"
+	}
+	return n
+}
+
+// credentialSecret is the name of the secret that holds the credential itself.
+func credentialSecret(l inventory.Login) string {
+	for _, s := range l.Secrets {
+		if s.Role == roleCredentials || s.Role == roleClientSecret {
+			return strings.ToUpper(s.Name)
+		}
+	}
+	return ""
+}
+
+func (r *rewriter) countCredentials() map[string]bool {
+	names := make(map[string]bool)
+	for _, f := range r.findings {
+		if name := credentialSecret(f.Login); name != "" && f.Conversion != inventory.ConversionNone {
+			names[name] = true
+		}
+	}
+	return names
+}
+
+// variableName makes a secret's name into the first part of a variable's name, which must not begin with GITHUB_ or a digit.
+func variableName(secret string) string {
+	name := strings.Map(func(c rune) rune {
+		if c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' {
+			return c
+		}
+		return '_'
+	}, strings.ToUpper(secret))
+	if strings.HasPrefix(name, "GITHUB_") || name[0] >= '0' && name[0] <= '9' {
+		return "AZURE_" + name
+	}
+	return name
+}
+
+// expression writes a name as a YAML value: an expression gets its ${{ }}, a literal stays. In flow style it is quoted.
+func expression(name string, flow bool) string {
+	literal := !strings.ContainsAny(name, ".[(")
+	value := name
+	if !literal {
+		value = "${{ " + name + " }}"
+	}
+	if flow || literal {
+		return "'" + strings.ReplaceAll(value, "'", "''") + "'"
+	}
+	return value
+}

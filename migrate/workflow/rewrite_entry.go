@@ -1,0 +1,95 @@
+package workflow
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// replaceEntry puts new entries in the place of one, keeping its indentation, line breaks and the comment after it.
+func (r *rewriter) replaceEntry(f *finding, e entry, lines [][2]string, reason string) error {
+	if err := anchored(e); err != nil {
+		return err
+	}
+	start, end := f.file.entryRange(e)
+	separator := ", "
+	if !isFlow(e.parent) {
+		separator = f.file.newline(start) + f.file.margin(start)
+	}
+	var parts []string
+	for _, l := range lines {
+		parts = append(parts, l[0]+": "+l[1])
+	}
+	r.edit(f.file, f.ID, start, end, strings.Join(parts, separator), reason)
+	return nil
+}
+
+// anchored refuses an entry whose own text other places of the file may use.
+func anchored(e entry) error {
+	if e.raw.Anchor != "" || e.key.Anchor != "" {
+		return fmt.Errorf("the value of %s has the anchor &%s%s, which other places may use", e.key.Value, e.raw.Anchor, e.key.Anchor)
+	}
+	return nil
+}
+
+// entryRange gives the bytes of an entry: from its key to the end of its value.
+func (d *document) entryRange(e entry) (start, end int) {
+	start = d.start(e.key)
+	return start, max(d.end(e.raw), d.afterColon(d.end(e.key)))
+}
+
+// margin is the white space that puts a new line under the column of an offset.
+func (d *document) margin(offset int) string {
+	indent, alone := d.indent(offset)
+	if alone {
+		return indent
+	}
+	return strings.Repeat(" ", len([]rune(string(d.src[d.lineStart(offset):offset]))))
+}
+
+// deleteEntry takes an entry out of its mapping, with its lines where it has them to itself.
+func (r *rewriter) deleteEntry(f *finding, e entry, reason string) error {
+	if err := anchored(e); err != nil {
+		return err
+	}
+	i := indexOf(e.parent, e.key)
+	if i < 0 || len(e.parent.Content) <= 2 {
+		return errors.New("nothing would be left of the mapping that " + e.key.Value + " stands in")
+	}
+	start, end := f.file.deletion(e, i)
+	r.edit(f.file, f.ID, start, end, "", reason)
+	return nil
+}
+
+func indexOf(mapping, key *yaml.Node) int {
+	for i := 0; mapping != nil && i < len(mapping.Content); i += 2 {
+		if mapping.Content[i] == key {
+			return i
+		}
+	}
+	return -1
+}
+
+// deletion gives the bytes that go with the i-th node (a key) of a mapping.
+func (d *document) deletion(e entry, i int) (start, end int) {
+	start, end = d.entryRange(e)
+	_, alone := d.indent(start)
+	last := i+2 >= len(e.parent.Content)
+	switch {
+	case !isFlow(e.parent) && alone && d.onlyComment(end):
+		return d.lineStart(start), d.nextLine(end)
+	case !last:
+		return start, d.start(e.parent.Content[i+2])
+	}
+	previous := e.parent.Content[i-1]
+	return max(d.end(previous), d.afterColon(d.end(e.parent.Content[i-2]))), end
+}
+
+// onlyComment tells whether nothing but white space and a comment follows on the line.
+func (d *document) onlyComment(offset int) bool {
+	rest := bytes.TrimLeft(d.src[offset:d.lineEnd(offset)], " \t")
+	return len(rest) == 0 || rest[0] == '#'
+}

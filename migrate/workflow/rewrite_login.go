@@ -1,0 +1,47 @@
+package workflow
+
+import (
+	"fmt"
+)
+
+// deleteCredential takes out the entry that carries a credential nobody reads.
+func deleteCredential(r *rewriter, f *finding) error {
+	return r.deleteEntry(f, f.entry, "the credential is not used: the step signs in with OIDC")
+}
+
+// credsToIDs replaces the creds of azure/login by the three ids, each on a line of its own.
+func credsToIDs(r *rewriter, f *finding) error {
+	lines, err := r.loginInputs(f)
+	if err != nil {
+		return err
+	}
+	if err := r.replaceEntry(f, f.entry, lines, "sign in with OIDC instead of a stored credential"); err != nil {
+		return err
+	}
+	return r.raise(f)
+}
+
+// loginInputs are the inputs of azure/login for a finding, as key and value.
+func (r *rewriter) loginInputs(f *finding) ([][2]string, error) {
+	n := r.names(f)
+	flow := isFlow(f.step.with)
+	lines := [][2]string{
+		{"client-id", expression(n.ClientID, flow)},
+		{"tenant-id", expression(n.TenantID, flow)},
+		{"subscription-id", expression(n.SubscriptionID, flow)},
+	}
+	if f.Identity.Cloud != "" && !f.step.has("audience") {
+		audience, ok := audiences[f.Identity.Cloud]
+		if !ok {
+			return nil, fmt.Errorf("the audience of the cloud %s is not known", f.Identity.Cloud)
+		}
+		lines = append(lines, [2]string{"audience", audience})
+	}
+	return lines, nil
+}
+
+// audiences are the audiences of tokens for the sovereign clouds (azure/login README, "environment").
+var audiences = map[string]string{
+	"azureusgovernment": "api://AzureADTokenExchangeUSGov",
+	"azurechinacloud":   "api://AzureADTokenExchangeChina",
+}

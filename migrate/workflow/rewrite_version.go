@@ -1,0 +1,90 @@
+package workflow
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// firstOIDC is the first version of azure/login with OIDC, released on 2021-10-22.
+var firstOIDC = [2]int{1, 4}
+
+// raise lifts a version of azure/login that is too old for OIDC to the configured one: a tag to a tag, a commit to a
+// commit with its comment.
+func (r *rewriter) raise(f *finding) error {
+	s := f.step
+	start := f.file.content(s.uses.raw)
+	end := f.file.end(s.uses.raw)
+	if s.version == "" {
+		return fmt.Errorf("uses has no version: %s", text(s.uses.value))
+	}
+	comment, commentStart, commentEnd := f.file.commentAfter(end)
+	known := s.version
+	if isCommit(s.version) {
+		known = versionIn(comment)
+		if known == "" {
+			known = loginCommits[strings.ToLower(s.version)]
+		}
+		if known == "" || !tooOld(known) {
+			return nil
+		}
+		commit := r.options.Pins["azure/login@"+r.options.LoginVersion]
+		if commit == "" {
+			return fmt.Errorf("azure/login is pinned to a commit of %s, which has no OIDC, and no commit of %s is configured", known, r.options.LoginVersion)
+		}
+		at := start + strings.Index(string(f.file.src[start:end]), s.version)
+		r.edit(f.file, f.ID, at, at+len(s.version), commit, "the pinned version of azure/login has no OIDC")
+		if versionIn(comment) != "" {
+			r.edit(f.file, f.ID, commentStart, commentEnd, strings.Replace(comment, versionIn(comment), r.options.LoginVersion, 1), "name the new version")
+		}
+		return nil
+	}
+	if !tooOld(known) {
+		return nil
+	}
+	at := start + strings.LastIndex(string(f.file.src[start:end]), s.version)
+	r.edit(f.file, f.ID, at, at+len(s.version), r.options.LoginVersion, fmt.Sprintf("azure/login %s has no OIDC", s.version))
+	return nil
+}
+
+// loginCommits are the commits of the major tags of azure/login (github.com/Azure/login/tags).
+var loginCommits = map[string]string{
+	"f5d393ae46f8fde4be8b75f32e3fc50e654ad0ca": "v3",
+}
+
+var (
+	commitForm  = regexp.MustCompile(`^[0-9a-fA-F]{40}$`)
+	versionForm = regexp.MustCompile(`\bv?\d+(\.\d+)*\b`)
+)
+
+func isCommit(version string) bool { return len(version) == 40 && commitForm.MatchString(version) }
+
+func versionIn(comment string) string { return versionForm.FindString(comment) }
+
+// tooOld tells whether a tag of azure/login is before the first with OIDC. A bare v1 moves along and has it; a branch such
+// as master has it too.
+func tooOld(version string) bool {
+	parts := strings.Split(strings.TrimPrefix(strings.ToLower(version), "v"), ".")
+	major, err := strconv.Atoi(parts[0])
+	if err != nil || len(parts) == 1 && major >= 1 {
+		return false
+	}
+	minor := 0
+	if len(parts) > 1 {
+		if minor, err = strconv.Atoi(parts[1]); err != nil {
+			return false
+		}
+	}
+	return major < firstOIDC[0] || major == firstOIDC[0] && minor < firstOIDC[1]
+}
+
+// commentAfter gives the comment that follows on the line.
+func (d *document) commentAfter(offset int) (comment string, start, end int) {
+	stop := d.lineEnd(offset)
+	i := strings.Index(string(d.src[offset:stop]), " #")
+	if i < 0 {
+		return "", 0, 0
+	}
+	return string(d.src[offset+i+1 : stop]), offset + i + 1, stop
+}

@@ -1,0 +1,282 @@
+package workflow
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sort"
+	"sync"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+)
+
+// Scan finds the logins of one repository or folder. It never fails: what it cannot read is a gap.
+func Scan(t Tree, o Options) Result {
+	a := analyse(t, o)
+	return a.result()
+}
+
+// finding is a login with what a rewrite needs to know of it.
+type finding struct {
+	inventory.Login
+	file       *file
+	job        *job  // nil at workflow level and in actions
+	step       *step // nil for env of a workflow or job
+	entry      entry // the key that carries the credential, where it is a key
+	start, end int
+	level      Level // the lowest level at which it may be rewritten
+	convert    func(*rewriter, *finding) error
+	needsToken []*job // jobs of the same file that must be able to request a token after the rewrite
+}
+
+// analysis is one tree while it is read.
+type analysis struct {
+	tree     Tree
+	options  Options
+	files    []*file // parsed, in the order of the tree; nil where a file is no candidate or does not parse
+	byPath   map[string]*file
+	callers  map[string][]caller // of local actions and reusable workflows, by path
+	findings []*finding
+	mentions []inventory.Mention
+	gaps     []inventory.Gap
+	depth    int // of Others
+}
+
+func analyse(t Tree, o Options) *analysis {
+	a := &analysis{tree: t, options: o, byPath: make(map[string]*file, len(t.Files))}
+	a.parse()
+	a.link()
+	a.find()
+	return a
+}
+
+// parallel runs a function for each index, on as many processors as there are.
+func parallel(n int, do func(i int)) {
+	workers := min(runtime.GOMAXPROCS(0), n)
+	if workers <= 1 {
+		for i := range n {
+			do(i)
+		}
+		return
+	}
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range workers {
+		wg.Go(func() {
+			for i := range next {
+				do(i)
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+}
+
+// parse reads the candidates of the tree.
+func (a *analysis) parse() {
+	a.files = make([]*file, len(a.tree.Files))
+	gaps := make([]*inventory.Gap, len(a.tree.Files))
+	parallel(len(a.tree.Files), func(i int) {
+		in := a.tree.Files[i]
+		if !IsCandidate(in.Content) {
+			return
+		}
+		d, err := parseDocument(in.Path, in.Content)
+		if err != nil {
+			gaps[i] = a.gap(in.Path, err)
+			return
+		}
+		a.files[i] = build(d, a.tree.Repository)
+	})
+	for i, f := range a.files {
+		if f != nil {
+			a.byPath[f.path] = f
+		}
+		if gaps[i] != nil {
+			a.gaps = append(a.gaps, *gaps[i])
+		}
+	}
+}
+
+func (a *analysis) gap(path string, err error) *inventory.Gap {
+	g := &inventory.Gap{Source: inventory.SourceGitHub, Object: path, File: path, Line: 1, Message: err.Error(),
+		Next: "Correct the file, or look for Azure logins in it by hand."}
+	if a.tree.Repository == "" {
+		g.Source = inventory.SourceLocal
+	} else {
+		g.Object = fmt.Sprintf("%s/%s", a.tree.Repository, path)
+	}
+	var pe *parseError
+	if errors.As(err, &pe) {
+		g.Line, g.Column, g.Message = pe.line, pe.column, "not readable as YAML: "+pe.message
+	}
+	return g
+}
+
+// find looks for logins in all files and decides how each can be converted.
+func (a *analysis) find() {
+	found := make([]*finder, len(a.files))
+	parallel(len(a.files), func(i int) {
+		if a.files[i] == nil {
+			return
+		}
+		found[i] = &finder{analysis: a, file: a.files[i]}
+		found[i].run()
+	})
+	for _, f := range found {
+		if f == nil {
+			continue
+		}
+		a.findings = append(a.findings, f.findings...)
+		a.mentions = append(a.mentions, f.mentions...)
+		a.gaps = append(a.gaps, f.gaps...)
+	}
+	for _, f := range a.findings {
+		a.classify(f)
+	}
+}
+
+func (a *analysis) result() Result {
+	r := Result{Mentions: a.mentions, Gaps: a.gaps}
+	for _, f := range a.findings {
+		r.Logins = append(r.Logins, f.Login)
+	}
+	sort.SliceStable(r.Logins, func(i, j int) bool { return before(r.Logins[i], r.Logins[j]) })
+	return r
+}
+
+func before(a, b inventory.Login) bool {
+	switch {
+	case a.File != b.File:
+		return a.File < b.File
+	case a.Line != b.Line:
+		return a.Line < b.Line
+	}
+	return a.Column < b.Column
+}
+
+// finder looks for the logins of one file.
+type finder struct {
+	*analysis
+	file     *file
+	findings []*finding
+	mentions []inventory.Mention
+	gaps     []inventory.Gap
+	seen     map[int]*finding // by place: what an anchor shares is one login
+}
+
+func (f *finder) run() {
+	f.seen = make(map[int]*finding)
+	f.envLogins(f.file.env, nil, nil)
+	for _, j := range f.file.jobs {
+		if neverRuns(j.condition) {
+			f.disabled(j.node, "job is disabled by if: false")
+			continue
+		}
+		f.envLogins(j.env, j, nil)
+		f.envLogins(get(j.container, "env"), j, nil)
+		for _, s := range j.steps {
+			f.stepLogins(s)
+		}
+	}
+	for _, s := range f.file.steps {
+		f.stepLogins(s)
+	}
+}
+
+func (f *finder) stepLogins(s *step) {
+	if neverRuns(s.condition) {
+		f.disabled(s.node, "step is disabled by if: false")
+		return
+	}
+	f.envLogins(s.env, s.job, s)
+	if s.action != "" {
+		f.actionLogins(s)
+	}
+}
+
+// atKey makes a finding at a key and its value.
+func (f *finder) atKey(kind inventory.Kind, e entry, j *job, s *step) *finding {
+	start, end := f.file.start(e.key), f.file.end(e.raw)
+	return f.atRange(kind, e, max(end, f.file.end(e.key)), start, j, s)
+}
+
+func (f *finder) atRange(kind inventory.Kind, e entry, end, start int, j *job, s *step) *finding {
+	if have := f.seen[start]; have != nil {
+		f.share(have, j)
+		return nil
+	}
+	line, column := f.file.place(start)
+	endLine, endColumn := f.file.place(end)
+	n := &finding{file: f.file, job: j, step: s, entry: e, start: start, end: end, Login: inventory.Login{
+		ID:         inventory.NewLoginID(f.tree.Repository, f.file.path, line, column),
+		Repository: f.tree.Repository, File: f.file.path,
+		Line: line, Column: column, EndLine: endLine, EndColumn: endColumn, Kind: kind, Step: s.label(),
+		Secrets: []inventory.SecretUse{},
+	}}
+	if j != nil {
+		n.Job, n.Jobs, n.needsToken = j.id, []string{j.id}, []*job{j}
+	} else if !f.file.action {
+		for _, j := range f.file.jobs {
+			n.Jobs = append(n.Jobs, j.id)
+		}
+	}
+	f.seen[start] = n
+	f.findings = append(f.findings, n)
+	return n
+}
+
+// share notes that another job uses a login through an anchor.
+func (f *finder) share(n *finding, j *job) {
+	if j == nil {
+		return
+	}
+	for _, have := range n.needsToken {
+		if have == j {
+			return
+		}
+	}
+	n.Jobs = append(n.Jobs, j.id)
+	n.needsToken = append(n.needsToken, j)
+}
+
+// neverRuns recognises `if: false`, with or without ${{ }}.
+func neverRuns(condition string) bool {
+	if condition == "" {
+		return false
+	}
+	value, _ := constant(condition)
+	return value == alwaysFalse
+}
+
+func (f *finder) disabled(n *yaml.Node, why string) {
+	walkScalars(n, func(s *yaml.Node) {
+		for _, r := range refsOf(s.Value) {
+			if r.context != "secrets" || r.name() == "" || r.name() == "GITHUB_TOKEN" {
+				continue
+			}
+			line, column := f.file.place(f.file.start(s))
+			f.mentions = append(f.mentions, inventory.Mention{Repository: f.tree.Repository, File: f.file.path,
+				Line: line, Column: column, Secret: r.name(), Text: why})
+		}
+	})
+}
+
+// walkScalars visits the scalars below a node; aliases are not followed, since what they name is visited at its anchor.
+func walkScalars(n *yaml.Node, visit func(*yaml.Node)) {
+	if n == nil {
+		return
+	}
+	if n.Kind == yaml.ScalarNode {
+		visit(n)
+		return
+	}
+	for _, c := range n.Content {
+		walkScalars(c, visit)
+	}
+}

@@ -1,0 +1,193 @@
+package workflow
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// classifyTerraform treats the ARM_ variables of the Terraform and Pulumi providers.
+func (a *analysis) classifyTerraform(f *finding) {
+	name := strings.ToUpper(f.entry.key.Value)
+	switch name {
+	case "ARM_USE_OIDC":
+		f.none("the provider requests the job's OIDC token itself; it uses no stored credential")
+		return
+	case "ARM_CLIENT_SECRET":
+	default:
+		f.manual("the provider signs in with a certificate",
+			"Set ARM_USE_OIDC to \"true\" in its place, remove the certificate's variables and the step that writes the certificate, and give the job id-token: write.")
+		return
+	}
+	if f.job == nil && !f.file.action {
+		f.needsToken = a.terraformJobs(f.file)
+	}
+	if line, what := a.otherReaders(f, name); line > 0 {
+		f.manual(fmt.Sprintf("line %d reads %s itself (%s), so the variable cannot go", line, name, what),
+			"Change what reads the variable so that it uses the session of azure/login or OIDC, then put ARM_USE_OIDC: \"true\" in the variable's place.")
+		return
+	}
+	f.automatic("the provider can request the job's OIDC token itself (azurerm 3.7.0 or later; azuread, azapi and the azurerm backend read the same variable)", terraformToOIDC)
+	in := scope{a, f.file, f.job, f.step}
+	if _, _, ok := in.env("ARM_CLIENT_ID"); !ok {
+		f.review("ARM_CLIENT_ID is not in the same environment, so the ids may come from elsewhere")
+	}
+}
+
+// terraformJobs are the jobs that can be meant by a variable of the whole workflow: those that run Terraform or a program that is
+// not known; all where none is recognised.
+func (a *analysis) terraformJobs(f *file) []*job {
+	var list []*job
+	for _, j := range f.jobs {
+		if j.uses.key == nil && mayUseProvider(j) {
+			list = append(list, j)
+		}
+	}
+	if len(list) == 0 {
+		for _, j := range f.jobs {
+			if j.uses.key == nil { // env is not passed to called workflows
+				list = append(list, j)
+			}
+		}
+	}
+	return list
+}
+
+// harmlessActions neither run Terraform nor a script that could.
+var harmlessActions = []string{"actions/", "azure/login", "docker/", "azure/docker-login", "github/codeql-action"}
+
+// harmlessCommands are first words of script lines that start no provider.
+var harmlessCommands = map[string]bool{"echo": true, "cd": true, "mkdir": true, "ls": true, "cat": true, "export": true, "set": true, "exit": true,
+	"sleep": true, "date": true, "git": true, "rm": true, "cp": true, "mv": true, "jq": true, "printf": true, "test": true, "[": true, "if": true, "then": true, "else": true, "fi": true, "pwd": true,
+	"docker": true, "npm": true, "yarn": true, "dotnet": true, "az": true, "curl": true}
+
+func mayUseProvider(j *job) bool {
+	for _, s := range j.steps {
+		if s.action != "" && !hasPrefix(s.action, harmlessActions) {
+			return true
+		}
+		for line := range strings.Lines(text(s.run.value)) {
+			word := firstWord(line)
+			if word != "" && !harmlessCommands[word] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func hasPrefix(s string, prefixes []string) bool {
+	for _, p := range prefixes {
+		if strings.HasPrefix(s, p) {
+			return true
+		}
+	}
+	return false
+}
+
+func firstWord(line string) string {
+	fields := strings.FieldsFunc(line, unicode.IsSpace)
+	if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
+		return ""
+	}
+	return fields[0]
+}
+
+// otherReaders finds a place of the file that reads an environment variable, other than logins that are
+// converted themselves. It gives the line, or 0.
+func (a *analysis) otherReaders(f *finding, name string) (line int, what string) {
+	for _, n := range f.file.readers(name) {
+		for _, other := range a.findings {
+			if other.file == f.file && other.start <= n && n < other.end {
+				n = -1
+				break
+			}
+		}
+		if n >= 0 {
+			line, _ := f.file.place(n)
+			return line, strings.TrimSpace(string(f.file.src[f.file.lineStart(n):f.file.lineEnd(n)]))
+		}
+	}
+	return 0, ""
+}
+
+// readers gives the offsets at which a name stands in the file's text where a program or an expression could read it as an environment
+// variable: not in comments, not as a key, and not as the name of a secret, variable or input.
+func (f *file) readers(name string) []int {
+	var list []int
+	lower := strings.ToLower(string(f.src))
+	for at := 0; ; {
+		i := strings.Index(lower[at:], strings.ToLower(name))
+		if i < 0 {
+			return list
+		}
+		start, end := at+i, at+i+len(name)
+		at = end
+		if start > 0 && isWord(f.src[start-1]) || end < len(f.src) && isWord(f.src[end]) {
+			continue
+		}
+		before := strings.TrimRight(lower[:start], " \t[.'\"")
+		if hasSuffix(before, "secrets", "vars", "inputs", "outputs") || f.commented(start) || f.isKey(end) {
+			continue
+		}
+		list = append(list, start)
+	}
+}
+
+func isWord(c byte) bool { return isName(c) && c != '-' }
+
+func hasSuffix(s string, suffixes ...string) bool {
+	for _, x := range suffixes {
+		if strings.HasSuffix(s, x) {
+			return true
+		}
+	}
+	return false
+}
+
+// isKey tells whether a name that ends at an offset is a mapping's key.
+func (f *file) isKey(end int) bool {
+	if end < len(f.src) && (f.src[end] == '"' || f.src[end] == '\'') {
+		end++
+	}
+	return f.afterColon(end) != end
+}
+
+// commented tells whether an offset is in a line that begins with #, or after a # that follows white space outside of quotes.
+func (d *document) commented(offset int) bool {
+	quote := byte(0)
+	start := d.lineStart(offset)
+	for i := start; i < offset; i++ {
+		switch c := d.src[i]; {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '\'':
+			quote = c
+		case c == '#' && (i == start || isBlank(d.src[i-1])):
+			return true
+		}
+	}
+	return false
+}
+
+// terraformToOIDC puts ARM_USE_OIDC in the place of ARM_CLIENT_SECRET.
+func terraformToOIDC(r *rewriter, f *finding) error {
+	const reason = "let the provider request the job's OIDC token instead of reading a stored secret"
+	if own(f.entry.parent, "ARM_USE_OIDC") {
+		return r.deleteEntry(f, f.entry, reason)
+	}
+	return r.replaceEntry(f, f.entry, [][2]string{{"ARM_USE_OIDC", `"true"`}}, reason)
+}
+
+func own(n *yaml.Node, name string) bool {
+	for i := 0; n != nil && i < len(n.Content); i += 2 {
+		if n.Content[i].Value == name {
+			return true
+		}
+	}
+	return false
+}

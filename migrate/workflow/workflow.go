@@ -1,0 +1,106 @@
+// Package workflow finds every place where a GitHub workflow or action signs in to Azure, and rewrites those that use a stored
+// credential so that they use workload identity federation. It reads by syntax trees and writes by byte edits: what is not
+// part of an edit keeps its bytes.
+package workflow
+
+import (
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+)
+
+// File is one file: its slash path inside the repository or folder, and its bytes.
+type File struct {
+	Path    string
+	Content []byte
+}
+
+// Tree is the workflows and actions of one repository or folder.
+type Tree struct {
+	Repository         inventory.RepositoryName
+	DefaultBranch      string
+	DefaultPermissions string // of GITHUB_TOKEN: read or write; empty where it is not known
+	Files              []File
+}
+
+// Options are the options of Scan.
+type Options struct {
+	// Others gives other repositories of the same scan, for actions and workflows that are used across repositories. It may be nil.
+	Others func(inventory.RepositoryName) (Tree, bool)
+	// Subjects asks for the subjects of each login's jobs.
+	Subjects bool
+}
+
+// Result is what Scan found, sorted by file and place.
+type Result struct {
+	Logins   []inventory.Login
+	Mentions []inventory.Mention
+	Gaps     []inventory.Gap
+}
+
+// IdentityNames are the expressions (without ${{ }}, such as vars.AZURE_CLIENT_ID) or literals (GUIDs) that a rewritten login names.
+type IdentityNames struct {
+	ClientID, TenantID, SubscriptionID string
+}
+
+// Level bounds what a rewrite may change.
+type Level int
+
+// The levels of a rewrite.
+const (
+	// LevelSafe allows edits after which the workflow provably does the same.
+	LevelSafe Level = iota
+	// LevelNeedsReview also allows edits that a person has to look at: those that span files, and those with a risk that is named.
+	LevelNeedsReview
+)
+
+// PermissionMode is how a job's permissions are written where it had none.
+type PermissionMode int
+
+// The permission modes.
+const (
+	// PermissionsMinimal writes what the job's steps need where that is certain, else as PermissionsPreserve.
+	PermissionsMinimal PermissionMode = iota
+	// PermissionsPreserve writes out every scope that the job had by default.
+	PermissionsPreserve
+)
+
+// RewriteOptions are the options of Rewrite.
+type RewriteOptions struct {
+	Only         map[inventory.LoginID]bool // nil: all
+	Names        func(inventory.Login) IdentityNames
+	Level        Level
+	Permissions  PermissionMode
+	LoginVersion string            // of azure/login where one is written: "v2" (default) or "v3"
+	Pins         map[string]string // action@version → commit
+}
+
+// Edit replaces the bytes from Start to End by New.
+type Edit struct {
+	Start, End int
+	New        string
+	Line       int
+	Login      inventory.LoginID
+	Reason     string
+}
+
+// FileRewrite is one file before and after. Where Refused is not empty, After is Before and no edit is made.
+type FileRewrite struct {
+	Path          string
+	Before, After []byte
+	Edits         []Edit
+	Refused       string
+}
+
+// Left is a login that is left as it is.
+type Left struct {
+	Login  inventory.LoginID
+	File   string
+	Line   int
+	Reason string
+	Manual []string
+}
+
+// Rewriting is the result of Rewrite.
+type Rewriting struct {
+	Files []FileRewrite // those that change or are refused, sorted by path
+	Left  []Left
+}
