@@ -102,3 +102,9 @@ func WithoutNulls(body []byte) ([]byte, error) {
 	}
 	return json.Marshal(DropNulls(v))
 }
+
+// Describes is whether the document has the operation with this id.
+func Describes(d *openapi3.T, operationID string) bool {
+	_, err := find(d, operationID)
+	return err == nil
+}

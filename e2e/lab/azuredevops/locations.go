@@ -1,0 +1,73 @@
+package azuredevops
+
+import (
+	"github.com/google/uuid"
+)
+
+// location is one entry of the list by which the SDK turns location ids into routes. It dereferences the versions
+// without a check, so all of them are set.
+type location struct {
+	ID              string `json:"id"`
+	Area            string `json:"area"`
+	ResourceName    string `json:"resourceName"`
+	RouteTemplate   string `json:"routeTemplate"`
+	ResourceVersion int    `json:"resourceVersion"`
+	MinVersion      string `json:"minVersion"`
+	MaxVersion      string `json:"maxVersion"`
+	ReleasedVersion string `json:"releasedVersion"`
+}
+
+func at(id, area, resource, template string, version int) location {
+	return location{id, area, resource, template, version, "1.0", "7.2", "7.1"}
+}
+
+// served are the locations that this server serves, with the ids of the published API.
+var served = []location{
+	at("e81700f7-3be2-46de-8624-2eb35882fcaa", "Location", "ResourceAreas", "_apis/{resource}/{areaId}", 1),
+	at("00d9565f-ed9c-4a06-9a50-00e7896ccab4", "Location", "ConnectionData", "_apis/{resource}", 1),
+	at("603fe2ac-9723-48b9-88ad-09305aa6c6e1", "core", "projects", "_apis/{resource}/{*projectId}", 4),
+	at("14e48fdc-2c8b-41ce-a0c3-e26f6cc55bd0", "serviceendpoint", "endpoints", "_apis/{area}/{resource}/{endpointId}", 4),
+	at("e85f1c62-adfc-4b74-b618-11a150fb195e", "serviceendpoint", "endpoints", "{project}/_apis/{area}/{resource}/{endpointId}", 4),
+	at("10a16738-9299-4cd1-9a81-fd23ad6200d0", "serviceendpoint", "executionhistory", "{project}/_apis/{area}/{endpointId}/{resource}", 1),
+	at("cc63bb57-2a5f-4a7a-b79c-c142d308657e", "serviceendpoint", "endpointproxy", "{project}/_apis/{area}/{resource}", 1),
+	at("5a7938a4-655e-486c-b562-b78c54a7e87b", "serviceendpoint", "types", "_apis/{area}/{resource}", 1),
+}
+
+func (c *call) locations() (answer, error) { return list(served), nil }
+
+// resourceAreas is empty, as on a server where all areas live on one host: then clients use their own base URL.
+func (c *call) resourceAreas() (answer, error) { return list([]struct{}(nil)), nil }
+
+func (c *call) connectionData() (answer, error) {
+	user := map[string]any{
+		"id":                  personID(c.token.Login),
+		"providerDisplayName": c.token.Login,
+		"isActive":            true,
+		"isContainer":         false,
+	}
+	return ok(map[string]any{
+		"authenticatedUser": user,
+		"authorizedUser":    user,
+		"instanceId":        c.org.ID,
+		"deploymentType":    "hosted",
+	}), nil
+}
+
+// personID makes a stable id for a user, who exists in the world only by name.
+func personID(login string) string {
+	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("azuredevops:"+login)).String()
+}
+
+// identityRef names a person in an answer.
+type identityRef struct {
+	DisplayName string `json:"displayName"`
+	ID          string `json:"id"`
+	UniqueName  string `json:"uniqueName"`
+}
+
+func personRef(login string) *identityRef {
+	if login == "" {
+		login = "unknown"
+	}
+	return &identityRef{DisplayName: login, ID: personID(login), UniqueName: login}
+}
