@@ -1,0 +1,176 @@
+// Package reports renders what is known for readers: HTML for people, SARIF for code scanning, JSON and CSV for other
+// programs, Markdown for job summaries. Each is a function of an inventory, its findings, a plan and a journal's state,
+// and writes the same bytes for the same input. Everything that comes from outside is escaped for its format.
+package reports
+
+import (
+	"cmp"
+	"encoding/json"
+	"io"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/plan"
+	"github.com/unsecret-dev/unsecret/migrate/policy"
+)
+
+// Input is what a report is made of. Inventory must be set; the others may be absent.
+type Input struct {
+	Tool      string // version of the program
+	Inventory *inventory.Inventory
+	Findings  []policy.Finding
+	Plan      *plan.Plan
+	Progress  []UnitProgress // from the journal, in the plan's order
+}
+
+// UnitProgress is where one unit of the plan stands.
+type UnitProgress struct {
+	Unit   string    `json:"unit"`
+	State  string    `json:"state"`  // planned, applied, verified, revoked, rolled back, pending, failed, blocked
+	Detail string    `json:"detail"` // what it waits for, or why it failed
+	Until  time.Time `json:"until,omitzero"`
+}
+
+// Document is the JSON report. Its schema is docs/report.schema.json.
+type Document struct {
+	Version   int                  `json:"version"`
+	Tool      string               `json:"tool"`
+	ScannedAt time.Time            `json:"scannedAt"`
+	Summary   Summary              `json:"summary"`
+	Findings  []policy.Finding     `json:"findings"`
+	Inventory *inventory.Inventory `json:"inventory"`
+	Plan      *plan.Plan           `json:"plan,omitempty"`
+	Progress  []UnitProgress       `json:"progress,omitempty"`
+}
+
+// Summary is what a reader wants to know first.
+type Summary struct {
+	Sources          int                     `json:"sources"`
+	Repositories     int                     `json:"repositories"`
+	Connections      int                     `json:"connections"`
+	ConnectionsStill int                     `json:"connectionsWithSecret"` // of azurerm and others that sign in as a service principal
+	Logins           int                     `json:"logins"`
+	LoginsStill      int                     `json:"loginsWithSecret"`
+	Identities       int                     `json:"identities"`
+	Credentials      int                     `json:"credentials"` // passwords and certificates that still work
+	Gaps             int                     `json:"gaps"`
+	Findings         map[policy.Severity]int `json:"findings"` // without those that are excepted
+	Excepted         int                     `json:"excepted"`
+}
+
+// Summarize counts.
+func Summarize(in Input) Summary {
+	inv := in.Inventory
+	s := Summary{Sources: len(inv.Sources), Repositories: len(inv.Repositories), Connections: len(inv.Connections),
+		Logins: len(inv.Logins), Identities: len(inv.Identities), Gaps: len(inv.Gaps), Findings: map[policy.Severity]int{}}
+	for _, v := range policy.Severities() {
+		s.Findings[v] = 0
+	}
+	for _, c := range inv.Connections {
+		if strings.EqualFold(c.Scheme, inventory.SchemeServicePrincipal) {
+			s.ConnectionsStill++
+		}
+	}
+	for _, l := range inv.Logins {
+		if policy.UsesSecret(l) {
+			s.LoginsStill++
+		}
+	}
+	for _, id := range inv.Identities {
+		for _, c := range id.Credentials {
+			if c.End.IsZero() || c.End.After(inv.ScannedAt) {
+				s.Credentials++
+			}
+		}
+	}
+	for _, f := range in.Findings {
+		if f.Excepted != nil {
+			s.Excepted++
+		} else {
+			s.Findings[f.Severity]++
+		}
+	}
+	return s
+}
+
+// JSON writes the whole report for other programs.
+func JSON(w io.Writer, in Input) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	findings := in.Findings
+	if findings == nil {
+		findings = []policy.Finding{}
+	}
+	return enc.Encode(Document{Version: 1, Tool: in.Tool, ScannedAt: in.Inventory.ScannedAt, Summary: Summarize(in),
+		Findings: findings, Inventory: in.Inventory, Plan: in.Plan, Progress: in.Progress})
+}
+
+// place names where a finding is, for a reader: a file and line, or the object.
+func place(f policy.Finding) string {
+	if f.File == "" {
+		return f.Object
+	}
+	p := f.File
+	if f.Repository != "" {
+		p = string(f.Repository) + "/" + f.File
+	}
+	if f.Line > 0 {
+		p += ":" + itoa(f.Line)
+	}
+	return p
+}
+
+// oneLine makes a text from outside safe on one line: no control characters, and none that reverse the reading direction.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\r' || r == '\t':
+			return ' '
+		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r):
+			return '�'
+		}
+		return r
+	}, s)
+}
+
+// byRule groups findings that count by rule, the worst and most frequent first.
+func byRule(findings []policy.Finding) []ruleGroup {
+	groups := map[string]*ruleGroup{}
+	rules := map[string]policy.Rule{}
+	for _, r := range policy.Rules() {
+		rules[r.ID] = r
+	}
+	for _, f := range findings {
+		if f.Excepted != nil {
+			continue
+		}
+		g := groups[f.Rule]
+		if g == nil {
+			g = &ruleGroup{Rule: rules[f.Rule], Severity: f.Severity}
+			groups[f.Rule] = g
+		}
+		if f.Severity.AtLeast(g.Severity) {
+			g.Severity = f.Severity
+		}
+		g.Findings = append(g.Findings, f)
+	}
+	out := make([]ruleGroup, 0, len(groups))
+	for _, g := range groups {
+		out = append(out, *g)
+	}
+	order := policy.Severities()
+	slices.SortFunc(out, func(a, b ruleGroup) int {
+		return cmp.Or(cmp.Compare(slices.Index(order, a.Severity), slices.Index(order, b.Severity)),
+			cmp.Compare(len(b.Findings), len(a.Findings)), cmp.Compare(a.Rule.ID, b.Rule.ID))
+	})
+	return out
+}
+
+type ruleGroup struct {
+	Rule     policy.Rule
+	Severity policy.Severity // the worst of its findings
+	Findings []policy.Finding
+}
