@@ -1,0 +1,123 @@
+package scan
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+)
+
+// entra reads the applications behind everything that was found so far, their sign-ins and their roles.
+func (s *scanner) entra(ctx context.Context, tenant Entra, azure Azure) error {
+	var (
+		list []inventory.Identity
+		gaps []inventory.Gap
+		err  error
+	)
+	if s.o.AllApplications {
+		list, gaps, err = tenant.AllApplications(ctx)
+	} else {
+		list, gaps, err = tenant.Applications(ctx, s.applications())
+	}
+	if err != nil {
+		return s.gap(ctx, inventory.Gap{Source: inventory.SourceEntra, Object: "applications of tenant " + string(tenant.Tenant()),
+			Message: err.Error(), Next: "grant the signed-in identity Application.Read.All (application) on Microsoft Graph"})
+	}
+	s.add(func(inv *inventory.Inventory) {
+		inv.Sources = append(inv.Sources, inventory.Source{Kind: inventory.SourceEntra, Name: string(tenant.Tenant())})
+		inv.Gaps = append(inv.Gaps, gaps...)
+	})
+	if err := s.signIns(ctx, tenant, list); err != nil {
+		return err
+	}
+	if azure != nil {
+		if err := s.roles(ctx, azure, list); err != nil {
+			return err
+		}
+	}
+	s.add(func(inv *inventory.Inventory) { inv.Identities = append(inv.Identities, list...) })
+	return nil
+}
+
+func (s *scanner) signIns(ctx context.Context, tenant Entra, list []inventory.Identity) error {
+	since := s.o.Now().Add(-s.o.SignInWindow)
+	s.expect("sign-ins", len(list))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(s.o.Concurrency)
+	for i := range list {
+		g.Go(func() error {
+			defer s.read("sign-ins", 1)
+			evidence, err := tenant.SignIns(gctx, list[i].AppID, since)
+			if err != nil {
+				list[i].SignIns = inventory.SignInEvidence{Reason: err.Error()}
+				return s.gap(gctx, inventory.Gap{Source: inventory.SourceEntra, Object: "sign-ins of " + string(list[i].AppID),
+					Message: err.Error(), Next: "scan again; until then no use of this application's credentials can be excluded"})
+			}
+			list[i].SignIns = evidence
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+func (s *scanner) roles(ctx context.Context, azure Azure, list []inventory.Identity) error {
+	var principals []inventory.ObjectID
+	for _, id := range list {
+		if id.ServicePrincipalID != "" {
+			principals = append(principals, id.ServicePrincipalID)
+		}
+	}
+	if len(principals) == 0 {
+		return nil
+	}
+	roles, err := azure.Roles(ctx, principals)
+	if err != nil {
+		return s.gap(ctx, inventory.Gap{Source: inventory.SourceAzure, Object: "role assignments",
+			Message: err.Error(), Next: "grant the signed-in identity the Reader role on the subscriptions; the migration itself does not need it"})
+	}
+	for i := range list {
+		list[i].RolesKnown = true
+		list[i].Roles = roles[list[i].ServicePrincipalID]
+	}
+	s.add(func(inv *inventory.Inventory) {
+		inv.Sources = append(inv.Sources, inventory.Source{Kind: inventory.SourceAzure, Name: "role assignments"})
+	})
+	return nil
+}
+
+var guid = regexp.MustCompile(`(?i)^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+
+// applications gives the client ids that anything found so far names: connections, literals in workflows,
+// readable variables, and those asked for.
+func (s *scanner) applications() []inventory.AppID {
+	seen := map[inventory.AppID]bool{}
+	add := func(id string) {
+		if guid.MatchString(id) {
+			seen[inventory.AppID(strings.ToLower(id))] = true
+		}
+	}
+	for _, id := range s.o.Applications {
+		add(string(id))
+	}
+	for _, c := range s.inv.Connections {
+		add(string(c.AppID))
+	}
+	for _, l := range s.inv.Logins {
+		add(l.Identity.ClientID)
+	}
+	for _, v := range s.inv.Variables {
+		// Any variable may hold the client id, whatever its name; one that is a tenant's or subscription's id
+		// names no application and is simply not found.
+		add(v.Value)
+	}
+	ids := make([]inventory.AppID, 0, len(seen))
+	for id := range seen {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}

@@ -1,0 +1,213 @@
+package scan
+
+import (
+	"context"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/workflow"
+)
+
+// github reads every repository's workflows and actions, finds the logins in them, and reads the settings
+// of the repositories that have one.
+func (s *scanner) github(ctx context.Context, scope GitHubScope) error {
+	refs, owners, err := s.repositories(ctx, scope)
+	if err != nil {
+		return err
+	}
+	if len(owners) == 0 {
+		return nil
+	}
+	s.expect("repositories", len(refs))
+	trees := map[inventory.RepositoryName]workflow.Tree{}
+	repos := map[inventory.RepositoryName]inventory.Repository{}
+	err = scope.Client.Read(ctx, refs, func(c RepositoryContent) error {
+		defer s.read("repositories", 1)
+		if c.Err != nil {
+			return s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: "repository " + string(c.Ref.Name),
+				Message: c.Err.Error(), Next: "scan again; a repository behind a gap is unknown, not clean"})
+		}
+		tree, err := s.tree(ctx, c)
+		if err != nil {
+			return err
+		}
+		repos[tree.Repository] = c.Repository
+		if len(tree.Files) > 0 {
+			trees[tree.Repository] = tree
+		}
+		return nil
+	})
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: "repositories of " + strings.Join(owners, ", "),
+			Message: err.Error(), Next: "scan again; the repositories that are missing from the inventory are unknown, not clean"}); err != nil {
+			return err
+		}
+	}
+	s.add(func(inv *inventory.Inventory) {
+		for _, o := range owners {
+			inv.Sources = append(inv.Sources, inventory.Source{Kind: inventory.SourceGitHub, Name: o, URL: "https://" + scope.Client.Host() + "/" + o})
+		}
+	})
+	return s.logins(ctx, scope.Client, trees, repos)
+}
+
+// repositories lists what the scope names. Owners are those of which at least one thing could be listed.
+func (s *scanner) repositories(ctx context.Context, scope GitHubScope) (refs []RepositoryRef, owners []string, err error) {
+	seen := map[inventory.RepositoryName]bool{}
+	for _, owner := range scope.Owners {
+		list, err := scope.Client.List(ctx, owner)
+		if err != nil {
+			if err := s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: "repositories of " + owner,
+				Message: err.Error(), Next: "check the owner's name, and that the token may read its repositories"}); err != nil {
+				return nil, nil, err
+			}
+			continue
+		}
+		owners = append(owners, owner)
+		for _, r := range list {
+			if !seen[r.Name] {
+				seen[r.Name] = true
+				refs = append(refs, r)
+			}
+		}
+	}
+	for _, name := range scope.Repositories {
+		r, err := scope.Client.Resolve(ctx, name)
+		if err != nil {
+			if err := s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: "repository " + string(name),
+				Message: err.Error(), Next: "check the name, and that the token may read it"}); err != nil {
+				return nil, nil, err
+			}
+			continue
+		}
+		if !seen[r.Name] {
+			seen[r.Name] = true
+			refs = append(refs, r)
+			owners = append(owners, string(r.Name))
+		}
+	}
+	return refs, owners, nil
+}
+
+// tree keeps the files that can matter: those that can hold a login, and those that another file can call.
+func (s *scanner) tree(ctx context.Context, c RepositoryContent) (workflow.Tree, error) {
+	t := workflow.Tree{Repository: c.Repository.Name, DefaultBranch: c.Repository.DefaultBranch}
+	for _, f := range c.Files {
+		if f.Err != nil {
+			if err := s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: "repository " + string(c.Repository.Name), File: f.Path,
+				Message: f.Err.Error(), Next: "scan again, or read the file by hand"}); err != nil {
+				return t, err
+			}
+			continue
+		}
+		t.Files = append(t.Files, workflow.File{Path: f.Path, Content: f.Content})
+	}
+	return t, nil
+}
+
+// logins finds the logins of all repositories together, since a workflow of one can call those of another.
+func (s *scanner) logins(ctx context.Context, client GitHub, trees map[inventory.RepositoryName]workflow.Tree, repos map[inventory.RepositoryName]inventory.Repository) error {
+	byLower := map[string]workflow.Tree{}
+	for n, t := range trees {
+		byLower[strings.ToLower(string(n))] = t
+	}
+	others := func(n inventory.RepositoryName) (workflow.Tree, bool) {
+		t, ok := byLower[strings.ToLower(string(n))]
+		return t, ok
+	}
+	found := map[inventory.RepositoryName]workflow.Result{}
+	g := errgroup.Group{}
+	g.SetLimit(s.o.Concurrency)
+	for n, t := range trees {
+		if !candidate(t) {
+			continue
+		}
+		g.Go(func() error {
+			r := workflow.Scan(t, workflow.Options{Others: others, Subjects: true})
+			s.add(func(inv *inventory.Inventory) {
+				found[n] = r
+				inv.Logins = append(inv.Logins, r.Logins...)
+				inv.Mentions = append(inv.Mentions, r.Mentions...)
+				inv.Gaps = append(inv.Gaps, r.Gaps...)
+			})
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return s.settings(ctx, client, repos, found)
+}
+
+func candidate(t workflow.Tree) bool {
+	for _, f := range t.Files {
+		if workflow.IsCandidate(f.Content) {
+			return true
+		}
+	}
+	return false
+}
+
+// settings reads what sign-ins depend on, for the repositories that have a login, and the stores of their owners.
+func (s *scanner) settings(ctx context.Context, client GitHub, repos map[inventory.RepositoryName]inventory.Repository, found map[inventory.RepositoryName]workflow.Result) error {
+	owners := map[string]bool{}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(s.o.Concurrency)
+	for n, repo := range repos {
+		if len(found[n].Logins) == 0 {
+			s.add(func(inv *inventory.Inventory) { inv.Repositories = append(inv.Repositories, repo) })
+			continue
+		}
+		owner, _, _ := strings.Cut(string(n), "/")
+		owners[owner] = true
+		s.expect("repository settings", 1)
+		g.Go(func() error {
+			defer s.read("repository settings", 1)
+			return s.setting(gctx, client, repo)
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for owner := range owners {
+		secrets, variables, err := client.OrganizationStores(ctx, owner)
+		if err != nil {
+			if err := s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: "organisation secrets and variables of " + owner,
+				Message: err.Error(), Next: "use a token with admin:org, or one of a GitHub App with organisation secrets read; secrets that workflows read from there cannot be followed until then"}); err != nil {
+				return err
+			}
+		}
+		s.add(func(inv *inventory.Inventory) {
+			inv.Secrets = append(inv.Secrets, secrets...)
+			inv.Variables = append(inv.Variables, variables...)
+		})
+	}
+	return nil
+}
+
+func (s *scanner) setting(ctx context.Context, client GitHub, repo inventory.Repository) error {
+	set, err := client.Settings(ctx, repo)
+	if err != nil {
+		if err := s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: "settings of " + string(repo.Name),
+			Message: err.Error(), Next: "use a token that may read the repository's Actions settings, secrets and variables"}); err != nil {
+			return err
+		}
+	} else {
+		repo.OIDC, repo.DefaultPermissions = set.OIDC, set.DefaultPermissions
+		if len(set.Environments) > 0 {
+			repo.Environments = set.Environments
+		}
+	}
+	s.add(func(inv *inventory.Inventory) {
+		inv.Repositories = append(inv.Repositories, repo)
+		inv.Secrets = append(inv.Secrets, set.Secrets...)
+		inv.Variables = append(inv.Variables, set.Variables...)
+		inv.Gaps = append(inv.Gaps, set.Gaps...)
+	})
+	return nil
+}
