@@ -23,21 +23,22 @@ func (s *scanner) github(ctx context.Context, scope GitHubScope) error {
 	s.expect("repositories", len(refs))
 	trees := map[inventory.RepositoryName]workflow.Tree{}
 	repos := map[inventory.RepositoryName]inventory.Repository{}
-	err = scope.Client.Read(ctx, refs, func(c RepositoryContent) error {
+	err = scope.Client.Read(ctx, refs, func(c RepositoryContent) {
 		defer s.read("repositories", 1)
+		// The context's end, which is all that these can report, is what Read itself returns.
 		if c.Err != nil {
-			return s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: "repository " + string(c.Ref.Name),
+			_ = s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: "repository " + string(c.Ref.Name),
 				Message: c.Err.Error(), Next: "scan again; a repository behind a gap is unknown, not clean"})
+			return
 		}
 		tree, err := s.tree(ctx, c)
 		if err != nil {
-			return err
+			return
 		}
 		repos[tree.Repository] = c.Repository
 		if len(tree.Files) > 0 {
 			trees[tree.Repository] = tree
 		}
-		return nil
 	})
 	if err != nil {
 		if ctx.Err() != nil {
