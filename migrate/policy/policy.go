@@ -70,7 +70,8 @@ type Exception struct {
 	Until  time.Time `yaml:"until" json:"until,omitzero"` // after it the finding counts again
 }
 
-func (c Config) withDefaults() Config {
+// WithDefaults gives the configuration with what was left out filled in.
+func (c Config) WithDefaults() Config {
 	if c.Threshold == "" {
 		c.Threshold = High
 	}
@@ -110,7 +111,7 @@ func (c Config) Validate() error {
 // Evaluate gives the findings of an inventory, the worst first. Times are compared with the time of the scan, so
 // the same inventory gives the same findings at any time.
 func Evaluate(inv *inventory.Inventory, c Config) []Finding {
-	e := &evaluation{inv: inv, c: c.withDefaults(), now: inv.ScannedAt}
+	e := &evaluation{inv: inv, c: c.WithDefaults(), now: inv.ScannedAt}
 	for _, r := range rules {
 		if r.check != nil {
 			r.check(e, r)
@@ -127,7 +128,7 @@ func Evaluate(inv *inventory.Inventory, c Config) []Finding {
 
 // Failing gives the findings that count at or above the threshold: those without an exception.
 func Failing(findings []Finding, c Config) []Finding {
-	threshold := c.withDefaults().Threshold
+	threshold := c.WithDefaults().Threshold
 	var out []Finding
 	for _, f := range findings {
 		if f.Excepted == nil && f.Severity.AtLeast(threshold) {
