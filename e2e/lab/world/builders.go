@@ -14,8 +14,8 @@ import (
 // The builders below make consistent objects: ids, keys, times. Like everything that touches a world, they are
 // called with its lock held, or before the servers run.
 
-// nodeID makes a global node id in the service's form: a prefix and base64 of a MessagePack array of 0 and ids.
-func nodeID(prefix string, ids ...int64) string {
+// NodeID makes a global node id in the service's form: a prefix and base64 of a MessagePack array of 0 and ids.
+func NodeID(prefix string, ids ...int64) string {
 	b := []byte{0x90 | byte(len(ids)+1), 0}
 	for _, id := range ids {
 		b = append(b, 0xce)
@@ -50,7 +50,7 @@ func (w *World) AddAccount(login, typ string) *Account {
 		ID: w.NewNumber(), Login: login, Type: typ, DefaultPermissions: "read",
 		SecretKey: w.NewBoxKey(), DependaKey: w.NewBoxKey(),
 	}
-	a.NodeID = nodeID(typ[:1], a.ID)
+	a.NodeID = NodeID(typ[:1], a.ID)
 	w.GitHub.Accounts[strings.ToLower(login)] = a
 	return a
 }
@@ -66,7 +66,7 @@ func (w *World) AddRepo(owner, name string, files map[string]string) *Repo {
 		Refs: map[string]string{}, Modes: map[string]string{}, Protection: map[string]*Protection{},
 		SecretKey: w.NewBoxKey(), DependaKey: w.NewBoxKey(), OIDC: OIDCSettings{UseDefault: true},
 	}
-	r.NodeID = nodeID("R", r.ID)
+	r.NodeID = NodeID("R", r.ID)
 	w.GitHub.Repos[strings.ToLower(r.FullName())] = r
 	if len(files) > 0 {
 		changes := make(map[string][]byte, len(files))
@@ -218,4 +218,52 @@ func (w *World) VariableFor(r *Repo, environment, name string) *Variable {
 		}
 	}
 	return nil
+}
+
+// ImmutableSubject tells whether a repository's subjects carry the ids of owner and repository, because it or
+// its organisation opted in (github/docs, "OpenID Connect reference").
+func (g *GitHub) ImmutableSubject(r *Repo) bool {
+	a := g.Account(r.Owner)
+	return r.OIDC.Immutable || a != nil && a.Immutable
+}
+
+// SubjectPrefix is how a repository's default subjects begin: repo:OWNER/NAME, or with ids if immutable.
+func (g *GitHub) SubjectPrefix(r *Repo) string {
+	a := g.Account(r.Owner)
+	if a == nil || !g.ImmutableSubject(r) {
+		return "repo:" + r.FullName()
+	}
+	return fmt.Sprintf("repo:%s@%d/%s@%d", r.Owner, a.ID, r.Name, r.ID)
+}
+
+// ByNode finds the repository or account that a node id stands for.
+func (g *GitHub) ByNode(id string) (*Repo, *Account) {
+	prefix, ids := parseNodeID(id)
+	switch {
+	case len(ids) != 1:
+	case prefix == "R":
+		if r := g.RepoByID(ids[0]); r != nil {
+			return r, nil
+		}
+	case prefix == "O" || prefix == "U":
+		for _, a := range g.Accounts {
+			if a.ID == ids[0] {
+				return nil, a
+			}
+		}
+	}
+	return nil, nil
+}
+
+// parseNodeID takes a node id apart; no ids if it is none of the lab's.
+func parseNodeID(id string) (prefix string, ids []int64) {
+	prefix, text, _ := strings.Cut(id, "_")
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(b) < 2 || len(b) != 2+5*int(b[0]&0x0f-1) {
+		return prefix, nil
+	}
+	for b = b[2:]; len(b) >= 5; b = b[5:] {
+		ids = append(ids, int64(binary.BigEndian.Uint32(b[1:5])))
+	}
+	return prefix, ids
 }

@@ -3,6 +3,7 @@ package world
 import (
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 )
 
@@ -11,7 +12,7 @@ func (w *World) OpenPull(r *Repo, head, base, title, body, author string) *Pull 
 	r.NextNumber++
 	id := w.NewNumber()
 	p := &Pull{
-		ID: id, NodeID: nodeID("PR", r.ID, id), Number: r.NextNumber, Title: title, Body: body,
+		ID: id, NodeID: NodeID("PR", r.ID, id), Number: r.NextNumber, Title: title, Body: body,
 		Head: head, Base: base, HeadOID: r.Head(head), BaseOID: r.Head(base),
 		State: "open", Author: author, Created: w.Clock.Now(),
 	}
@@ -97,24 +98,83 @@ func (r *Repo) checkPassed(check, head string) bool {
 	return false
 }
 
-// Merge merges a pull request with a merge commit, without looking at protection, and gives the commit's oid.
-func (w *World) Merge(r *Repo, p *Pull, message, by string) (string, error) {
+// Merge merges a pull request, without looking at protection, with a merge commit or with all its changes
+// squashed into one commit. It gives the commit's oid.
+func (w *World) Merge(r *Repo, p *Pull, message, by string, squash bool) (string, error) {
 	if p.State != "open" {
 		return "", fmt.Errorf("merge pull request %s#%d: it is not open", r.FullName(), p.Number)
 	}
-	base := r.Head(p.Base)
-	files, conflict := r.mergeFiles(base, p.HeadOID)
+	oid, conflict := r.mergeCommit(p, message, by, w.Clock.Now(), squash)
 	if conflict != "" {
 		return "", fmt.Errorf("merge pull request %s#%d: both %s and %s changed %s", r.FullName(), p.Number, p.Base, p.Head, conflict)
 	}
 	now := w.Clock.Now()
-	oid := r.addCommit(Commit{
-		Tree: r.addTree(files, ""), Parents: []string{base, p.HeadOID}, Message: message,
-		Author: by, Time: now.Truncate(time.Second), Signed: true,
-	})
 	p.State, p.Merged, p.MergedAt, p.ClosedAt, p.MergeCommit, p.MergedBy = "closed", true, now, now, oid, by
 	r.SetRef("refs/heads/"+p.Base, oid)
 	return oid, nil
+}
+
+func (r *Repo) mergeCommit(p *Pull, message, by string, at time.Time, squash bool) (oid, conflict string) {
+	base := r.Head(p.Base)
+	files, conflict := r.mergeFiles(base, p.HeadOID)
+	if conflict != "" {
+		return "", conflict
+	}
+	parents := []string{base, p.HeadOID}
+	if squash {
+		parents = parents[:1]
+	}
+	return r.addCommit(Commit{
+		Tree: r.addTree(files, ""), Parents: parents, Message: message,
+		Author: by, Time: at.Truncate(time.Second), Signed: true,
+	}), ""
+}
+
+// TestMerge makes the commit that an open pull request would merge as, which the service keeps under
+// refs/pull/N/merge. It is empty if there is a conflict.
+func (w *World) TestMerge(r *Repo, p *Pull) string {
+	at := w.Clock.Now()
+	if head := r.Commits[p.HeadOID]; head != nil {
+		at = head.Time // the same commit as long as neither side moves
+	}
+	oid, _ := r.mergeCommit(p, "Merge "+p.HeadOID+" into "+r.Head(p.Base), p.Author, at, false)
+	if oid != "" {
+		r.Refs[fmt.Sprintf("refs/pull/%d/merge", p.Number)] = oid
+	}
+	return oid
+}
+
+// Changes counts what a pull request changes: lines added and deleted, and files.
+func (r *Repo) Changes(p *Pull) (added, deleted, files int) {
+	theirs, old := r.Tree(p.HeadOID), r.Tree(r.MergeBase(p.BaseOID, p.HeadOID))
+	count := func(oid string) map[string]int {
+		lines := map[string]int{}
+		for line := range strings.Lines(string(r.Blobs[oid])) {
+			lines[line]++
+		}
+		return lines
+	}
+	compare := func(before, after string) {
+		b, a := count(before), count(after)
+		for line, n := range a {
+			added += max(0, n-b[line])
+		}
+		for line, n := range b {
+			deleted += max(0, n-a[line])
+		}
+		files++
+	}
+	for path, oid := range theirs {
+		if old[path] != oid {
+			compare(old[path], oid)
+		}
+	}
+	for path, oid := range old {
+		if theirs[path] == "" {
+			compare(oid, "")
+		}
+	}
+	return added, deleted, files
 }
 
 // MergePull approves and merges a pull request as a reviewer would: required reviews are given, but required
@@ -131,7 +191,9 @@ func (w *World) MergePull(r *Repo, number int) error {
 	if why := r.Blocked(p); why != "" {
 		return fmt.Errorf("merge pull request %s#%d: %s", r.FullName(), number, why)
 	}
-	_, err := w.Merge(r, p, fmt.Sprintf("Merge pull request #%d from %s/%s\n\n%s", number, r.Owner, p.Head, p.Title), "octo-reviewer")
+	squash := r.Protection[p.Base] != nil && r.Protection[p.Base].LinearHistory
+	message := fmt.Sprintf("Merge pull request #%d from %s/%s\n\n%s", number, r.Owner, p.Head, p.Title)
+	_, err := w.Merge(r, p, message, "octo-reviewer", squash)
 	return err
 }
 
