@@ -80,11 +80,12 @@ type IdentityHint struct {
 // JobSubjects is the set of subjects that the token of one job can carry. Subjects and Patterns are
 // the part after the prefix, such as ref:refs/heads/main, environment:prod or pull_request.
 type JobSubjects struct {
-	File        string   `json:"file,omitempty"` // the workflow that the job is in (the caller, for a reusable workflow)
-	Job         string   `json:"job"`
-	Environment string   `json:"environment,omitempty"` // the environment's literal name, or its expression
-	Subjects    []string `json:"subjects"`              // exact values, sorted
-	Patterns    []string `json:"patterns,omitempty"`    // where the set is not finite; * and ? as in flexible credentials
-	Unbounded   bool     `json:"unbounded"`             // true where Patterns is not empty, or where nothing bounds the set
-	Reasons     []string `json:"reasons"`               // why each is in, in the order of Subjects and Patterns, then general remarks
+	File        string         `json:"file,omitempty"`       // the workflow that the job is in (the caller, for a reusable workflow)
+	Repository  RepositoryName `json:"repository,omitempty"` // whose token it is, where a workflow of another repository calls
+	Job         string         `json:"job"`
+	Environment string         `json:"environment,omitempty"` // the environment's literal name, or its expression
+	Subjects    []string       `json:"subjects"`              // exact values, sorted
+	Patterns    []string       `json:"patterns,omitempty"`    // where the set is not finite; * and ? as in flexible credentials
+	Unbounded   bool           `json:"unbounded"`             // true where Patterns is not empty, or where nothing bounds the set
+	Reasons     []string       `json:"reasons"`               // why each is in, in the order of Subjects and Patterns, then general remarks
 }
