@@ -117,3 +117,9 @@ func gitHubResource(path string) string {
 	}
 	return ""
 }
+
+// Told tells whether an answer says when to ask again, so that the transport waits by itself. GitHub's headers
+// on the remaining limit do not reach the SDKs, so the transport leaves a mark of its own.
+func Told(h http.Header) bool { return h.Get(toldHeader) != "" }
+
+const toldHeader = "X-Unsecret-Wait"

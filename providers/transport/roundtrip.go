@@ -258,9 +258,15 @@ func (t *tripper) answer(x *exchange, r *http.Response, body []byte) (*http.Resp
 		return nil, x.fail(r.StatusCode, "answered with an HTML page (a sign-in page, most likely) instead of data: sign in again, and check that the token is for this host and its tenant", execute.ErrForbidden)
 	case html && !wantsHTML:
 		return nil, x.fail(r.StatusCode, "answered with an HTML page instead of data", Sentinel(r.StatusCode, !x.read))
+	case r.StatusCode >= 400 && len(body) > 0 && !strings.Contains(media, "json"):
+		// The SDKs lose the status where an error's body is not JSON. A gateway's words are short.
+		return nil, x.fail(r.StatusCode, firstLine(body), Sentinel(r.StatusCode, !x.read))
 	}
 	// The SDKs must not keep a second account of limits that are kept here: go-github, for one, refuses
 	// requests by itself after it has seen that none remain.
+	if askedWait(r.Header, t.t.Now()) > 0 {
+		r.Header.Set(toldHeader, "yes")
+	}
 	r.Header.Del("X-Ratelimit-Remaining")
 	r.Header.Del("X-Ratelimit-Reset")
 	r.Body = io.NopCloser(bytes.NewReader(body))
@@ -268,6 +274,11 @@ func (t *tripper) answer(x *exchange, r *http.Response, body []byte) (*http.Resp
 	r.Header.Del("Content-Length")
 	r.Request = x.req
 	return r, nil
+}
+
+func firstLine(body []byte) string {
+	line, _, _ := bytes.Cut(bytes.TrimSpace(body), []byte("\n"))
+	return strings.ToValidUTF8(string(line[:min(len(line), 200)]), "")
 }
 
 func looksLikeHTML(body []byte) bool {
