@@ -107,8 +107,8 @@ func (c *call) finish(conn *world.Connection, target string) error {
 	if err != nil {
 		return err
 	}
-	if missing != nil {
-		trust.app.FICs = append(trust.app.FICs, missing)
+	if missing {
+		trust.app.FICs = append(trust.app.FICs, c.newCredential(conn, trust))
 	}
 	conn.BeforeScheme, conn.BeforeParams = conn.Scheme, maps.Clone(conn.Params)
 	conn.RevertUntil = c.w.Clock.Now().Add(c.w.Knobs.RevertWindow)

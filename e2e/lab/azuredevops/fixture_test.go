@@ -1,6 +1,7 @@
 package azuredevops_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -95,7 +96,7 @@ func newConnection(w *world.World, id, name, mode string) *world.Connection {
 
 // client is an SDK client that presents a token.
 func (l *lab) client(token string) *sdk.Client {
-	hc := &http.Client{Transport: presenting(token)}
+	hc := &http.Client{Transport: presenting{l.t, token}}
 	return sdk.NewClientWithOptions(&sdk.Connection{SuppressFedAuthRedirect: true}, l.url, sdk.WithHTTPClient(hc))
 }
 
@@ -109,12 +110,34 @@ func (l *lab) location(token string) *location.ClientImpl {
 	return &location.ClientImpl{Client: *l.client(token)}
 }
 
-type presenting string
+// presenting sends a token with each request, and sees to it that no answer carries a secret.
+type presenting struct {
+	t     *testing.T
+	token string
+}
 
-func (token presenting) RoundTrip(r *http.Request) (*http.Response, error) {
+func (p presenting) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
-	r.Header.Set("Authorization", "Bearer "+string(token))
-	return http.DefaultTransport.RoundTrip(r)
+	r.Header.Set("Authorization", "Bearer "+p.token)
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	wantNoSecret(p.t, r.Method+" "+r.URL.Path, b)
+	resp.Body = io.NopCloser(bytes.NewReader(b))
+	return resp, nil
+}
+
+func wantNoSecret(t *testing.T, request string, answer []byte) {
+	t.Helper()
+	if bytes.Contains(answer, []byte(world.Canary)) {
+		t.Errorf("%s answers with a secret", request)
+	}
 }
 
 // body is the minimal body of a conversion: no more than what is needed.
@@ -181,6 +204,7 @@ func (l *lab) raw(method, path, token, payload string) (int, http.Header, []byte
 	if err != nil {
 		l.t.Fatal(err)
 	}
+	wantNoSecret(l.t, method+" "+path, b)
 	return resp.StatusCode, resp.Header, b
 }
 

@@ -73,29 +73,26 @@ func (c *call) appOf(conn *world.Connection) (*world.Tenant, *world.App) {
 	return tenant, nil
 }
 
-// configure finds the trust for a conversion and the federated credential that the service must add for it (nil when
-// there is one). It changes nothing.
-func (c *call) configure(conn *world.Connection) (trust, *world.FIC, error) {
-	t, err := c.trustOf(conn)
-	if err != nil {
-		return trust{}, nil, err
+// configure finds the trust for a conversion, and whether the service must add a federated credential for it. It
+// changes nothing.
+func (c *call) configure(conn *world.Connection) (t trust, missing bool, err error) {
+	if t, err = c.trustOf(conn); err != nil {
+		return trust{}, false, err
 	}
 	byService := strings.EqualFold(value(conn.Data, dataCreationMode), automatic)
 	if byService && c.org.TenantID != "" && !strings.EqualFold(c.org.TenantID, value(conn.Params, paramTenant)) {
-		return trust{}, nil, c.silentFailure()
+		return trust{}, false, c.silentFailure()
 	}
 	if t.app == nil {
-		return trust{}, nil, unconfigurable()
+		return trust{}, false, unconfigurable()
 	}
-	if f := t.credential(); f != nil && c.propagated(f) {
-		return t, nil, nil
-	} else if f != nil && byService {
-		return t, nil, nil
+	switch f := t.credential(); {
+	case f != nil && (byService || c.propagated(f)):
+		return t, false, nil
+	case byService && f == nil && t.fits(conn.ID):
+		return t, true, nil
 	}
-	if !byService || !t.fits(conn.ID) {
-		return trust{}, nil, unconfigurable()
-	}
-	return t, c.newCredential(conn, t), nil
+	return trust{}, false, unconfigurable()
 }
 
 // fits is whether the application has room for one more federated credential with this name.
