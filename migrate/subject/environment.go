@@ -24,6 +24,9 @@ func (s scope) contexts(c *collection) {
 		return
 	}
 	v = v.text()
+	if text, ok := v.literal(); ok {
+		v = textValue(strings.TrimSpace(text))
+	}
 	switch s.truthy(v) {
 	case no:
 		s.references(c)
@@ -43,10 +46,7 @@ func (s scope) environments(c *collection, v value, reason string) {
 		}
 	}
 	for _, p := range patterns {
-		if p == "?*" || p == "*?" {
-			p = "*"
-		}
-		c.pattern("environment:"+escape(p), reason+" is not known before a run")
+		c.pattern("environment:"+escape(narrow(p)), reason+" is not known before a run")
 	}
 	if len(patterns) > 0 {
 		for _, name := range s.likely(v) {
@@ -163,7 +163,7 @@ func (s scope) references(c *collection) {
 	}
 }
 
-// narrow writes "some text" as * rather than ?*, as people do.
+// narrow writes "some text" as * rather than ?*, as people do: no name is empty after its beginning.
 func narrow(pattern string) string {
 	return strings.ReplaceAll(pattern, "?*", "*")
 }

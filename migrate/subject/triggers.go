@@ -223,25 +223,19 @@ func pullRequestTriggers(e *actionlint.WebhookEvent) []trigger {
 }
 
 // targetNote warns of pull_request_target.
-const targetNote = "pull_request_target runs with the repository's rights also for pull requests from forks; never check out or run their code in a job that signs in"
+const targetNote = "pull_request_target runs with the repository's rights also for pull requests from forks; never check out or run their code in a job that signs in. " +
+	"Before December 2025, and on older Enterprise Servers, its subject has the pull request's base branch"
 
-// targetTriggers: since 8 December 2025 pull_request_target runs for the default branch (GitHub changelog of
-// 7 November 2025); before, and on older Enterprise Servers, for the pull request's base branch.
+// targetTriggers: since 8 December 2025 pull_request_target runs for the default branch, whatever the pull
+// request's base (GitHub changelog of 7 November 2025).
 func targetTriggers(e *actionlint.WebhookEvent, defaultBranch string) []trigger {
-	var out []trigger
-	for _, t := range baseTriggers(e) {
-		t.note = targetNote
-		if len(t.types) == 0 {
-			t.types = defaultPullTypes
-		}
-		old := t
-		t.ref = onDefaultBranch(t.event, defaultBranch).ref
-		t.reason = "pull_request_target runs on the default branch"
-		out = append(out, t)
-		if bases, ok := old.base.finite(maxConcrete); ok {
-			old.ref = oneOf(prefixed("refs/heads/", bases)...)
-			old.reason += " ran on the base branch before December 2025, and does on older Enterprise Servers"
-			out = append(out, old)
+	out := baseTriggers(e)
+	for i := range out {
+		out[i].ref = onDefaultBranch(e.Hook.Value, defaultBranch).ref
+		out[i].reason += ", which runs on the default branch"
+		out[i].note = targetNote
+		if len(out[i].types) == 0 {
+			out[i].types = defaultPullTypes
 		}
 	}
 	return out
