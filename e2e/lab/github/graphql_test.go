@@ -327,7 +327,7 @@ func TestGraphQLRefsPullsAndEnvironments(t *testing.T) {
 			"environments": map[string]any{"nodes": []any{map[string]any{"name": "prod/eu"}}},
 		},
 	}
-	if d := cmp.Diff(want, map[string]any(data)); d != "" || errs != nil {
+	if d := cmp.Diff(want, data); d != "" || errs != nil {
 		t.Errorf("%v %s", errs, d)
 	}
 }

@@ -501,3 +501,55 @@ func TestRunsAreFilteredAndWorkflowsDispatched(t *testing.T) {
 	_, err = c.Actions.CreateWorkflowDispatchEventByFileName(ctx, "octo", "app", "ci.yml", gh.CreateWorkflowDispatchEventRequest{Ref: "main"})
 	wantStatus(t, "no trigger", err, 422, "workflow_dispatch")
 }
+
+func TestAnswersCarryTheLabsTime(t *testing.T) {
+	l := newLab(t)
+	l.w.Clock.Freeze(time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC))
+	if _, header, _ := l.do(world.RoleReader, "GET", "/user", nil); header.Get("Date") != "Wed, 02 Jan 2030 03:04:05 GMT" {
+		t.Errorf("date %s", header.Get("Date"))
+	}
+}
+
+func TestProtectedBranchesAreNotPushedTo(t *testing.T) {
+	l := newLab(t)
+	c, ctx := l.client(world.RoleOperator), t.Context()
+	head := l.app.Head("main")
+	l.app.Protection["main"] = &world.Protection{RequiredReviews: 1, LinearHistory: true}
+	l.app.SetRef("refs/heads/topic", head)
+	in := commitInput(head, []any{addition("a", "1")}, nil)
+	in["input"].(map[string]any)["branch"].(map[string]any)["branchName"] = "main"
+	if _, errs, _ := l.query(world.RoleOperator, commitMutation, in); len(errs) != 1 || errs[0]["type"] != "BRANCH_PROTECTION_RULE_VIOLATION" {
+		t.Errorf("commit: %v", errs)
+	}
+	oid := l.w.CommitFiles(l.app, "topic", "c", map[string][]byte{"a": []byte("1")})
+	ref := "refs/heads/main"
+	_, _, err := c.Git.UpdateRef(ctx, "octo", "app", &gh.Reference{Ref: &ref, Object: &gh.GitObject{SHA: &oid}}, false)
+	wantStatus(t, "update", err, 422, "Protected branch")
+	_, err = c.Git.DeleteRef(ctx, "octo", "app", ref)
+	wantStatus(t, "delete", err, 422, "Cannot delete")
+	l.w.OpenPull(l.app, "topic", "main", "T", "", "dev").Approvals = 1
+	_, _, err = c.PullRequests.Merge(ctx, "octo", "app", 1, "", nil)
+	wantStatus(t, "merge commit", err, 405, "Merge commits are not allowed")
+	res, _, err := c.PullRequests.Merge(ctx, "octo", "app", 1, "", &gh.PullRequestOptions{MergeMethod: "squash"})
+	if err != nil || len(l.app.Commits[res.GetSHA()].Parents) != 1 {
+		t.Errorf("squash: %v", err)
+	}
+}
+
+func TestOrganisationSettings(t *testing.T) {
+	l := newLab(t)
+	c, ctx := l.client(world.RoleOperator), t.Context()
+	_, _, err := c.Actions.EditDefaultWorkflowPermissionsInOrganization(ctx, "octo", gh.DefaultWorkflowPermissionOrganization{DefaultWorkflowPermissions: gh.String("write")})
+	if err != nil || l.w.GitHub.Account("octo").DefaultPermissions != "write" || l.w.AddRepo("octo", "new", nil).DefaultPermissions != "write" {
+		t.Error(err)
+	}
+	v := l.w.SetVariable(&l.w.GitHub.Account("octo").Variables, "V", "1")
+	v.Visibility, v.Selected = "selected", []int64{l.app.ID}
+	repos, _, err := c.Actions.ListSelectedReposForOrgVariable(ctx, "octo", "V", nil)
+	if err != nil || repos.GetTotalCount() != 1 {
+		t.Error(repos, err)
+	}
+	v.Visibility = "all"
+	_, _, err = c.Actions.ListSelectedReposForOrgVariable(ctx, "octo", "V", nil)
+	wantStatus(t, "not selected", err, 409, "not 'selected'")
+}

@@ -78,8 +78,9 @@ func (r *Repo) Blocked(p *Pull) string {
 		}
 	}
 	if rule.SignedCommits {
+		merged := r.ancestors(r.Head(p.Base))
 		for oid := range r.ancestors(p.HeadOID) {
-			if c := r.Commits[oid]; !c.Signed && !r.ancestors(r.Head(p.Base))[oid] {
+			if !r.Commits[oid].Signed && !merged[oid] {
 				return "Commits must have verified signatures."
 			}
 		}
