@@ -75,6 +75,9 @@ func userRepos(c *call) answer {
 	return c.reposOf(a.Login)
 }
 
+// ownRepos lists the repositories of the account that the token stands for.
+func ownRepos(c *call) answer { return c.reposOf(c.token.Login) }
+
 func (c *call) reposOf(login string) answer {
 	all := slices.DeleteFunc(c.w.GitHub.ReposOf(login), func(r *world.Repo) bool { return !c.sees(r) })
 	return list(c, "", all, c.minimalRepo)

@@ -103,6 +103,11 @@ func TestRepositoryListsAreLinked(t *testing.T) {
 	if err != nil || len(repos) != 1 {
 		t.Errorf("user's repositories: %v %v", repos, err)
 	}
+	l.w.Tokens["mona"] = &world.Token{Value: "mona", Role: world.RoleOperator, Audience: world.AudienceGitHub, Login: "mona"}
+	repos, _, err = l.client("mona").Repositories.ListByAuthenticatedUser(t.Context(), nil)
+	if err != nil || len(repos) != 1 || repos[0].GetName() != "dots" {
+		t.Errorf("own repositories: %v %v", repos, err)
+	}
 }
 
 func TestGitObjectsAndRefs(t *testing.T) {
@@ -426,6 +431,9 @@ func TestSubjectsEnvironmentsAndPermissions(t *testing.T) {
 	l.app.OIDC.Immutable = true
 	if p := prefix(); p != l.w.GitHub.SubjectPrefix(l.app) || !strings.Contains(p.(string), "@") {
 		t.Errorf("immutable prefix %v", p)
+	}
+	if code, _, _ := l.do(world.RoleOperator, "PUT", "/orgs/octo/actions/oidc/customization/sub", map[string]any{"use_immutable_subject": false}); code != 201 || prefix() != "repo:octo/app" {
+		t.Errorf("the organisation's choice did not reach its repositories: %d %v", code, prefix())
 	}
 	_, err := c.Actions.SetRepoOIDCSubjectClaimCustomTemplate(ctx, "octo", "app", &gh.OIDCSubjectClaimCustomTemplate{UseDefault: gh.Bool(false), IncludeClaimKeys: []string{"repo", "context"}})
 	fatal(t, err)

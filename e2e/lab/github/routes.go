@@ -8,6 +8,7 @@ func (s *server) routes() {
 	s.mux.HandleFunc("POST /app/installations/{installation}/access_tokens", s.installationToken)
 	s.handle("GET /rate_limit", rateLimit)
 	s.handle("GET /user", user)
+	s.handle("GET /user/repos", ownRepos)
 	s.handle("GET /users/{user}/repos", userRepos)
 
 	s.onOrg("GET", "/repos", orgRepos)

@@ -92,7 +92,7 @@ type subjectInput struct {
 // repoSubject tells how the repository's subjects begin (github/docs, "OpenID Connect reference").
 func repoSubject(c *call) answer {
 	out := m{
-		"use_default": c.repo.OIDC.UseDefault, "use_immutable_subject": c.w.GitHub.ImmutableSubject(c.repo),
+		"use_default": c.repo.OIDC.UseDefault, "use_immutable_subject": c.repo.OIDC.Immutable,
 		"sub_claim_prefix": c.w.GitHub.SubjectPrefix(c.repo),
 	}
 	if !c.repo.OIDC.UseDefault {
@@ -141,6 +141,9 @@ func setOrgSubject(c *call) answer {
 	}
 	if in.Immutable != nil {
 		c.org.Immutable = *in.Immutable
+		for _, r := range c.w.GitHub.ReposOf(c.org.Login) {
+			r.OIDC.Immutable = *in.Immutable
+		}
 	}
 	return made(m{})
 }

@@ -64,7 +64,7 @@ func (w *World) AddRepo(owner, name string, files map[string]string) *Repo {
 		Created: w.Clock.Now(), DefaultPermissions: a.DefaultPermissions,
 		Blobs: map[string][]byte{}, Trees: map[string]map[string]string{}, Commits: map[string]*Commit{},
 		Refs: map[string]string{}, Modes: map[string]string{}, Protection: map[string]*Protection{},
-		SecretKey: w.NewBoxKey(), DependaKey: w.NewBoxKey(), OIDC: OIDCSettings{UseDefault: true},
+		SecretKey: w.NewBoxKey(), DependaKey: w.NewBoxKey(), OIDC: OIDCSettings{UseDefault: true, Immutable: a.Immutable},
 	}
 	r.NodeID = NodeID("R", r.ID)
 	w.GitHub.Repos[strings.ToLower(r.FullName())] = r
@@ -220,17 +220,11 @@ func (w *World) VariableFor(r *Repo, environment, name string) *Variable {
 	return nil
 }
 
-// ImmutableSubject tells whether a repository's subjects carry the ids of owner and repository, because it or
-// its organisation opted in (github/docs, "OpenID Connect reference").
-func (g *GitHub) ImmutableSubject(r *Repo) bool {
-	a := g.Account(r.Owner)
-	return r.OIDC.Immutable || a != nil && a.Immutable
-}
-
-// SubjectPrefix is how a repository's default subjects begin: repo:OWNER/NAME, or with ids if immutable.
+// SubjectPrefix is how a repository's default subjects begin: repo:OWNER/NAME, or with ids if it opted in to
+// immutable subjects (github/docs, "OpenID Connect reference").
 func (g *GitHub) SubjectPrefix(r *Repo) string {
 	a := g.Account(r.Owner)
-	if a == nil || !g.ImmutableSubject(r) {
+	if a == nil || !r.OIDC.Immutable {
 		return "repo:" + r.FullName()
 	}
 	return fmt.Sprintf("repo:%s@%d/%s@%d", r.Owner, a.ID, r.Name, r.ID)

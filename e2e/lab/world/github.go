@@ -22,7 +22,7 @@ type Account struct {
 	Variables          []*Variable
 	DefaultPermissions string // what new repositories get; read or write
 	OIDCKeys           []string
-	Immutable          bool // the organisation opted in to immutable subjects
+	Immutable          bool // what new repositories get in OIDC.Immutable
 	SecretKey          *BoxKey
 	DependaKey         *BoxKey
 }
