@@ -2,6 +2,7 @@ package azuredevops_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,27 +45,25 @@ func TestAnswersFitTheOfficialDescriptions(t *testing.T) {
 		{"Projects_Get", "GET", "/contoso/_apis/projects/Ops", ""},
 	} {
 		for _, document := range []string{"azure-devops-serviceendpoint-7.1.json", "azure-devops-serviceendpoint-7.2.json", "azure-devops-core-7.1.json"} {
-			checkDescribed(t, document, tc.operation, tc.method, tc.path, tc.payload)
+			checkDescribed(t, document, tc.operation, tc.method, tc.path, tc.payload, newLab)
 		}
 	}
 }
 
 // checkDescribed performs a request in a new lab and judges the answer, if the document describes the operation.
-func checkDescribed(t *testing.T, document, operation, method, path, payload string) {
+func checkDescribed(t *testing.T, document, operation, method, path, payload string, arrange func(*testing.T) *lab) {
 	t.Helper()
 	d := specs.LoadWired(t, document, specs.AzureDevOps)
 	if !specs.Describes(d, operation) {
 		return
 	}
 	t.Run(document+" "+method+" "+path, func(t *testing.T) {
-		l := newLab(t)
+		l := arrange(t)
 		l.auto.History = []*world.Execution{{ID: 1, ProjectID: shopID, PlanType: "Build", DefinitionID: 1, DefinitionName: "ci",
 			Start: begin, Finish: begin.Add(time.Minute), Result: "succeeded"}}
 		separator := "?"
-		for _, r := range path {
-			if r == '?' {
-				separator = "&"
-			}
+		if strings.Contains(path, "?") {
+			separator = "&"
 		}
 		status, header, b := l.raw(method, path+separator+"api-version=7.1", operator, payload)
 		if status >= 300 {

@@ -59,22 +59,22 @@ func (c *call) listHistory() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	uses := usesIn(conn, c.project.ID, from)
 	if top == 0 {
 		top = historyPage
 	}
-	a := answer{}
+	uses := usesIn(conn, c.project.ID, from)
+	next := ""
 	if len(uses) > top {
-		a.next = strconv.Itoa(uses[top].ID)
+		next = strconv.Itoa(uses[top].ID)
 		uses = uses[:top]
 	}
 	records := make([]recordJSON, len(uses))
 	for i, e := range uses {
 		records[i] = c.record(conn, e)
 	}
-	page := list(records)
-	page.next = a.next
-	return page, nil
+	a := list(records)
+	a.next = next
+	return a, nil
 }
 
 func usesIn(conn *world.Connection, projectID string, from int) []*world.Execution {

@@ -1,7 +1,6 @@
 package azuredevops
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
@@ -20,29 +19,7 @@ type projectRef struct {
 }
 
 func (c *call) listProjects() (answer, error) {
-	start, err := c.number(0, "continuationToken", "$skip")
-	if err != nil {
-		return answer{}, err
-	}
-	top, err := c.number(projectPage, "$top")
-	if err != nil {
-		return answer{}, err
-	}
-	all := c.org.Projects
-	start = min(start, len(all))
-	if top == 0 {
-		top = projectPage
-	}
-	end := min(start+top, len(all))
-	refs := make([]projectRef, 0, end-start)
-	for _, p := range all[start:end] {
-		refs = append(refs, c.projectRef(p))
-	}
-	a := list(refs)
-	if end < len(all) {
-		a.next = strconv.Itoa(end)
-	}
-	return a, nil
+	return paged(c, c.org.Projects, projectPage, c.projectRef)
 }
 
 func (c *call) getProject() (answer, error) {
@@ -58,22 +35,6 @@ func (c *call) projectRef(p *world.Project) projectRef {
 		ID: p.ID, Name: p.Name, State: "wellFormed", Revision: 1, Visibility: "private",
 		URL: c.w.Endpoints.AzureDevOps + "/" + c.org.Name + "/_apis/projects/" + p.ID,
 	}
-}
-
-// number gives the first of these query parameters that is set.
-func (c *call) number(otherwise int, names ...string) (int, error) {
-	for _, name := range names {
-		v := c.query(name)
-		if v == "" {
-			continue
-		}
-		n, err := strconv.Atoi(v)
-		if err != nil || n < 0 {
-			return 0, argument("The value '%s' is not valid for %s.", v, name)
-		}
-		return n, nil
-	}
-	return otherwise, nil
 }
 
 // findProject finds a project by its id or name.

@@ -45,6 +45,13 @@ var routes = []route{
 	{http.MethodPut, "{org}/{project}/_apis/serviceendpoint/endpoints/{id}", writer, (*call).updateEndpoint},
 	{http.MethodGet, "{org}/{project}/_apis/serviceendpoint/{id}/executionhistory", reader, (*call).listHistory},
 	{http.MethodPost, "{org}/{project}/_apis/serviceendpoint/endpointproxy", reader, (*call).proxy},
+	{http.MethodGet, "{org}/{project}/_apis/build/definitions", reader, (*call).listDefinitions},
+	{http.MethodGet, "{org}/{project}/_apis/build/definitions/{id}", reader, (*call).getDefinition},
+	{http.MethodGet, "{org}/{project}/_apis/build/definitions/{id}/yaml", reader, (*call).getYAML},
+	{http.MethodGet, "{org}/{project}/_apis/distributedtask/variablegroups", reader, (*call).listGroups},
+	{http.MethodGet, "{org}/{project}/_apis/pipelines/pipelinepermissions/{type}/{id}", reader, (*call).getPermissions},
+	{http.MethodGet, "{org}/{project}/_apis/pipelines/checks/configurations", reader, (*call).listChecks},
+	{http.MethodPost, "{org}/{project}/_apis/pipelines/checks/queryconfigurations", reader, (*call).queryChecks},
 }
 
 // dispatch finds the operation, checks the caller's rights and the api-version, and performs it.

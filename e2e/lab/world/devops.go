@@ -10,6 +10,9 @@ type DevOpsOrg struct {
 	Projects    []*Project
 	Connections map[string]*Connection // by id
 	Runs        []*PipelineRun         // runs that the simulator made
+
+	Definitions    []*Definition
+	VariableGroups []*VariableGroup
 }
 
 // Project is one project of an organisation.
@@ -44,6 +47,10 @@ type Connection struct {
 	BeforeScheme string            // what a revert gives back
 	BeforeParams map[string]string // the parameters that a revert gives back
 	History      []*Execution
+
+	AllPipelines bool  // open to every pipeline of its projects
+	Pipelines    []int // the definitions that may use it
+	Checks       []*Check
 }
 
 // ProjectRef is one project that a connection is visible in.
