@@ -76,6 +76,34 @@ func (g glob) folded() glob {
 	return out
 }
 
+// filterGlobs compiles a pattern of a branches or tags filter after a prefix. A leading or inner **/ also
+// matches no directory at all (github/docs: Filter pattern cheat sheet, **/README.md), which takes a glob of
+// its own.
+func filterGlobs(prefix glob, patterns ...string) []glob {
+	var out []glob
+	for _, p := range patterns {
+		for _, variant := range withoutDirectories(p, 0) {
+			out = append(out, concat(prefix, filterGlob(variant)))
+		}
+	}
+	return out
+}
+
+// withoutDirectories gives the pattern, and those in which a **/ is left out.
+func withoutDirectories(pattern string, from int) []string {
+	const most = 3
+	i := strings.Index(pattern[from:], "**/")
+	if i < 0 || strings.Count(pattern[from:], "**/") > most {
+		return []string{pattern}
+	}
+	i += from
+	out := withoutDirectories(pattern, i+3)
+	if i == 0 || pattern[i-1] == '/' {
+		out = append(out, withoutDirectories(pattern[:i]+pattern[i+3:], i)...)
+	}
+	return out
+}
+
 // filterGlob compiles a pattern of a branches or tags filter (github/docs: Filter pattern cheat sheet):
 // * is anything but a slash, ** anything, ? makes the character before it optional, + repeats it,
 // [] is one of several characters, and a backslash takes the next character as it is.
@@ -83,6 +111,14 @@ func filterGlob(pattern string) glob {
 	var g glob
 	rs := []rune(pattern)
 	for i := 0; i < len(rs); i++ {
+		if rs[i] == '[' {
+			if e, end := class(rs, i); end > 0 {
+				g = append(g, e)
+				i = end
+				continue
+			}
+		}
+		repeatable := len(g) > 0 && g[len(g)-1].rep == once
 		switch r := rs[i]; {
 		case r == '\\' && i+1 < len(rs):
 			i++
@@ -92,19 +128,12 @@ func filterGlob(pattern string) glob {
 			g = append(g, element{not: true, rep: star})
 		case r == '*':
 			g = append(g, element{runes: []rune{'/'}, not: true, rep: star})
-		case r == '?' && len(g) > 0 && g[len(g)-1].rep == once:
+		case r == '?' && repeatable:
 			g[len(g)-1].rep = optional
-		case r == '+' && len(g) > 0 && g[len(g)-1].rep == once:
+		case r == '+' && repeatable:
 			again := g[len(g)-1]
 			again.rep = star
 			g = append(g, again)
-		case r == '[':
-			if e, end, ok := class(rs, i); ok {
-				g = append(g, e)
-				i = end
-				continue
-			}
-			g = append(g, element{runes: []rune{r}})
 		default:
 			g = append(g, element{runes: []rune{r}})
 		}
@@ -112,11 +141,11 @@ func filterGlob(pattern string) glob {
 	return g
 }
 
-// class reads [abc0-9] that begins at i, and gives the index of its closing bracket.
-func class(rs []rune, i int) (element, int, bool) {
+// class reads [abc0-9] that begins at i, and gives the index of its closing bracket, or -1.
+func class(rs []rune, i int) (element, int) {
 	end := slices.Index(rs[i:], ']')
 	if end < 2 {
-		return element{}, 0, false
+		return element{}, -1
 	}
 	var runes []rune
 	body := rs[i+1 : i+end]
@@ -131,7 +160,7 @@ func class(rs []rune, i int) (element, int, bool) {
 		runes = append(runes, body[k])
 	}
 	slices.Sort(runes)
-	return element{runes: slices.Compact(runes)}, i + end, true
+	return element{runes: slices.Compact(runes)}, i + end
 }
 
 // wildcardGlob compiles a pattern of a flexible federated credential: * is any text, ? any one character

@@ -11,8 +11,14 @@ import (
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
 
+// failer is what a helper needs of a test, whether of the standard library or of rapid.
+type failer interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
 // parseWorkflow reads a workflow as the scan does; errors of the linter do not matter here.
-func parseWorkflow(t testing.TB, text string) *actionlint.Workflow {
+func parseWorkflow(t failer, text string) *actionlint.Workflow {
 	t.Helper()
 	w, errs := actionlint.Parse([]byte(text))
 	if w == nil {
@@ -27,7 +33,7 @@ func options() JobOptions {
 }
 
 // subjectsOf gives the exact contexts and patterns of one job.
-func subjectsOf(t testing.TB, text, job string, o JobOptions) inventory.JobSubjects {
+func subjectsOf(t failer, text, job string, o JobOptions) inventory.JobSubjects {
 	t.Helper()
 	for _, s := range Jobs(parseWorkflow(t, text), o) {
 		if s.Job == job {

@@ -144,17 +144,17 @@ func filtered(event, what string, prefix glob, only, ignore *actionlint.WebhookE
 		l := oneOf(concat(prefix, someText))
 		reason := event + " to any " + what
 		if !ignore.IsEmpty() {
-			l = l.without(filterGlobs(prefix, values(ignore.Values))...)
+			l = l.without(filterGlobs(prefix, values(ignore.Values)...)...)
 			reason += " but " + strings.Join(values(ignore.Values), ", ")
 		}
 		return []trigger{{event: event, ref: l, reason: reason}}
 	}
 	var out []trigger
 	for _, p := range positives(values(only.Values)) {
-		l := oneOf(concat(prefix, filterGlob(p.pattern)))
+		l := oneOf(filterGlobs(prefix, p.pattern)...)
 		reason := event + " to " + what + " " + p.pattern
 		if len(p.except) > 0 {
-			l = l.without(filterGlobs(prefix, p.except)...)
+			l = l.without(filterGlobs(prefix, p.except...)...)
 			reason += " but " + strings.Join(p.except, ", ")
 		}
 		out = append(out, trigger{event: event, ref: l, reason: reason})
@@ -179,14 +179,6 @@ func positives(patterns []string) []positive {
 			continue
 		}
 		out = append(out, positive{pattern: p})
-	}
-	return out
-}
-
-func filterGlobs(prefix glob, patterns []string) []glob {
-	out := make([]glob, 0, len(patterns))
-	for _, p := range patterns {
-		out = append(out, concat(prefix, filterGlob(p)))
 	}
 	return out
 }
