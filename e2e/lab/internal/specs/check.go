@@ -27,7 +27,7 @@ func CheckResponse(d *openapi3.T, operationID string, status int, contentType st
 		}
 		return nil
 	}
-	req, err := http.NewRequest(route.Method, "http://description.invalid/", nil)
+	req, err := http.NewRequestWithContext(context.Background(), route.Method, "http://description.invalid/", nil)
 	if err != nil {
 		return err
 	}
