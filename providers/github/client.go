@@ -3,6 +3,7 @@
 package github
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/scan"
+	"github.com/unsecret-dev/unsecret/providers/transport"
 )
 
 // DefaultURL is the REST API of github.com.
@@ -100,26 +102,36 @@ func endpoints(address string) (endpointSet, error) {
 		return endpointSet{rest: u.String() + "/", graphql: u.String() + "/graphql", host: strings.TrimPrefix(name, "api.")}, nil
 	case strings.HasSuffix(name, ".ghe.com"):
 		return endpoints(u.Scheme + "://api." + u.Host)
+	case transport.Loopback(name):
+		// Entra cannot fetch keys from a loopback address, so nothing there has an issuer of its own: it is an
+		// emulation of github.com, or a way to it.
+		return endpointSet{rest: root + "/api/v3/", graphql: root + "/api/graphql", host: "github.com"}, nil
 	case u.Path == "" || u.Path == "/api/v3":
 		return endpointSet{rest: root + "/api/v3/", graphql: root + "/api/graphql", host: strings.ToLower(u.Host)}, nil
 	}
 	return endpointSet{}, fmt.Errorf("github: %q is not an API address such as %s or https://HOST/api/v3", address, DefaultURL)
 }
 
+// RESTURL gives the address of the REST API for what was configured, with a trailing slash.
+func RESTURL(address string) (string, error) {
+	e, err := endpoints(cmp.Or(address, DefaultURL))
+	return e.rest, err
+}
+
+// HostOf gives the host that repositories live on for what was configured.
+func HostOf(address string) (string, error) {
+	e, err := endpoints(cmp.Or(address, DefaultURL))
+	return e.host, err
+}
+
 // Hosts gives the hosts that a client for this address talks to, as package transport wants them.
 func Hosts(address string) ([]string, error) {
-	if address == "" {
-		address = DefaultURL
-	}
-	e, err := endpoints(address)
+	rest, err := RESTURL(address)
 	if err != nil {
 		return nil, err
 	}
-	u, err := url.Parse(e.rest)
-	if err != nil {
-		return nil, fmt.Errorf("github: %w", err)
-	}
-	return []string{strings.ToLower(u.Host)}, nil
+	host, err := transport.Host(rest)
+	return []string{host}, err
 }
 
 // issuer is the issuer of the tokens of a host's workflow runs (GitHub Docs: OpenID Connect reference).

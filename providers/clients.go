@@ -1,0 +1,24 @@
+package providers
+
+import (
+	"net/http"
+
+	"github.com/unsecret-dev/unsecret/providers/transport"
+)
+
+// client makes the HTTP client for one of Microsoft's services.
+func (b *builder) client(kind, endpoint, variable, scope string) (*http.Client, error) {
+	source, err := b.auth.Source(variable, scope)
+	if err != nil {
+		return nil, err
+	}
+	return b.clientWith(kind, endpoint, source)
+}
+
+func (b *builder) clientWith(kind, endpoint string, source transport.TokenSource) (*http.Client, error) {
+	host, err := transport.Host(endpoint)
+	if err != nil {
+		return nil, err
+	}
+	return b.set.Transport.Client(transport.ClientOptions{Kind: kind, Token: source, Hosts: []string{host}})
+}
