@@ -191,12 +191,12 @@ func (e *engine) worlds(c *collection, f *frame, job *actionlint.Job, t trigger)
 		c.via = ", called by the job " + jobID(f.call)
 	}
 	for _, one := range t.concrete() {
-		ch := &choices{}
+		ch, verdicts := &choices{}, map[string]verdict{}
 		for n := 0; ; n++ {
 			if n == maxWorlds {
 				ch = &choices{frozen: true}
 			}
-			s := scope{w: newWorld(ch, one), f: f, job: job}
+			s := scope{w: newWorld(ch, one, verdicts), f: f, job: job}
 			if s.runs() != no {
 				c.runs = true
 				s.contexts(c)

@@ -128,7 +128,7 @@ func TestAskSplitsWithoutLoss(t *testing.T) {
 		l, g := drawLanguage(t), drawGlob(t, "asked")
 		for i := range 2 {
 			s := &symbol{lang: l}
-			w := newWorld(&choices{path: []int{i}, widths: []int{2}}, trigger{})
+			w := newWorld(&choices{path: []int{i}, widths: []int{2}}, trigger{}, map[string]verdict{})
 			answer := w.ask(s, []glob{g})
 			for _, text := range shortTexts {
 				switch holds := g.folded().match(text); {

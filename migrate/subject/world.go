@@ -1,5 +1,7 @@
 package subject
 
+import "strings"
+
 // Bounds of the enumeration of worlds. Each is far above what real workflows need; a workflow beyond them is
 // judged with less precision, never with fewer subjects.
 const (
@@ -51,20 +53,28 @@ type symbol struct {
 	lang  language
 	known []string // values that are sure to occur, such as an input's default
 	loose bool     // may be another type than text: from an event's payload
+	trail string   // what has been decided about it
+}
+
+// verdict is the answer to a question about a symbol in a certain state, worked out once.
+type verdict struct {
+	answer  tri      // unknown: both can be
+	yes, no language // the symbol's language after either
 }
 
 // world is one case: a trigger, and what has been decided about everything that is not fixed.
 type world struct {
 	*choices
-	trigger trigger
-	symbols map[string]*symbol
-	picked  map[string]int
-	ran     map[string]tri
-	busy    map[string]bool // what is being evaluated, against circles
+	trigger  trigger
+	verdicts map[string]verdict // shared by the worlds of one trigger
+	symbols  map[string]*symbol
+	picked   map[string]int
+	ran      map[string]tri
+	busy     map[string]bool // what is being evaluated, against circles
 }
 
-func newWorld(c *choices, t trigger) *world {
-	return &world{choices: c, trigger: t, symbols: map[string]*symbol{}, picked: map[string]int{}, ran: map[string]tri{}, busy: map[string]bool{}}
+func newWorld(c *choices, t trigger, verdicts map[string]verdict) *world {
+	return &world{choices: c, trigger: t, verdicts: verdicts, symbols: map[string]*symbol{}, picked: map[string]int{}, ran: map[string]tri{}, busy: map[string]bool{}}
 }
 
 // symbol gives the symbol of a name, with its language when it is first met.
@@ -92,27 +102,46 @@ func (w *world) pick(name string, n int) (int, bool) {
 
 // ask tells whether the symbol matches one of the globs without regard to case. Where both can be, the
 // world decides for one, and remembers it in the symbol.
-//
-// Where the condition's own spelling can occur it stands for all spellings: nobody has branches that differ only in
-// case, and a pattern for them would trust more than is meant.
 func (w *world) ask(s *symbol, globs []glob) tri {
-	folded := make([]glob, len(globs))
-	for i, g := range globs {
-		folded[i] = g.folded()
+	key := s.name + "\n" + s.trail + "\n" + globsKey(globs)
+	v, ok := w.verdicts[key]
+	if !ok {
+		v = s.judge(globs)
+		w.verdicts[key] = v
 	}
-	if s.lang.and(folded...).empty() {
-		return no
-	}
-	if s.lang.within(folded...) {
-		return yes
+	if v.answer != unknown {
+		return v.answer
 	}
 	i, ok := w.choose(2)
 	switch {
 	case !ok:
 		return unknown
 	case i == 1:
-		s.lang = s.lang.without(folded...)
+		s.lang, s.trail = v.no, key+"-"
 		return no
+	default:
+		s.lang, s.trail = v.yes, key+"+"
+		return yes
+	}
+}
+
+// judge works out whether the symbol can match, can differ, or both.
+//
+// Where the condition's own spelling can occur it stands for all spellings: nobody has branches that differ only in
+// case, and a pattern for them would trust more than is meant.
+func (s *symbol) judge(globs []glob) verdict {
+	folded := make([]glob, len(globs))
+	for i, g := range globs {
+		folded[i] = g.folded()
+	}
+	v := verdict{yes: s.lang.and(folded...), no: s.lang.without(folded...)}
+	switch {
+	case v.yes.empty():
+		v.answer = no
+		return v
+	case v.no.empty():
+		v.answer = yes
+		return v
 	}
 	spelled := globs
 	for _, k := range s.known {
@@ -121,9 +150,24 @@ func (w *world) ask(s *symbol, globs []glob) tri {
 		}
 	}
 	if exact := s.lang.and(spelled...); !exact.empty() {
-		s.lang = exact
-	} else {
-		s.lang = s.lang.and(folded...)
+		v.yes = exact
 	}
-	return yes
+	return v
+}
+
+// globsKey tells globs apart.
+func globsKey(globs []glob) string {
+	var b strings.Builder
+	for _, g := range globs {
+		for _, e := range g {
+			b.WriteRune(rune(e.rep))
+			if e.not {
+				b.WriteByte('!')
+			}
+			b.WriteRune(rune(len(e.runes)))
+			b.WriteString(string(e.runes))
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
 }
