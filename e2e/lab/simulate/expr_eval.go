@@ -36,7 +36,7 @@ func (s scope) eval(e expr) (value, error) {
 	switch x := e.(type) {
 	case literal:
 		return x.v, nil
-	case context:
+	case named:
 		return s.contexts[x.name], nil
 	case index:
 		return s.index(x)

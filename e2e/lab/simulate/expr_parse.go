@@ -11,7 +11,7 @@ type expr interface{}
 
 type (
 	literal struct{ v value }
-	context struct{ name string }
+	named   struct{ name string }
 	index   struct {
 		of  expr
 		key expr
@@ -234,7 +234,7 @@ func (p *parser) name(t token, depth int) (expr, error) {
 	if !contextNames[name] {
 		return nil, fmt.Errorf("Unrecognized named-value: '%s'. Located at position %d within expression: %s", t.text, t.at+1, p.src)
 	}
-	return context{name: name}, nil
+	return named{name: name}, nil
 }
 
 func (p *parser) call(t token, depth int) (expr, error) {
@@ -278,7 +278,7 @@ var functions = map[string][2]int{
 // uses visits every context and status function that an expression names.
 func uses(e expr, visit func(context string, function string)) {
 	switch x := e.(type) {
-	case context:
+	case named:
 		visit(x.name, "")
 	case index:
 		uses(x.of, visit)

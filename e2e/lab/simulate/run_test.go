@@ -1,10 +1,18 @@
 package simulate_test
 
 import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/unsecret-dev/unsecret/e2e/lab/login"
 	"github.com/unsecret-dev/unsecret/e2e/lab/simulate"
@@ -29,6 +37,7 @@ type lab struct {
 func newLab(t testing.TB, files map[string]string) *lab {
 	t.Helper()
 	w := world.New(7)
+	w.Clock.Freeze(time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC))
 	w.AddAccount("acme", "Organization")
 	app := &world.App{
 		ObjectID: "o1", AppID: appID, DisplayName: "deploy", SignInAudience: "AzureADMyOrg",
@@ -65,7 +74,7 @@ func (l *lab) run(t testing.TB, ev simulate.Event) []*world.WorkflowRun {
 }
 
 // story is a run in a few lines.
-func story(runs []*world.WorkflowRun) string {
+func story(runs []*world.WorkflowRun, permissions bool) string {
 	var b strings.Builder
 	for _, r := range runs {
 		b.WriteString(r.Conclusion + "\n")
@@ -78,66 +87,209 @@ func story(runs []*world.WorkflowRun) string {
 				b.WriteString(" " + j.Subject)
 			}
 			b.WriteString("\n")
+			if permissions {
+				b.WriteString("    " + fmt.Sprint(j.Permissions) + "\n")
+			}
 			for _, l := range j.Logins {
 				outcome := "ok"
 				if !l.OK {
-					outcome, _, _ = strings.Cut(l.Error, ":")
+					outcome, _, _ = strings.Cut(l.Error, ": ")
+					if !strings.HasPrefix(outcome, "AADSTS") {
+						outcome = l.Error
+					}
 				}
-				b.WriteString("    " + l.Step + ": " + l.Kind + " " + outcome + "\n")
+				client := ""
+				if l.AppID != appID {
+					client = " as " + l.AppID
+				}
+				b.WriteString("    " + l.Step + ": " + l.Kind + client + " " + outcome + "\n")
 			}
 		}
 	}
 	return b.String()
 }
 
-func TestAzureLoginSignsInWithSecretAndWithToken(t *testing.T) {
-	l := newLab(t, map[string]string{".github/workflows/a.yml": `
-on: push
-jobs:
-  secret:
-    runs-on: ubuntu-latest
-    steps:
-      - uses: azure/login@v2
-        with:
-          creds: ${{ secrets.AZURE_CREDENTIALS }}
-  token:
-    runs-on: ubuntu-latest
-    permissions: { id-token: write }
-    steps:
-      - uses: azure/login@v2
-        with: { client-id: "${{ vars.CLIENT_ID }}", tenant-id: "${{ vars.TENANT_ID }}", allow-no-subscriptions: true }
-  none:
-    runs-on: ubuntu-latest
-    steps:
-      - uses: azure/login@v2
-        with: { client-id: "${{ vars.CLIENT_ID }}", tenant-id: "${{ vars.TENANT_ID }}", allow-no-subscriptions: true }
-  tf:
-    runs-on: ubuntu-latest
-    env: { ARM_CLIENT_ID: "${{ vars.CLIENT_ID }}", ARM_TENANT_ID: "${{ vars.TENANT_ID }}", ARM_CLIENT_SECRET: "${{ secrets.CLIENT_SECRET }}" }
-    steps:
-      - run: terraform init && terraform apply
-        name: apply
-`})
-	l.trust("repo:acme/app:ref:refs/heads/main")
-	want := `failure
-  secret: success
-    azure/login@v2: secret ok
-  token: success repo:acme/app:ref:refs/heads/main
-    azure/login@v2: federated ok
-  none: failure
-    azure/login@v2: federated Error message
-  tf: success
-    apply: secret ok
-`
-	if diff := cmp.Diff(want, story(l.run(t, simulate.Event{Name: "push"}))); diff != "" {
-		t.Error(diff)
+var update = flag.Bool("update", false, "write what the simulator says into the fixtures")
+
+// TestRunsTellTheStoryOfTheirFixture runs every txtar of testdata/runs: files of repositories, a setup and events;
+// want is the story of all runs. A file of another repository is named owner/name:path.
+func TestRunsTellTheStoryOfTheirFixture(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/runs/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no fixtures: %v", err)
 	}
-	l.app.Passwords = nil
-	got := story(l.run(t, simulate.Event{Name: "push"}))
-	if !strings.Contains(got, "secret: failure\n    azure/login@v2: secret AADSTS7000215") || !strings.Contains(got, "apply: secret AADSTS7000215") {
-		t.Errorf("a removed password still signs in:\n%s", got)
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			testFixture(t, file)
+		})
 	}
-	if len(l.repo.Runs) != 2 {
-		t.Errorf("the repository has %d runs, want 2", len(l.repo.Runs))
+}
+
+func testFixture(t *testing.T, file string) {
+	ar, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
 	}
+	repos := map[string]map[string]string{"acme/app": {}}
+	var setup, events, want string
+	for _, f := range ar.Files {
+		switch f.Name {
+		case "setup":
+			setup = string(f.Data)
+		case "events":
+			events = string(f.Data)
+		case "want":
+			want = string(f.Data)
+		default:
+			full, path, ok := strings.Cut(f.Name, ":")
+			if !ok {
+				full, path = "acme/app", f.Name
+			}
+			if repos[full] == nil {
+				repos[full] = map[string]string{}
+			}
+			repos[full][path] = string(f.Data)
+		}
+	}
+	l := newLab(t, repos["acme/app"])
+	for _, full := range slices.Sorted(maps.Keys(repos)) {
+		if owner, name, _ := strings.Cut(full, "/"); full != "acme/app" {
+			if l.w.GitHub.Account(owner) == nil {
+				l.w.AddAccount(owner, "Organization")
+			}
+			l.w.AddRepo(owner, name, repos[full])
+		}
+	}
+	l.setUp(t, setup)
+	got := l.tell(t, events)
+	if *update {
+		writeWant(t, file, ar, got)
+		return
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func writeWant(t *testing.T, file string, ar *txtar.Archive, got string) {
+	for i, f := range ar.Files {
+		if f.Name == "want" {
+			ar.Files = append(ar.Files[:i], ar.Files[i+1:]...)
+			break
+		}
+	}
+	ar.Files = append(ar.Files, txtar.File{Name: "want", Data: []byte(got)})
+	if err := os.WriteFile(file, txtar.Format(ar), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// setUp reads the setup of a fixture, one change of the lab on each line.
+func (l *lab) setUp(t *testing.T, setup string) {
+	for _, line := range strings.Split(strings.TrimSpace(setup), "\n") {
+		f := strings.Fields(line)
+		if len(f) == 0 {
+			continue
+		}
+		org := l.w.GitHub.Account("acme")
+		switch f[0] {
+		case "trust":
+			l.trust(f[1])
+		case "setting":
+			l.repo.DefaultPermissions = f[1]
+		case "immutable":
+			l.repo.OIDC.Immutable, l.repo.ID, org.ID = true, 2, 1
+		case "keys":
+			l.repo.OIDC = world.OIDCSettings{IncludeClaimKeys: strings.Split(f[1], ",")}
+		case "orgkeys":
+			org.OIDCKeys, l.repo.OIDC.UseDefault = strings.Split(f[1], ","), false
+		case "default-subject":
+			l.repo.OIDC.UseDefault = true
+		case "as-created":
+			l.w.Knobs.EnvironmentAsCreated = true
+		case "environment":
+			l.w.AddEnvironment(l.repo, f[1])
+		case "envsecret":
+			l.w.SetSecret(&l.repo.Environment(f[1]).Secrets, f[2], l.value(f[3]))
+		case "envvar":
+			l.w.SetVariable(&l.repo.Environment(f[1]).Variables, f[2], l.value(f[3]))
+		case "secret":
+			l.w.SetSecret(&l.repo.Secrets, f[1], l.value(f[2]))
+		case "variable":
+			l.w.SetVariable(&l.repo.Variables, f[1], l.value(f[2]))
+		case "dependabot":
+			l.w.SetSecret(&l.repo.Dependabot, f[1], l.value(f[2]))
+		case "orgsecret":
+			s := l.w.SetSecret(&org.Secrets, f[1], l.value(f[2]))
+			s.Visibility = f[3]
+			if len(f) > 4 {
+				s.Selected = []int64{l.repo.ID}
+			}
+		case "tag":
+			l.repo.Refs["refs/tags/"+f[1]] = l.repo.Refs["refs/heads/main"]
+		case "revoke":
+			l.app.Passwords = nil
+		default:
+			t.Fatalf("unknown setup %q", line)
+		}
+	}
+}
+
+func (l *lab) value(s string) string {
+	switch s {
+	case "CREDS":
+		return creds(appID, password)
+	case "BADCREDS":
+		return creds(appID, "wrong")
+	case "PASSWORD":
+		return password
+	case "APP":
+		return appID
+	case "TENANT":
+		return tenantID
+	case "EMPTY":
+		return ""
+	}
+	return s
+}
+
+// tell fires the events of a fixture and tells their runs.
+func (l *lab) tell(t *testing.T, events string) string {
+	var b strings.Builder
+	for _, line := range strings.Split(strings.TrimSpace(events), "\n") {
+		f := strings.Fields(line)
+		ev, permissions := simulate.Event{Name: f[0], Inputs: map[string]string{}}, false
+		for _, opt := range f[1:] {
+			k, v, _ := strings.Cut(opt, "=")
+			switch k {
+			case "ref":
+				ev.Ref = v
+			case "base":
+				ev.Base = v
+			case "type":
+				ev.Type = v
+			case "actor":
+				ev.Actor = v
+			case "workflow":
+				ev.Workflow = ".github/workflows/" + v
+			case "path":
+				ev.Paths = append(ev.Paths, v)
+			case "fork":
+				ev.Fork = true
+			case "permissions":
+				permissions = true
+			default:
+				ev.Inputs[k] = v
+			}
+		}
+		b.WriteString("# " + line + "\n")
+		runs, err := l.sim.Run("acme/app", ev)
+		if err != nil {
+			b.WriteString("error: " + err.Error() + "\n")
+		}
+		b.WriteString(story(runs, permissions))
+	}
+	return b.String()
 }

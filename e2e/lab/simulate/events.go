@@ -1,0 +1,251 @@
+package simulate
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// maxDispatches bounds the combinations of a workflow_dispatch's choices.
+const maxDispatches = 64
+
+// Events gives a finite set of events that stands for everything that can start a workflow: each literal branch and
+// tag, a sample for each wildcard, each combination of a dispatch's choices on the default branch, pull requests of
+// the repository, of a fork and of Dependabot, each schedule, each activity type. A file that cannot be read, or that
+// only other workflows call, has none.
+func (s *Simulator) Events(repository, workflowPath string) ([]Event, error) {
+	p, err := s.find(repository)
+	if err != nil {
+		return nil, err
+	}
+	oid := s.files(p.full, p.commit("refs/heads/"+p.defaultBranch))[workflowPath]
+	if oid == "" {
+		return nil, nil
+	}
+	wf := s.workflow(p.full, workflowPath, oid)
+	var out []Event
+	for _, t := range wf.on {
+		out = append(out, p.eventsOf(t)...)
+	}
+	for i := range out {
+		out[i].Workflow = workflowPath
+	}
+	return out, nil
+}
+
+func (p *project) eventsOf(t trigger) []Event {
+	switch t.event {
+	case "push":
+		return p.pushes(t)
+	case "pull_request":
+		return p.pullRequests(t)
+	case "schedule":
+		return schedules(t)
+	case "workflow_dispatch":
+		return p.dispatches(t)
+	case "release":
+		return p.types(t, Event{Name: t.event, Ref: "refs/tags/v1.0.0"})
+	case "pull_request_target", "merge_group":
+		var out []Event
+		for _, base := range p.samples(t, "branches") {
+			out = append(out, p.types(t, Event{Name: t.event, Base: base})...)
+		}
+		return out
+	case "workflow_run":
+		var out []Event
+		for _, b := range p.samples(t, "branches") {
+			out = append(out, p.types(t, Event{Name: t.event, Ref: "refs/heads/" + b})...)
+		}
+		return out
+	case "workflow_call":
+		return nil
+	}
+	return p.types(t, Event{Name: t.event})
+}
+
+// types makes one event for each activity type that the trigger names.
+func (p *project) types(t trigger, ev Event) []Event {
+	types := t.conf.get("types").strings()
+	if len(types) == 0 {
+		return []Event{ev}
+	}
+	var out []Event
+	for _, typ := range types {
+		one := ev
+		one.Type = typ
+		if t.event == "repository_dispatch" {
+			one.Type = sample(typ, "sample")
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+func (p *project) pushes(t trigger) []Event {
+	var out []Event
+	if t.has("branches") || !t.has("tags") {
+		for _, b := range p.samples(t, "branches") {
+			out = append(out, Event{Name: "push", Ref: "refs/heads/" + b})
+		}
+	}
+	if t.has("tags") || !t.has("branches") {
+		for _, tag := range p.samples(t, "tags") {
+			out = append(out, Event{Name: "push", Ref: "refs/tags/" + tag})
+		}
+	}
+	return out
+}
+
+func (p *project) pullRequests(t trigger) []Event {
+	var out []Event
+	for _, base := range p.samples(t, "branches") {
+		own := Event{Name: "pull_request", Ref: "refs/heads/feature", Base: base}
+		out = append(out, p.types(t, own)...)
+		fork, bot := own, own
+		fork.Fork, bot.Actor = true, dependabot
+		out = append(out, fork, bot)
+	}
+	return out
+}
+
+// samples gives the names that a filter lets through: its literals and one for each wildcard; without a filter the
+// default branch and one other, or one tag.
+func (p *project) samples(t trigger, filter string) []string {
+	var out []string
+	add := func(name string) {
+		if t.matches(filter, name) && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	for _, pattern := range t.conf.get(filter).strings() {
+		if strings.HasPrefix(pattern, "!") {
+			continue
+		}
+		// A later ! may take the first sample out again.
+		if name := sample(pattern, "sample"); t.matches(filter, name) {
+			add(name)
+		} else {
+			add(sample(pattern, "other"))
+		}
+	}
+	if t.conf.get(filter) != nil {
+		if filter == "branches" {
+			add(p.defaultBranch)
+		}
+		return out
+	}
+	if filter == "tags" {
+		add("v1.0.0")
+		return out
+	}
+	add(p.defaultBranch)
+	add("feature/sample")
+	return out
+}
+
+var class = regexp.MustCompile(`\[([^\]]+)\]\+?`)
+
+// sample makes a name that a pattern matches, with a filler for its wildcards.
+func sample(pattern, filler string) string {
+	out := class.ReplaceAllStringFunc(pattern, func(m string) string { return m[1:2] })
+	out = strings.ReplaceAll(out, "**/", "")
+	out = strings.ReplaceAll(out, "**", filler)
+	out = strings.ReplaceAll(out, "*", filler)
+	return strings.NewReplacer("+", "", "?", "", `\`, "").Replace(out)
+}
+
+func schedules(t trigger) []Event {
+	if t.conf == nil || len(t.conf.items) == 0 {
+		return []Event{{Name: "schedule"}}
+	}
+	var out []Event
+	for _, item := range t.conf.items {
+		out = append(out, Event{Name: "schedule", Type: item.get("cron").str()})
+	}
+	return out
+}
+
+// dispatches is every combination of choices and booleans, up to a bound; texts get their default or a sample.
+func (p *project) dispatches(t trigger) []Event {
+	combos := []map[string]string{{}}
+	defs := t.conf.get("inputs")
+	if defs != nil {
+		for _, d := range defs.pairs {
+			combos = spreadInput(combos, d.key, p.choices(d.value))
+		}
+	}
+	var out []Event
+	for _, c := range combos {
+		out = append(out, Event{Name: "workflow_dispatch", Inputs: c})
+	}
+	return append(out, Event{Name: "workflow_dispatch", Ref: "refs/heads/feature/sample", Inputs: combos[0]})
+}
+
+// choices lists an input's values, the default first.
+func (p *project) choices(d *node) []string {
+	def := d.get("default").str()
+	switch d.get("type").str() {
+	case "boolean":
+		if def == "true" {
+			return []string{"true", "false"}
+		}
+		return []string{"false", "true"}
+	case "choice":
+		out := []string{}
+		for _, o := range d.get("options").strings() {
+			if o == def {
+				out = append([]string{o}, out...)
+				continue
+			}
+			out = append(out, o)
+		}
+		return out
+	case "environment":
+		out := []string{}
+		for _, k := range sortedKeys(p.environments) {
+			out = append(out, p.environments[k])
+		}
+		if len(out) == 0 {
+			return []string{orElse(def, "production")}
+		}
+		return out
+	case "number":
+		return []string{orElse(def, "1")}
+	}
+	if def == "" && d.get("required").str() == "true" {
+		return []string{"sample"}
+	}
+	return []string{def}
+}
+
+// spreadInput multiplies as long as the bound allows; after that every value still occurs once, with the first
+// values of the other inputs.
+func spreadInput(combos []map[string]string, name string, values []string) []map[string]string {
+	if len(values) == 0 {
+		return combos
+	}
+	var out []map[string]string
+	if len(combos)*len(values) <= maxDispatches {
+		for _, c := range combos {
+			for _, v := range values {
+				out = append(out, withInput(c, name, v))
+			}
+		}
+		return out
+	}
+	for _, c := range combos {
+		out = append(out, withInput(c, name, values[0]))
+	}
+	for _, v := range values[1:] {
+		out = append(out, withInput(combos[0], name, v))
+	}
+	return out
+}
+
+func withInput(c map[string]string, name, v string) map[string]string {
+	out := map[string]string{name: v}
+	for k, old := range c {
+		out[k] = old
+	}
+	return out
+}
