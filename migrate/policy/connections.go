@@ -1,7 +1,9 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -38,7 +40,7 @@ func connectionEvidence(c inventory.Connection) []string {
 func lastUse(c inventory.Connection) (inventory.Execution, bool) {
 	var last inventory.Execution
 	for _, u := range c.Uses {
-		if u.Finished.After(last.Finished) {
+		if cmp.Or(u.Finished.Compare(last.Finished), cmp.Compare(last.Definition, u.Definition)) > 0 {
 			last = u
 		}
 	}
@@ -77,7 +79,8 @@ func connectionCertificate(e *evaluation, r Rule) {
 
 // OldIssuer tells whether an issuer is the one of Azure DevOps that retires on 2027-07-01.
 func OldIssuer(issuer string) bool {
-	return strings.HasPrefix(issuer, "https://vstoken.dev.azure.com") || strings.HasPrefix(issuer, "https://app.vstoken.visualstudio.com")
+	u, err := url.Parse(issuer)
+	return err == nil && (strings.EqualFold(u.Hostname(), "vstoken.dev.azure.com") || strings.EqualFold(u.Hostname(), "app.vstoken.visualstudio.com"))
 }
 
 func connectionOldIssuer(e *evaluation, r Rule) {
@@ -102,9 +105,12 @@ func connectionUnused(e *evaluation, r Rule) {
 		if !c.UsesKnown || !isAzureRM(c) {
 			return "", false
 		}
-		last, used := lastUse(c)
-		if !used {
+		if len(c.Uses) == 0 {
 			return connectionObject(c) + " has no entry in its execution history", true
+		}
+		last, finished := lastUse(c)
+		if !finished {
+			return "", false // in use right now, for the first time
 		}
 		age := e.now.Sub(last.Finished)
 		return fmt.Sprintf("%s was last used %d days ago", connectionObject(c), days(age)), age > limit

@@ -24,7 +24,7 @@ func credentialEvidence(c inventory.Credential) []string {
 func (e *evaluation) eachCredential(r Rule, broken func(inventory.Identity, inventory.Credential) (message string, ok bool)) {
 	for _, id := range e.inv.Identities {
 		for _, c := range id.Credentials {
-			if samlSigning(c) {
+			if samlSigning(id, c) {
 				continue
 			}
 			if m, ok := broken(id, c); ok {
@@ -34,9 +34,20 @@ func (e *evaluation) eachCredential(r Rule, broken func(inventory.Identity, inve
 	}
 }
 
-// samlSigning tells whether a key is there to sign SAML tokens. Such keys are never touched nor complained about.
-func samlSigning(c inventory.Credential) bool {
-	return c.Type == inventory.CredentialCertificate && c.On == "servicePrincipal" && strings.EqualFold(c.Usage, "Sign")
+// samlSigning tells whether a credential is there to sign SAML tokens. Such keys are never touched nor complained
+// about. A signing certificate is three entries: the private key (Sign), its public key (Verify) of the same dates,
+// and a password with the private key's id that protects it (Microsoft Learn: "servicePrincipal: addTokenSigningCertificate").
+func samlSigning(id inventory.Identity, c inventory.Credential) bool {
+	if c.On != "servicePrincipal" {
+		return false
+	}
+	return slices.ContainsFunc(id.Credentials, func(key inventory.Credential) bool {
+		if key.Type != inventory.CredentialCertificate || key.On != c.On || !strings.EqualFold(key.Usage, "Sign") {
+			return false
+		}
+		return strings.EqualFold(string(key.KeyID), string(c.KeyID)) ||
+			c.Type == inventory.CredentialCertificate && key.Start.Equal(c.Start) && key.End.Equal(c.End)
+	})
 }
 
 func (e *evaluation) live(c inventory.Credential) bool { return c.End.IsZero() || c.End.After(e.now) }
@@ -69,7 +80,7 @@ func credentialUnused(e *evaluation, r Rule) {
 		if !id.SignIns.Known || !e.live(c) || !c.Start.Before(id.SignIns.Since) {
 			return "", false
 		}
-		used := slices.ContainsFunc(id.SignIns.SignIns, func(s inventory.SignIn) bool { return s.KeyID == c.KeyID })
+		used := slices.ContainsFunc(id.SignIns.SignIns, func(s inventory.SignIn) bool { return strings.EqualFold(string(s.KeyID), string(c.KeyID)) })
 		return fmt.Sprintf("a %s of %s was not used to sign in since %s", c.Type, identityObject(id), date(id.SignIns.Since)), !used
 	})
 }
@@ -86,7 +97,7 @@ func credentialSeveral(e *evaluation, r Rule) {
 func (e *evaluation) livePasswords(id inventory.Identity) []inventory.Credential {
 	var out []inventory.Credential
 	for _, c := range id.Credentials {
-		if c.Type == inventory.CredentialPassword && e.live(c) {
+		if c.Type == inventory.CredentialPassword && e.live(c) && !samlSigning(id, c) {
 			out = append(out, c)
 		}
 	}
@@ -126,35 +137,6 @@ func identityPrivileged(e *evaluation, r Rule) {
 		roles := privileged(id)
 		if len(roles) > 0 && len(e.livePasswords(id)) > 0 {
 			e.add(r, Finding{Object: identityObject(id), Message: fmt.Sprintf("%s has a client secret and is %s", identityObject(id), strings.Join(roles, ", ")), Evidence: roles}, string(id.AppID))
-		}
-	}
-}
-
-func trustPullRequest(e *evaluation, r Rule) {
-	for _, id := range e.inv.Identities {
-		roles := privileged(id)
-		for _, fc := range id.FederatedCredentials {
-			if !strings.HasSuffix(fc.Subject, ":pull_request") {
-				continue
-			}
-			f := Finding{Object: identityObject(id), Message: fmt.Sprintf("%s trusts %s", identityObject(id), fc.Subject), Evidence: append([]string{"federated credential " + fc.Name}, roles...)}
-			if len(roles) == 0 {
-				f.Severity = Medium
-				if id.RolesKnown {
-					f.Severity = Low
-				}
-			}
-			e.add(r, f, string(id.AppID), fc.Subject)
-		}
-	}
-}
-
-func trustMutable(e *evaluation, r Rule) {
-	for _, id := range e.inv.Identities {
-		for _, fc := range id.FederatedCredentials {
-			if name, ok := strings.CutPrefix(fc.Subject, "repo:"); ok && !strings.Contains(strings.SplitN(name, ":", 2)[0], "@") {
-				e.add(r, Finding{Object: identityObject(id), Message: fmt.Sprintf("%s trusts %s by its name", identityObject(id), fc.Subject), Evidence: []string{"federated credential " + fc.Name}}, string(id.AppID), fc.Subject)
-			}
 		}
 	}
 }

@@ -65,9 +65,9 @@ type Config struct {
 // Exception accepts findings for a reason and a time. All fields that are given must match.
 type Exception struct {
 	Rule   string    `yaml:"rule" json:"rule,omitempty"`
-	Object string    `yaml:"object" json:"object,omitempty"` // glob over the finding's object, repository or file
+	Object string    `yaml:"object" json:"object,omitempty"` // glob (path.Match, without case) of the finding's object, repository or file
 	Reason string    `yaml:"reason" json:"reason"`
-	Until  time.Time `yaml:"until" json:"until,omitzero"` // after it the finding counts again
+	Until  time.Time `yaml:"until" json:"until,omitzero"` // after it, or after its day where it is a date, the finding counts again
 }
 
 // WithDefaults gives the configuration with what was left out filled in.
@@ -90,6 +90,14 @@ func (c Config) WithDefaults() Config {
 func (c Config) Validate() error {
 	if c.Threshold != "" && c.Threshold.rank() < 0 {
 		return fmt.Errorf("check.threshold: %q is not one of critical, high, medium, low, info", c.Threshold)
+	}
+	for _, d := range []struct {
+		name string
+		days int
+	}{{"unusedDays", c.UnusedDays}, {"expiryDays", c.ExpiryDays}, {"maxAgeDays", c.MaxAgeDays}} {
+		if d.days < 0 {
+			return fmt.Errorf("check.%s: %d is not a number of days: leave it out for the default", d.name, d.days)
+		}
 	}
 	for i, e := range c.Exceptions {
 		if e.Reason == "" {
@@ -121,8 +129,10 @@ func Evaluate(inv *inventory.Inventory, c Config) []Finding {
 	slices.SortStableFunc(e.findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Severity.rank(), b.Severity.rank()), cmp.Compare(a.Rule, b.Rule),
 			cmp.Compare(a.Repository, b.Repository), cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line),
-			cmp.Compare(a.Object, b.Object), cmp.Compare(a.Message, b.Message))
+			cmp.Compare(a.Column, b.Column), cmp.Compare(a.Object, b.Object), cmp.Compare(a.Message, b.Message),
+			cmp.Compare(a.Fingerprint, b.Fingerprint))
 	})
+	e.distinguish()
 	return e.findings
 }
 
@@ -154,21 +164,51 @@ func (e *evaluation) add(r Rule, f Finding, key ...string) {
 	if f.Remedy == nil {
 		f.Remedy = r.Remedy
 	}
-	sum := sha256.Sum256([]byte(strings.Join(append([]string{r.ID}, key...), "\x00")))
-	f.Fingerprint = hex.EncodeToString(sum[:16])
+	f.Fingerprint = fingerprint(append([]string{r.ID}, key...)...)
 	e.findings = append(e.findings, f)
+}
+
+func fingerprint(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return hex.EncodeToString(sum[:16])
+}
+
+// distinguish numbers the findings that would share a fingerprint, such as two commands of one step that sign in
+// with the same secret: code scanning would show them as one. The first keeps its own.
+func (e *evaluation) distinguish() {
+	seen := map[string]int{}
+	for i := range e.findings {
+		f := &e.findings[i]
+		n := seen[f.Fingerprint]
+		seen[f.Fingerprint]++
+		if n > 0 {
+			f.Fingerprint = fingerprint(f.Fingerprint, fmt.Sprint(n))
+		}
+	}
 }
 
 func (e *evaluation) except() {
 	for i := range e.findings {
 		f := &e.findings[i]
 		for _, x := range e.c.Exceptions {
-			if x.matches(*f) && (x.Until.IsZero() || e.now.Before(x.Until)) {
+			if x.matches(*f) && x.holds(e.now) {
 				f.Excepted = &x
 				break
 			}
 		}
 	}
+}
+
+// holds tells whether the exception is still in force. A date without a time includes its whole day.
+func (x Exception) holds(now time.Time) bool {
+	until := x.Until
+	if until.IsZero() {
+		return true
+	}
+	if until.Equal(until.Truncate(24 * time.Hour)) {
+		until = until.Add(24 * time.Hour)
+	}
+	return now.Before(until)
 }
 
 func (x Exception) matches(f Finding) bool {

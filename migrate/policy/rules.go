@@ -25,13 +25,15 @@ func known(id string) bool {
 const (
 	refSecrets    = "ZTA 21772: applications don't have client secrets configured"
 	refIM3        = "MCSB IM-3: manage application identities securely and automatically"
-	refIM8        = "MCSB IM-8: restrict the exposure of credentials and secrets"
+	refIM8        = "MCSB IM-8: restrict the exposure of credential and secrets"
 	refDS3        = "MCSB DS-3: secure DevOps infrastructure"
-	refLifetime   = "CIS Microsoft 365 v7 5.1.5.4: maximum password lifetime of applications 180 days"
-	refStale      = "Microsoft Entra recommendation staleAppCreds"
-	refExpiry     = "Microsoft Entra recommendation applicationCredentialExpiry"
-	refCredOnSP   = "ZTA 21896: service principals don't have credentials"
-	refPrivileged = "MCSB PA-7: follow the least privilege principle"
+	refLifetime   = "CIS Microsoft 365 v7 5.1.5.4: password lifetime of applications at most 180 days"
+	refStale      = "Microsoft Entra recommendation staleAppCreds: remove unused credentials from applications"
+	refExpiry     = "Microsoft Entra recommendation applicationCredentialExpiry: renew expiring application credentials"
+	refCredOnSP   = "ZTA 21896: service principals don't have certificates or credentials associated with them"
+	refPrivileged = "MCSB PA-7: follow just enough administration (least privilege) principle"
+	refUAA        = "CIS Microsoft Azure Foundations v6 5.3.3: the role User Access Administrator is restricted"
+	refOwn        = "a rule of unsecret without a numbered control, related to MCSB IM-3 and PA-7"
 	refRetire     = "Microsoft Learn: convert service connections; the issuer vstoken.dev.azure.com retires on 2027-07-01"
 	refMutable    = "Microsoft Learn: mutable subjects in federated identity credentials"
 )
@@ -69,7 +71,7 @@ func init() {
 			ID: "connection-unused", Name: "Service connection without a use", Severity: Medium,
 			Text:       "No pipeline has used the service connection in the time that its execution history covers. A credential that nobody needs is only a risk.",
 			Remedy:     []string{"ask its owners, then delete it instead of migrating it"},
-			References: []string{refStale, refIM8}, check: connectionUnused,
+			References: []string{refIM8, refDS3}, check: connectionUnused,
 		},
 		{
 			ID: "login-secret", Name: "Workflow signs in with a stored secret", Severity: High,
@@ -80,13 +82,14 @@ func init() {
 		{
 			ID: "login-other-secret", Name: "Workflow uses another stored Azure credential", Severity: Medium,
 			Text:       "The workflow uses a stored credential of Azure that is not one of a service principal, such as a publish profile, an admin password, a storage key or a deployment token.",
+			Remedy:     []string{"sign in with the job's own OIDC token and give the identity a role on the resource, where the action allows that; else rotate the credential on a schedule"},
 			References: []string{refIM8, refDS3}, check: loginOther,
 		},
 		{
 			ID: "secret-shared", Name: "One stored secret for many", Severity: Medium,
 			Text:       "An organisation-wide secret, or one that several repositories use, gives the same rights to all of them, and nobody can tell their sign-ins apart.",
 			Remedy:     []string{"migrate all of its users together: they form one unit of the plan"},
-			References: []string{refIM3, refPrivileged}, check: secretShared,
+			References: []string{refOwn}, check: secretShared,
 		},
 		{
 			ID: "credential-expired", Name: "Expired credential", Severity: Low,
@@ -116,7 +119,7 @@ func init() {
 			ID: "credential-several", Name: "Several live secrets on one application", Severity: Low,
 			Text:       "The application has more than one client secret that works, so that it is not clear which pipeline uses which.",
 			Remedy:     []string{"migrate the application's unit, which removes them one by one as their use ends"},
-			References: []string{refIM3}, check: credentialSeveral,
+			References: []string{refOwn}, check: credentialSeveral,
 		},
 		{
 			ID: "credential-on-service-principal", Name: "Credential on the service principal", Severity: Medium,
@@ -128,13 +131,13 @@ func init() {
 			ID: "identity-privileged", Name: "Privileged identity with a stored secret", Severity: Critical,
 			Text:       "The identity holds a privileged Azure role at a subscription or above, and it can be used by whoever gets hold of its stored secret.",
 			Remedy:     []string{"migrate it first, and narrow its role assignments"},
-			References: []string{refPrivileged, refSecrets}, check: identityPrivileged,
+			References: []string{refPrivileged, refUAA, refSecrets}, check: identityPrivileged,
 		},
 		{
 			ID: "trust-pull-request", Name: "Privileged identity trusts pull requests", Severity: High,
 			Text:       "A federated credential trusts the subject of pull requests. Anyone who may push a branch to the repository can change the workflow in a pull request and sign in as this identity, before any review.",
 			Remedy:     []string{"give pull-request jobs an identity of their own that may only read, or an environment with reviewers"},
-			References: []string{refPrivileged}, check: trustPullRequest,
+			References: []string{refOwn, refPrivileged}, check: trustPullRequest,
 		},
 		{
 			ID: "trust-mutable-subject", Name: "Trust in a name that can be taken over", Severity: Low,
