@@ -187,10 +187,8 @@ func (t trigger) dispatches(r *world.Repo) []simulate.Event {
 	for i := 0; i+1 < len(inputs.Content); i += 2 {
 		name, conf := inputs.Content[i].Value, inputs.Content[i+1]
 		choices[name] = optionsOf(conf, r)
-		if d := member(conf, "default"); d != nil {
-			defaults[name] = d.Value
-		} else if len(choices[name]) > 0 {
-			defaults[name] = choices[name][0]
+		if v, ok := startValue(name, conf, choices[name]); ok {
+			defaults[name] = v
 		}
 	}
 	out[0].Inputs = defaults
@@ -209,6 +207,32 @@ func (t trigger) dispatches(r *world.Repo) []simulate.Event {
 		}
 	}
 	return out
+}
+
+// startValue is an input's default, or what a person would choose where one must be given.
+func startValue(name string, input *yaml.Node, options []string) (string, bool) {
+	if d := member(input, "default"); d != nil && (len(options) == 0 || slices.Contains(options, d.Value)) {
+		return d.Value, true
+	}
+	if len(options) > 0 {
+		return options[0], true
+	}
+	if required := member(input, "required"); required == nil || required.Value != "true" {
+		return "", false
+	}
+	kind := ""
+	if n := member(input, "type"); n != nil {
+		kind = n.Value
+	}
+	switch {
+	case kind == "boolean":
+		return "false", true
+	case kind == "number":
+		return "1", true
+	case strings.Contains(strings.ToLower(name), "env"):
+		return "production", true
+	}
+	return "lab", true
 }
 
 func optionsOf(input *yaml.Node, r *world.Repo) []string {
