@@ -23,6 +23,7 @@ type Config struct {
 	IDs            string        `yaml:"ids" json:"ids,omitempty"`                       // vars (default) or secrets: where the ids are put
 	Permissions    string        `yaml:"permissions" json:"permissions,omitempty"`       // minimal (default) or preserve
 	LoginVersion   string        `yaml:"loginVersion" json:"loginVersion,omitempty"`     // azure/login's version for rewritten steps; default v2
+	Level          string        `yaml:"level" json:"level,omitempty"`                   // safe, or needs-review (default): every rewrite is reviewed as a pull request
 	RollbackDays   int           `yaml:"rollbackDays" json:"rollbackDays,omitempty"`     // life of a password minted by a rollback; default 30
 	Exclude        []Exclusion   `yaml:"exclude" json:"exclude,omitempty"`               // what is left alone
 	KeepOldSecrets bool          `yaml:"keepOldSecrets" json:"keepOldSecrets,omitempty"` // plan no revoke at all
@@ -91,12 +92,14 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Values of Config.IDs and Config.Permissions.
+// Values of Config.IDs, Config.Permissions and Config.Level.
 const (
 	IDsVariables        = "vars"
 	IDsSecrets          = "secrets"
 	PermissionsMinimal  = "minimal"
 	PermissionsPreserve = "preserve"
+	LevelSafe           = "safe"
+	LevelNeedsReview    = "needs-review"
 )
 
 // DefaultSoak is how long the old secret is kept after its last user has moved: the seven days for which
@@ -122,6 +125,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.IDs, IDsVariables)
 	setDefault(&c.Permissions, PermissionsMinimal)
 	setDefault(&c.LoginVersion, "v2")
+	setDefault(&c.Level, LevelNeedsReview)
 	if c.RollbackDays == 0 {
 		c.RollbackDays = DefaultRollbackDays
 	}
@@ -161,6 +165,7 @@ func (c Config) Validate() error {
 	}
 	errs = append(errs, oneOf("ids", c.IDs, "", IDsVariables, IDsSecrets),
 		oneOf("permissions", c.Permissions, "", PermissionsMinimal, PermissionsPreserve),
+		oneOf("level", c.Level, "", LevelSafe, LevelNeedsReview),
 		isVariable("variables.clientId", c.Variables.ClientID), isVariable("variables.tenantId", c.Variables.TenantID),
 		isVariable("variables.subscriptionId", c.Variables.SubscriptionID))
 	if c.RollbackDays < 0 || c.RollbackDays > 730 {

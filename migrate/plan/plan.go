@@ -96,8 +96,11 @@ type Coverage struct {
 	Subject string   `json:"subject"`           // with * and ? where Pattern is true
 	Pattern bool     `json:"pattern,omitempty"` // the set is not finite
 	For     []string `json:"for"`               // ids of logins and connections
-	By      string   `json:"by,omitempty"`      // name of the federated credential; empty: nothing trusts it
-	State   string   `json:"state"`             // existing, planned, service (the service adds it itself) or missing
+	// RepositoryID and OwnerID are claims that flexible federated credentials ask for; 0 for connections.
+	RepositoryID int64  `json:"repositoryId,omitempty"`
+	OwnerID      int64  `json:"ownerId,omitempty"`
+	By           string `json:"by,omitempty"` // name of the federated credential; empty: nothing trusts it
+	State        string `json:"state"`        // existing, planned, service (the service adds it itself) or missing
 }
 
 // The states of a coverage line.

@@ -244,7 +244,8 @@ func (d *draft) coverage() []Coverage {
 }
 
 func (d *draft) line(s subject.Subject, by, state string) Coverage {
-	c := Coverage{Issuer: s.Issuer, Subject: s.Value, Pattern: s.Pattern, By: by, State: state, For: []string{}}
+	c := Coverage{Issuer: s.Issuer, Subject: s.Value, Pattern: s.Pattern, By: by, State: state, For: []string{},
+		RepositoryID: s.RepositoryID, OwnerID: s.OwnerID}
 	for _, n := range d.trust.needed {
 		if n.Issuer == s.Issuer && n.Value == s.Value {
 			c.For = append(c.For, n.of...)

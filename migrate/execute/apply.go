@@ -1,0 +1,270 @@
+package execute
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/plan"
+)
+
+// ApplyOptions bound what Apply does.
+type ApplyOptions struct {
+	Wave   int      // only units of this wave; 0: all
+	Only   []string // only these units; a unit that was rolled back is only applied again if it is named here
+	DryRun bool     // look, compare and say what would be done; change and record nothing
+}
+
+// Apply carries out a plan as far as the gates allow. The error is about the command as a whole; what happened to each
+// unit is in the result. After an interruption of ctx the step in hand is finished, and the result tells what is left.
+func (e *Executor) Apply(ctx context.Context, o ApplyOptions) (Result, error) {
+	if err := e.start(); err != nil {
+		return Result{}, err
+	}
+	units, err := e.selectUnits(o.Only, o.Wave)
+	if err != nil {
+		return Result{}, err
+	}
+	run := &applyRun{e: e, options: o, results: map[string]map[string]StepResult{}, problems: map[inventory.RepositoryName]error{}}
+	todo := slices.DeleteFunc(slices.Clone(units), func(u plan.Unit) bool { return u.Blocked() || run.skipped(u) })
+	e.each(todo, func(u plan.Unit) { run.unit(ctx, u) })
+	e.eachRepository(todo, func(repo inventory.RepositoryName) { run.repository(ctx, repo, todo) })
+	out := make([]UnitResult, 0, len(units))
+	for _, u := range units {
+		out = append(out, run.result(u))
+	}
+	r := e.result("apply", out)
+	r.DryRun = o.DryRun
+	return r, ctx.Err()
+}
+
+// each runs a function for every unit, several at once.
+func (e *Executor) each(units []plan.Unit, run func(plan.Unit)) {
+	inParallel(e.parallel(), units, run)
+}
+
+func (e *Executor) eachRepository(units []plan.Unit, run func(inventory.RepositoryName)) {
+	inParallel(e.parallel(), repositories(units), run)
+}
+
+func inParallel[T any](n int, items []T, run func(T)) {
+	slots := make(chan struct{}, n)
+	var wg sync.WaitGroup
+	for _, item := range items {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			run(item)
+		})
+	}
+	wg.Wait()
+}
+
+// repositories are those in which the units rewrite logins, sorted.
+func repositories(units []plan.Unit) []inventory.RepositoryName {
+	var out []inventory.RepositoryName
+	for _, u := range units {
+		for _, s := range u.Steps {
+			if s.Kind == plan.StepPullRequest {
+				out = append(out, s.PullRequest.Repository)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// applyRun is one call of Apply.
+type applyRun struct {
+	e       *Executor
+	options ApplyOptions
+
+	mu       sync.Mutex
+	results  map[string]map[string]StepResult // by unit and step
+	problems map[inventory.RepositoryName]error
+}
+
+func (a *applyRun) skipped(u plan.Unit) bool {
+	return a.e.rolledBack(u.ID) && !slices.Contains(a.options.Only, u.ID)
+}
+
+func (a *applyRun) set(u plan.Unit, r StepResult) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.results[u.ID] == nil {
+		a.results[u.ID] = map[string]StepResult{}
+	}
+	a.results[u.ID][r.Step] = r
+}
+
+func (a *applyRun) get(u plan.Unit, step string) (StepResult, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r, ok := a.results[u.ID][step]
+	return r, ok
+}
+
+// unit runs the steps of one unit up to its pull requests, in order.
+func (a *applyRun) unit(ctx context.Context, u plan.Unit) {
+	if !a.options.DryRun && a.e.rolledBack(u.ID) {
+		if err := a.e.record(Record{Unit: u.ID, Step: rollbackStep, Phase: PhaseUndone, Note: "applied again, by name"}); err != nil {
+			return
+		}
+	}
+	for _, s := range u.Steps {
+		if s.Phase != plan.PhaseApply || s.Kind == plan.StepPullRequest || s.OnDemand {
+			continue
+		}
+		if waits := a.waitsFor(u, s); waits != "" {
+			a.set(u, StepResult{Step: s.ID, Kind: s.Kind, Title: s.Title, State: StepWaiting, Reason: "it waits for " + waits})
+			continue
+		}
+		a.set(u, a.e.runStep(ctx, u, s, a.options.DryRun))
+	}
+}
+
+// waitsFor gives the first step that a step depends on and that is not done.
+func (a *applyRun) waitsFor(u plan.Unit, s plan.Step) string {
+	for _, id := range s.DependsOn {
+		r, ok := a.get(u, id)
+		if !ok || r.State != StepDone && r.State != StepAlready && r.State != StepWould {
+			return id
+		}
+	}
+	return ""
+}
+
+// repository opens the one pull request of a repository, for all units that are ready for it.
+func (a *applyRun) repository(ctx context.Context, repo inventory.RepositoryName, units []plan.Unit) {
+	if err := a.repositoryErr(ctx, repo, units); err != nil {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.problems[repo] = err
+	}
+}
+
+func (a *applyRun) repositoryErr(ctx context.Context, repo inventory.RepositoryName, units []plan.Unit) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
+	defer cancel()
+	if !a.options.DryRun {
+		if err := a.e.refresh(hard, repo); err != nil {
+			return err
+		}
+		if err := a.resume(hard, repo, units); err != nil {
+			return err
+		}
+	}
+	if look(a.e, func(f *fold) bool { return f.pending(repo) != nil }) {
+		return nil
+	}
+	ready := slices.DeleteFunc(slices.Clone(units), func(u plan.Unit) bool {
+		s, ok := u.Step(plan.PullRequestID(repo))
+		return !ok || a.waitsFor(u, s) != ""
+	})
+	logins := a.wanted(repo, ready)
+	if len(logins) == 0 {
+		return nil
+	}
+	p, err := a.e.propose(hard, repo, ready, logins)
+	if err != nil {
+		return err
+	}
+	a.refusals(p)
+	if len(p.logins) == 0 || a.options.DryRun {
+		return nil
+	}
+	return a.send(hard, p)
+}
+
+// send opens the pull request, unless it would change nothing.
+func (a *applyRun) send(ctx context.Context, p *proposal) error {
+	if len(changed(p.now, p.next)) == 0 {
+		return &manualError{err: fmt.Errorf("none of the planned logins of %s can be rewritten: %s", p.repo, p.leftText()),
+			next: []string{"change them by hand as the plan's manual steps say, then scan and plan again"}}
+	}
+	_, err := a.e.open(ctx, p, requestTitle, a.e.body(p))
+	return err
+}
+
+func (p *proposal) leftText() string {
+	for _, l := range p.logins {
+		if left, ok := p.next.left[l]; ok {
+			return fmt.Sprintf("%s: %s", l, left.reason)
+		}
+	}
+	return "the rewrite changes nothing"
+}
+
+// resume opens a pull request that an earlier run announced, exactly as it was announced; if that is not possible any more it
+// is given up, and its branch removed.
+func (a *applyRun) resume(ctx context.Context, repo inventory.RepositoryName, units []plan.Unit) error {
+	q := look(a.e, func(f *fold) *request {
+		if q := f.pending(repo); q != nil && q.state == requestOpening && !q.revert {
+			c := *q
+			return &c
+		}
+		return nil
+	})
+	if q == nil {
+		return nil
+	}
+	p, err := a.e.propose(ctx, repo, a.e.Plan.Units, q.logins)
+	if err != nil {
+		return err
+	}
+	a.refusals(p)
+	if slices.Equal(p.logins, q.logins) && len(changed(p.now, p.next)) > 0 {
+		p.branch = q.branch
+		return a.send(ctx, p)
+	}
+	return a.e.giveUp(ctx, *q, "it could not be opened as announced")
+}
+
+// giveUp removes what there may be of a pull request that was announced and never opened.
+func (e *Executor) giveUp(ctx context.Context, q request, why string) error {
+	err := e.Outside.Repositories.DeleteBranch(ctx, q.repository, q.branch)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("delete branch %s of %s: %w", q.branch, q.repository, err)
+	}
+	return e.record(Record{Unit: repositoryUnit + string(q.repository), Step: q.step(), Phase: PhaseUndone, Note: why})
+}
+
+// wanted are the logins of ready units that no pull request carries yet. A login that signs in as several identities waits
+// for all of their units.
+func (a *applyRun) wanted(repo inventory.RepositoryName, ready []plan.Unit) []inventory.LoginID {
+	var out []inventory.LoginID
+	for _, u := range ready {
+		s, _ := u.Step(plan.PullRequestID(repo))
+		for _, l := range s.PullRequest.Logins {
+			carried := look(a.e, func(f *fold) bool { return f.carrying(repo, l.ID) != nil })
+			shared := !slices.ContainsFunc(l.Shares, func(id string) bool {
+				return !slices.ContainsFunc(ready, func(r plan.Unit) bool { return r.ID == id })
+			})
+			if !carried && shared && !slices.Contains(out, l.ID) {
+				out = append(out, l.ID)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// refusals notes the units whose files have changed since the scan.
+func (a *applyRun) refusals(p *proposal) {
+	for id, cs := range p.refused {
+		u, ok := a.e.Plan.Unit(id)
+		if !ok {
+			continue
+		}
+		s, _ := u.Step(plan.PullRequestID(p.repo))
+		r := StepResult{Step: s.ID, Kind: s.Kind, Title: s.Title, Changes: cs}
+		a.e.refuse(&r, u, s, a.options.DryRun)
+		a.set(u, r)
+	}
+}

@@ -1,0 +1,262 @@
+package execute
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/plan"
+	"github.com/unsecret-dev/unsecret/migrate/subject"
+)
+
+// connectionEffect converts one service connection.
+type connectionEffect struct {
+	e        *Executor
+	unit     plan.Unit
+	step     plan.Step
+	progress stepProgress
+	before   []string // ids of the federated credentials that were there before
+}
+
+func (c *connectionEffect) read(ctx context.Context) (inventory.Connection, error) {
+	p := c.step.Connection
+	found, err := c.e.Outside.Connections.Connection(ctx, p.Organization, p.Project, p.ID)
+	if err != nil {
+		return found, fmt.Errorf("read connection %s: %w", p.Name, err)
+	}
+	return found, nil
+}
+
+func converted(c inventory.Connection) bool {
+	return c.Scheme == inventory.SchemeFederation && c.Ready
+}
+
+// busy tells that Azure DevOps is converting the connection.
+func busy(c inventory.Connection) bool { return !c.Ready && !strings.EqualFold(c.State, "Failed") }
+
+func (c *connectionEffect) look(ctx context.Context) (sight, error) {
+	found, err := c.read(ctx)
+	if err != nil {
+		return sight{}, err
+	}
+	out := sight{facts: plan.ConnectionFacts(found)}
+	id, err := c.e.Outside.Directory.Application(ctx, c.unit.AppID)
+	if err != nil {
+		return sight{}, fmt.Errorf("read application %s: %w", c.unit.AppID, err)
+	}
+	c.before = trustIDs(id)
+	if c.progress.intent != nil {
+		c.before = readList[string](c.progress.intent.Before["federatedCredentials"])
+	}
+	out.facts["federatedCredentials"] = writeJSON(c.before)
+	if converted(found) {
+		out.present, out.state = true, c.state(found, id)
+	}
+	return out, nil
+}
+
+func trustIDs(id inventory.Identity) []string {
+	out := []string{}
+	for _, f := range id.FederatedCredentials {
+		out = append(out, string(f.ID))
+	}
+	return out
+}
+
+// state names the connection and what the service added to the application, for a rollback.
+func (c *connectionEffect) state(found inventory.Connection, id inventory.Identity) State {
+	s := State{"kind": string(plan.StepConnection), "organization": found.Organization, "project": string(c.step.Connection.Project),
+		"id": string(found.ID), "name": found.Name, "scheme": found.Scheme, "issuer": found.Issuer, "subject": found.Subject,
+		"application": string(id.ObjectID)}
+	if s["organization"] == "" {
+		s["organization"] = c.step.Connection.Organization
+	}
+	for _, f := range id.FederatedCredentials {
+		if f.Issuer == found.Issuer && f.Subject == found.Subject {
+			s["federatedCredential"] = f.Name
+			if !contains(c.before, string(f.ID)) {
+				s["added"] = string(f.ID)
+			}
+		}
+	}
+	return s
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+// do converts, waits, reads back and tests. A connection that signed in before and does not afterwards is converted back
+// at once: nothing may be left that cannot sign in.
+func (c *connectionEffect) do(ctx, stop context.Context) (State, error) {
+	found, err := c.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	worked := true
+	if !busy(found) {
+		worked, _, err = c.e.Outside.Connections.Test(ctx, found)
+		if err != nil {
+			return nil, fmt.Errorf("test connection %s before its conversion: %w", found.Name, err)
+		}
+		if err := c.convert(ctx, stop, found); err != nil {
+			return nil, err
+		}
+	}
+	found, err = c.e.awaitScheme(ctx, stop, found, c.step.Connection, inventory.SchemeFederation)
+	if err != nil {
+		return nil, err
+	}
+	id, err := c.awaitTrust(ctx, stop, found)
+	if err == nil {
+		err = c.e.awaitTest(ctx, stop, found)
+	}
+	if err == nil || !worked && !isInterruption(stop, err) {
+		state := c.state(found, id)
+		if !worked {
+			state["workedBefore"] = "false"
+		}
+		return state, nil
+	}
+	if isInterruption(stop, err) {
+		return nil, err
+	}
+	return nil, c.takeBack(ctx, found, err)
+}
+
+func isInterruption(stop context.Context, err error) bool {
+	return stop.Err() != nil && errors.Is(err, stop.Err())
+}
+
+// convert asks for the conversion. A manual connection is refused until its federated credential is honoured, which can
+// take minutes; if waiting does not help, the service may want its older issuer to be trusted, which is then added.
+func (c *connectionEffect) convert(ctx, stop context.Context, found inventory.Connection) error {
+	err := c.tryConvert(ctx, stop, found)
+	if p := c.step.Connection; errors.Is(err, ErrRefused) && p.Fallback != "" && stop.Err() == nil {
+		if fallback, ok := c.unit.Step(p.Fallback); ok {
+			if r := c.e.runStep(stop, c.unit, fallback, false); r.State == StepDone || r.State == StepAlready {
+				err = c.tryConvert(ctx, stop, found)
+			}
+		}
+	}
+	if errors.Is(err, ErrRefused) {
+		return c.byHand(err)
+	}
+	return err
+}
+
+func (c *connectionEffect) tryConvert(ctx, stop context.Context, found inventory.Connection) error {
+	var last error
+	bound := c.e.propagation()
+	if !c.step.Connection.Manual {
+		bound = 0 // the service adds the trust itself: waiting changes nothing
+	}
+	err := c.e.poll(stop, bound, func() (bool, error) {
+		last = c.e.Outside.Connections.Convert(ctx, found, inventory.SchemeFederation)
+		if last == nil {
+			return true, nil
+		}
+		now, err := c.read(ctx)
+		switch {
+		case err != nil:
+			return false, errors.Join(last, err)
+		case now.Scheme == inventory.SchemeFederation || errors.Is(last, ErrUnknownOutcome) && busy(now):
+			return true, nil
+		case errors.Is(last, ErrRefused):
+			return false, nil
+		}
+		return false, fmt.Errorf("convert connection %s: %w", found.Name, last)
+	})
+	if errors.Is(err, errPatience) {
+		return fmt.Errorf("convert connection %s: %w", found.Name, last)
+	}
+	return err
+}
+
+// byHand is Microsoft's own advice for a conversion that was refused (Microsoft Learn: "Troubleshoot workload identity service connections").
+func (c *connectionEffect) byHand(err error) error {
+	p := c.step.Connection
+	next := []string{fmt.Sprintf("add a federated credential to application %s with issuer %s, subject %s and audience %s", c.unit.AppID, p.Issuer, p.Subject, subject.Audience)}
+	if p.OldIssuer != "" {
+		next = append(next, fmt.Sprintf("if the connection's page shows another subject, take that one (older form: issuer %s, subject %s)", p.OldIssuer, p.OldSubject))
+	}
+	return &manualError{err: fmt.Errorf("%w; the connection was not modified", err), next: append(next, "wait a few minutes, then run again")}
+}
+
+// awaitScheme waits until Azure DevOps has finished a conversion.
+func (e *Executor) awaitScheme(ctx, stop context.Context, c inventory.Connection, p *plan.ConnectionStep, scheme string) (inventory.Connection, error) {
+	found := c
+	err := e.poll(stop, e.conversion(), func() (bool, error) {
+		now, err := e.Outside.Connections.Connection(ctx, p.Organization, p.Project, p.ID)
+		if err != nil {
+			return false, fmt.Errorf("read connection %s: %w", p.Name, err)
+		}
+		found = now
+		if strings.EqualFold(now.State, "Failed") && now.Scheme != scheme {
+			return false, fmt.Errorf("convert connection %s: Azure DevOps says: %s: %w", p.Name, now.StateMessage, ErrRefused)
+		}
+		return now.Scheme == scheme && now.Ready, nil
+	})
+	if errors.Is(err, errPatience) {
+		return found, fmt.Errorf("convert connection %s: it is still not %s after %s (state %q %s): %w", p.Name, scheme, e.conversion(), found.State, found.StateMessage, ErrUnknownOutcome)
+	}
+	return found, err
+}
+
+// awaitTrust waits until the application shows a federated credential for what the connection says that it presents.
+func (c *connectionEffect) awaitTrust(ctx, stop context.Context, found inventory.Connection) (inventory.Identity, error) {
+	var id inventory.Identity
+	err := c.e.poll(stop, c.e.propagation(), func() (bool, error) {
+		var err error
+		id, err = c.e.Outside.Directory.Application(ctx, c.unit.AppID)
+		if err != nil {
+			return false, fmt.Errorf("read application %s: %w", c.unit.AppID, err)
+		}
+		return trusted(found, id), nil
+	})
+	if errors.Is(err, errPatience) {
+		err = fmt.Errorf("connection %s presents issuer %s and subject %s, and application %s trusts nothing like it", found.Name, found.Issuer, found.Subject, c.unit.AppID)
+	}
+	return id, err
+}
+
+// trusted tells whether an application trusts what a connection presents.
+func trusted(c inventory.Connection, id inventory.Identity) bool {
+	s := subject.Subject{Issuer: c.Issuer, Value: c.Subject, Audience: subject.Audience}
+	return subject.Cover([]subject.Subject{s}, id.FederatedCredentials).Complete()
+}
+
+// awaitTest waits until the service can sign in with the connection.
+func (e *Executor) awaitTest(ctx, stop context.Context, c inventory.Connection) error {
+	message := ""
+	err := e.poll(stop, e.propagation(), func() (bool, error) {
+		ok, said, err := e.Outside.Connections.Test(ctx, c)
+		message = said
+		return ok, err
+	})
+	if errors.Is(err, errPatience) {
+		return fmt.Errorf("connection %s does not sign in: %s", c.Name, message)
+	}
+	return err
+}
+
+// takeBack converts back a connection that no longer signs in.
+func (c *connectionEffect) takeBack(ctx context.Context, found inventory.Connection, cause error) error {
+	err := c.e.Outside.Connections.Convert(ctx, found, inventory.SchemeServicePrincipal)
+	if err == nil {
+		_, err = c.e.awaitScheme(ctx, ctx, found, c.step.Connection, inventory.SchemeServicePrincipal)
+	}
+	if err != nil {
+		return &manualError{err: fmt.Errorf("%w; converting it back failed too: %w", cause, err),
+			next: []string{"convert the connection back in the portal, or run unsecret rollback for unit " + c.unit.ID}}
+	}
+	return &manualError{err: fmt.Errorf("%w; it was converted back and works as before", cause),
+		next: []string{"see what the message says, correct it, then run again"}}
+}

@@ -1,0 +1,183 @@
+package execute
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/unsecret-dev/unsecret/migrate/plan"
+)
+
+// Executor carries a plan out. It can be stopped at any time and started again: what is done follows from the journal
+// and from the world, never from memory. Outside, Journal and Plan must be set.
+type Executor struct {
+	Outside  Outside
+	Journal  *Journal
+	Plan     *plan.Plan
+	Actor    string      // who is signed in, for the journal
+	Progress func(Event) // called concurrently; may be nil
+	Parallel int         // units at once; default 4
+	Patience Patience
+	// Sleep waits between two looks at the world; default a timer. Tests move a clock instead.
+	Sleep func(ctx context.Context, d time.Duration) error
+
+	mu   sync.Mutex
+	fold *fold
+	hash string
+}
+
+// Patience bounds how long a step waits for the outside world.
+type Patience struct {
+	// Propagation is how long a new federated credential may take to be honoured; default 3 minutes. Microsoft
+	// Learn speaks of "several minutes" (considerations for federated identity credentials) and advises to retry.
+	Propagation time.Duration
+	// Conversion is how long Azure DevOps may take to convert a connection; default 10 minutes ("might take a few
+	// minutes", Microsoft Learn: "Connect to Azure with an ARM service connection").
+	Conversion time.Duration
+	// FirstDelay is the wait after the first look; it grows by half each time, up to 20 seconds. Default 2 seconds.
+	FirstDelay time.Duration
+}
+
+// stepTimeout bounds one step, so that a hanging server cannot keep the program from ending after an interruption.
+const stepTimeout = 20 * time.Minute
+
+// start reads the journal, once.
+func (e *Executor) start() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.Plan == nil || e.Journal == nil || e.Outside.Directory == nil || e.Outside.Connections == nil || e.Outside.Repositories == nil {
+		return errors.New("execute: the executor needs a plan, a journal and all of the outside world")
+	}
+	if e.fold == nil {
+		e.fold, e.hash = newFold(e.Journal.Records()), e.Plan.Hash()
+	}
+	return nil
+}
+
+func (e *Executor) now() time.Time {
+	if e.Outside.Now == nil {
+		return time.Now().UTC()
+	}
+	return e.Outside.Now().UTC()
+}
+
+// record writes a record and folds it in.
+func (e *Executor) record(r Record) error {
+	r.Time, r.Plan, r.Actor = e.now(), e.hash, e.Actor
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	done, err := e.Journal.Append(r)
+	if err != nil {
+		return err
+	}
+	e.fold.add(&done)
+	return nil
+}
+
+// look gives a part of the folded state under the lock.
+func look[T any](e *Executor, read func(*fold) T) T {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return read(e.fold)
+}
+
+// step gives a copy of what the journal knows of a step.
+func (e *Executor) step(unit, step string) stepProgress {
+	return look(e, func(f *fold) stepProgress { return *f.step(unit, step) })
+}
+
+func (e *Executor) tell(unit string, s plan.Step, state StepState, message string) {
+	if e.Progress != nil {
+		e.Progress(Event{Unit: unit, Step: s.ID, Title: s.Title, State: state, Message: message})
+	}
+}
+
+func (e *Executor) parallel() int { return cmp.Or(e.Parallel, 4) }
+
+func (e *Executor) sleep(ctx context.Context, d time.Duration) error {
+	if e.Sleep != nil {
+		return e.Sleep(ctx, d)
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// errPatience is returned by poll where the bound is reached.
+var errPatience = errors.New("waited in vain")
+
+// maxDelay is the longest wait between two looks.
+const maxDelay = 20 * time.Second
+
+// poll looks until done, with growing waits, for at most the given time by the clock of the outside world or by its own
+// waits, whichever is longer: a clock that stands still must not keep it for ever.
+func (e *Executor) poll(ctx context.Context, bound time.Duration, done func() (bool, error)) error {
+	start, slept, delay := e.now(), time.Duration(0), cmp.Or(e.Patience.FirstDelay, 2*time.Second)
+	for {
+		ok, err := done()
+		if ok || err != nil {
+			return err
+		}
+		if max(e.now().Sub(start), slept) >= bound {
+			return errPatience
+		}
+		if err := e.sleep(ctx, delay); err != nil {
+			return err
+		}
+		slept += delay
+		delay = min(delay*3/2, maxDelay)
+	}
+}
+
+func (e *Executor) propagation() time.Duration {
+	return cmp.Or(e.Patience.Propagation, 3*time.Minute)
+}
+
+func (e *Executor) conversion() time.Duration {
+	return cmp.Or(e.Patience.Conversion, 10*time.Minute)
+}
+
+// selectUnits gives the units that a command is asked for. Naming one that the plan does not have is an error.
+func (e *Executor) selectUnits(only []string, wave int) ([]plan.Unit, error) {
+	for _, id := range only {
+		if _, ok := e.Plan.Unit(id); !ok {
+			return nil, fmt.Errorf("the plan has no unit %q: see unsecret status for the units", id)
+		}
+	}
+	var out []plan.Unit
+	for _, u := range e.Plan.Units {
+		if (len(only) == 0 || slices.Contains(only, u.ID)) && (wave == 0 || u.Wave == wave) {
+			out = append(out, u)
+		}
+	}
+	return out, nil
+}
+
+func (e *Executor) result(command string, units []UnitResult) Result {
+	return Result{Command: command, Plan: e.hash, Time: e.now(), Units: units}
+}
+
+func unitResult(u plan.Unit, state UnitState) UnitResult {
+	return UnitResult{Unit: u.ID, Title: u.Title, AppID: u.AppID, Wave: u.Wave, State: state, Steps: []StepResult{}}
+}
+
+func blockedResult(u plan.Unit) UnitResult {
+	r := unitResult(u, UnitBlocked)
+	r.Reason, r.Next = u.Blockers[0].Message, u.Blockers[0].Next
+	return r
+}
+
+// rolledBack tells whether the last thing that happened to a unit as a whole is a rollback.
+func (e *Executor) rolledBack(unit string) bool {
+	p := e.step(unit, rollbackStep)
+	return p.done != nil
+}

@@ -1,0 +1,256 @@
+package execute
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+)
+
+// stepKey names a step of the journal.
+type stepKey struct{ unit, step string }
+
+// stepProgress is what the journal tells of one step.
+type stepProgress struct {
+	intent *Record // announced, and nothing known of the outcome
+	done   *Record // done by this program
+	seen   *Record // was so already, by somebody else
+	failed *Record
+	undone *Record
+}
+
+// settled tells that the step's effect is there.
+func (p stepProgress) settled() bool { return p.done != nil || p.seen != nil }
+
+// fold is the state that follows from the records.
+type fold struct {
+	steps    map[stepKey]*stepProgress
+	order    []stepKey // in the order of their first record
+	requests []*request
+}
+
+// request is one pull request of the program, with everything that the journal tells of it.
+type request struct {
+	repository inventory.RepositoryName
+	branch     string
+	revert     bool
+	units      []string
+	logins     []inventory.LoginID
+	files      map[string]string // path → blob id that it writes
+	number     int
+	url        string
+	state      string // opening, open, merged, closed or undone
+	mergedAt   time.Time
+	left       map[string]string // logins that the rewrite left as they were, with the reason
+}
+
+// The states of a request.
+const (
+	requestOpening = "opening"
+	requestOpen    = "open"
+	requestMerged  = "merged"
+	requestClosed  = "closed"
+	requestUndone  = "undone"
+)
+
+const (
+	repositoryUnit = "repository:"
+	verifyStep     = "verify"
+	rollbackStep   = "rollback"
+	acceptStep     = "accept-no-sign-in-log"
+	acceptUsesStep = "accept-uses"
+	restorePrefix  = "restore/"
+	mintStep       = "restore/password"
+)
+
+func newFold(records []Record) *fold {
+	f := &fold{steps: map[stepKey]*stepProgress{}}
+	for i := range records {
+		f.add(&records[i])
+	}
+	return f
+}
+
+func (f *fold) add(r *Record) {
+	if repo, ok := strings.CutPrefix(r.Unit, repositoryUnit); ok {
+		f.addRequest(inventory.RepositoryName(repo), r)
+		return
+	}
+	k := stepKey{r.Unit, r.Step}
+	p := f.steps[k]
+	if p == nil {
+		p = &stepProgress{}
+		f.steps[k] = p
+		f.order = append(f.order, k)
+	}
+	switch r.Phase {
+	case PhaseIntent:
+		p.intent, p.failed = r, nil
+	case PhaseDone:
+		p.done, p.intent, p.failed, p.undone = r, nil, nil, nil
+	case PhaseObserved:
+		p.seen, p.intent, p.failed, p.undone = r, nil, nil, nil
+	case PhaseFailed:
+		p.failed, p.intent = r, nil
+	case PhaseUndone:
+		*p = stepProgress{undone: r}
+	}
+}
+
+func (f *fold) addRequest(repo inventory.RepositoryName, r *Record) {
+	q := f.request(repo, r.Step)
+	switch r.Phase {
+	case PhaseIntent:
+		if q == nil {
+			q = &request{repository: repo, branch: branchOf(r.Step), revert: strings.HasPrefix(r.Step, revertPrefix)}
+			f.requests = append(f.requests, q)
+		}
+		q.state = requestOpening
+		q.units, q.logins = readList[string](r.Before["units"]), readList[inventory.LoginID](r.Before["logins"])
+		q.files, q.left = readMap(r.Before["files"]), readMap(r.Before["left"])
+	case PhaseDone:
+		if q != nil {
+			q.state, q.url = requestOpen, r.After["url"]
+			q.number = number(r.After["number"])
+		}
+	case PhaseObserved:
+		if q != nil {
+			q.state = r.After["state"]
+			q.mergedAt, _ = time.Parse(time.RFC3339Nano, r.After["mergedAt"])
+		}
+	case PhaseUndone:
+		if q != nil {
+			q.state = requestUndone
+		}
+	}
+}
+
+func (f *fold) request(repo inventory.RepositoryName, step string) *request {
+	for _, q := range f.requests {
+		if q.repository == repo && q.step() == step {
+			return q
+		}
+	}
+	return nil
+}
+
+const (
+	requestPrefix = "pull-request/"
+	revertPrefix  = "revert/"
+)
+
+func branchOf(step string) string {
+	_, branch, _ := strings.Cut(step, "/")
+	return branch
+}
+
+// step is the request's name in the journal.
+func (q *request) step() string {
+	if q.revert {
+		return revertPrefix + q.branch
+	}
+	return requestPrefix + q.branch
+}
+
+// of gives the requests of a repository.
+func (f *fold) of(repo inventory.RepositoryName) []*request {
+	var out []*request
+	for _, q := range f.requests {
+		if q.repository == repo {
+			out = append(out, q)
+		}
+	}
+	return out
+}
+
+// merged gives the logins of a repository that are rewritten on its base branch.
+func (f *fold) merged(repo inventory.RepositoryName) map[inventory.LoginID]bool {
+	out := map[inventory.LoginID]bool{}
+	for _, q := range f.of(repo) {
+		if q.state != requestMerged {
+			continue
+		}
+		for _, l := range q.logins {
+			if _, left := q.left[string(l)]; !left {
+				out[l] = !q.revert
+			}
+		}
+	}
+	for l, in := range out {
+		if !in {
+			delete(out, l)
+		}
+	}
+	return out
+}
+
+// pending gives the request of a repository that is open, or about to be.
+func (f *fold) pending(repo inventory.RepositoryName) *request {
+	for _, q := range f.of(repo) {
+		if q.state == requestOpen || q.state == requestOpening {
+			return q
+		}
+	}
+	return nil
+}
+
+// carrying gives the newest request that rewrites a login and still counts.
+func (f *fold) carrying(repo inventory.RepositoryName, login inventory.LoginID) *request {
+	all := f.of(repo)
+	for i := len(all) - 1; i >= 0; i-- {
+		q := all[i]
+		if !slices.Contains(q.logins, login) || q.state == requestUndone {
+			continue
+		}
+		if q.revert {
+			if q.state == requestMerged {
+				return nil
+			}
+			continue
+		}
+		return q
+	}
+	return nil
+}
+
+// step gives what is known of a step; never nil.
+func (f *fold) step(unit, step string) *stepProgress {
+	if p := f.steps[stepKey{unit, step}]; p != nil {
+		return p
+	}
+	return &stepProgress{}
+}
+
+func writeJSON(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
+
+func readList[T any](s string) []T {
+	var out []T
+	if s != "" && json.Unmarshal([]byte(s), &out) != nil {
+		return nil
+	}
+	return out
+}
+
+func readMap(s string) map[string]string {
+	out := map[string]string{}
+	if s != "" && json.Unmarshal([]byte(s), &out) != nil {
+		return map[string]string{}
+	}
+	return out
+}
+
+func number(s string) int {
+	var n int
+	if s != "" && json.Unmarshal([]byte(s), &n) != nil {
+		return 0
+	}
+	return n
+}

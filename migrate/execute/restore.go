@@ -1,0 +1,404 @@
+package execute
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/plan"
+)
+
+// place is one store that must hold a working password again.
+type place struct {
+	step       string // in the journal
+	title      string
+	connection *inventory.Connection
+	project    inventory.ProjectID
+	secret     *plan.SecretStep
+}
+
+// restore makes the old way work again, for connections and stored secrets. Nothing of the new way is touched before that.
+func (r *rollbackRun) restore(ctx, stop context.Context, u plan.Unit) error {
+	if err := r.e.record(Record{Unit: u.ID, Step: rollbackStep, Phase: PhaseIntent}); err != nil {
+		return err
+	}
+	id, err := r.e.Outside.Directory.Application(ctx, u.AppID)
+	if err != nil {
+		return fmt.Errorf("read application %s: %w", u.AppID, err)
+	}
+	if err := r.settleConversions(ctx, stop, u); err != nil {
+		return err
+	}
+	gone := r.removed(u)
+	secrets := r.secretPlaces(u, gone)
+	back, places, err := r.connectionPlaces(ctx, u, id, gone)
+	if err != nil {
+		return err
+	}
+	places = append(places, secrets...)
+	if len(places) > 0 {
+		if err := r.refill(ctx, stop, u, places); err != nil {
+			return err
+		}
+	}
+	for _, c := range back {
+		failed, err := r.convertBack(ctx, stop, u, c)
+		if err != nil {
+			return err
+		}
+		if failed != nil {
+			places = append(places, *failed)
+			if err := r.refill(ctx, stop, u, places); err != nil {
+				return err
+			}
+		}
+	}
+	return r.noteRestored(u)
+}
+
+// settleConversions finds out what became of conversions that an interrupted run announced.
+func (r *rollbackRun) settleConversions(ctx, stop context.Context, u plan.Unit) error {
+	for _, s := range u.Steps {
+		p := r.e.step(u.ID, s.ID)
+		if s.Kind != plan.StepConnection || p.intent == nil {
+			continue
+		}
+		c := &connectionEffect{e: r.e, unit: u, step: s, progress: p}
+		err := r.e.poll(stop, r.e.conversion(), func() (bool, error) {
+			found, err := c.read(ctx)
+			if errors.Is(err, ErrNotFound) {
+				return true, nil
+			}
+			return err == nil && !busy(found), err
+		})
+		if err != nil {
+			return fmt.Errorf("wait for the conversion of connection %s: %w", s.Connection.Name, err)
+		}
+		seen, err := c.look(ctx)
+		if err != nil || !seen.present {
+			if err := ignoreNotFound(err); err != nil {
+				return err
+			}
+			continue
+		}
+		result := StepResult{}
+		if r.e.finish(u, s, seen.state, "found done after an interruption", &result); result.State == StepFailed {
+			return errors.New(result.Reason)
+		}
+	}
+	return nil
+}
+
+func ignoreNotFound(err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// removed tells whether a password of the unit is gone.
+func (r *rollbackRun) removed(u plan.Unit) bool {
+	return slices.ContainsFunc(u.Steps, func(s plan.Step) bool {
+		p := r.e.step(u.ID, s.ID)
+		return s.Kind == plan.StepCredential && (p.settled() || p.intent != nil)
+	})
+}
+
+// connectionPlaces sorts the converted connections into those that can be converted back and those that need a password.
+func (r *rollbackRun) connectionPlaces(ctx context.Context, u plan.Unit, id inventory.Identity, gone bool) (back []inventory.Connection, places []place, err error) {
+	usable := slices.ContainsFunc(id.Credentials, func(c inventory.Credential) bool {
+		return c.Type == inventory.CredentialPassword && c.End.After(r.e.now()) && c.DisplayName != marker(u)
+	})
+	for _, s := range u.Steps {
+		p := r.e.step(u.ID, s.ID)
+		if s.Kind != plan.StepConnection || p.done == nil && p.intent == nil {
+			continue
+		}
+		c, err := r.e.Outside.Connections.Connection(ctx, s.Connection.Organization, s.Connection.Project, s.Connection.ID)
+		if errors.Is(err, ErrNotFound) {
+			continue // deleted by a person: nothing signs in with it
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("read connection %s: %w", s.Connection.Name, err)
+		}
+		refilled := r.e.step(u.ID, restorePrefix+s.ID)
+		switch {
+		case c.Scheme == inventory.SchemeServicePrincipal && c.Ready && !gone && refilled.done == nil && refilled.intent == nil:
+			// as before
+		case c.Scheme != inventory.SchemeServicePrincipal && !gone && usable && c.RevertDeadline.After(r.e.now()):
+			back = append(back, c)
+		default:
+			places = append(places, connectionPlace(s, c))
+		}
+	}
+	return back, places, nil
+}
+
+func connectionPlace(s plan.Step, c inventory.Connection) place {
+	return place{step: restorePrefix + s.ID, title: "new password in connection " + c.Name, connection: &c, project: s.Connection.Project}
+}
+
+// secretPlaces are the GitHub secrets whose password is gone, or which are gone themselves.
+func (r *rollbackRun) secretPlaces(u plan.Unit, gone bool) []place {
+	var out []place
+	for _, s := range u.Steps {
+		if s.Kind != plan.StepSecret {
+			continue
+		}
+		p := r.e.step(u.ID, s.ID)
+		if gone || p.done != nil || p.intent != nil {
+			out = append(out, place{step: restorePrefix + s.ID, title: "new password in secret " + s.Secret.Store.String(), secret: s.Secret})
+		}
+	}
+	return out
+}
+
+// convertBack reverts one connection within its deadline. Where the service refuses, or the old password does not work
+// any more, the connection gets a new one instead: it is returned as a place.
+func (r *rollbackRun) convertBack(ctx, stop context.Context, u plan.Unit, c inventory.Connection) (*place, error) {
+	s, ok := u.Step(string(plan.StepConnection) + "/" + string(c.ID))
+	if !ok {
+		return nil, fmt.Errorf("the plan has no step for connection %s", c.Name)
+	}
+	p := connectionPlace(s, c)
+	err := r.e.Outside.Connections.Convert(ctx, c, inventory.SchemeServicePrincipal)
+	if errors.Is(err, ErrRefused) {
+		return &p, nil
+	}
+	if err != nil && !errors.Is(err, ErrUnknownOutcome) {
+		return nil, fmt.Errorf("convert connection %s back: %w", c.Name, err)
+	}
+	found, err := r.e.awaitScheme(ctx, stop, c, s.Connection, inventory.SchemeServicePrincipal)
+	if errors.Is(err, ErrRefused) {
+		return &p, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if r.workedBefore(u, s) {
+		if ok, _, err := r.e.Outside.Connections.Test(ctx, found); err == nil && !ok {
+			p = connectionPlace(s, found)
+			return &p, nil
+		}
+	}
+	return nil, nil
+}
+
+// workedBefore tells whether the connection signed in before its conversion; unknown counts as yes.
+func (r *rollbackRun) workedBefore(u plan.Unit, s plan.Step) bool {
+	p := r.e.step(u.ID, s.ID)
+	return p.done == nil || p.done.After["workedBefore"] != "false"
+}
+
+// marker is the display name of a password that a rollback mints, by which one that was lost is found again.
+func marker(u plan.Unit) string { return "unsecret-rollback-" + u.ID }
+
+// refill mints one password and puts it into every place. A password that an earlier run minted is of no use, since its value was
+// lost with that run: all places get the new one, and then the old one is removed, so that nothing is without a working
+// password in between. One that was written nowhere is removed first.
+func (r *rollbackRun) refill(ctx, stop context.Context, u plan.Unit, places []place) error {
+	if r.refilled(u, places) {
+		return nil
+	}
+	orphans, err := r.orphans(ctx, u)
+	if err != nil {
+		return err
+	}
+	if !r.anyWritten(u, places) {
+		if err := r.removeOrphans(ctx, u, orphans); err != nil {
+			return err
+		}
+		orphans = nil
+	}
+	key, password, err := r.mint(ctx, u)
+	if err != nil {
+		return err
+	}
+	defer password.Clear()
+	for _, p := range places {
+		if err := r.fill(ctx, stop, u, p, key, password); err != nil {
+			return err
+		}
+	}
+	return r.removeOrphans(ctx, u, orphans)
+}
+
+// refilled tells whether every place already has the password that was minted last.
+func (r *rollbackRun) refilled(u plan.Unit, places []place) bool {
+	minted := r.e.step(u.ID, mintStep).done
+	if minted == nil {
+		return false
+	}
+	return !slices.ContainsFunc(places, func(p place) bool {
+		done := r.e.step(u.ID, p.step).done
+		return done == nil || done.After["keyId"] != minted.After["keyId"]
+	})
+}
+
+func (r *rollbackRun) anyWritten(u plan.Unit, places []place) bool {
+	return slices.ContainsFunc(places, func(p place) bool {
+		s := r.e.step(u.ID, p.step)
+		return s.done != nil || s.intent != nil
+	})
+}
+
+// orphans are the passwords that earlier runs minted for this rollback.
+func (r *rollbackRun) orphans(ctx context.Context, u plan.Unit) ([]inventory.KeyID, error) {
+	id, err := r.e.Outside.Directory.Application(ctx, u.AppID)
+	if err != nil {
+		return nil, fmt.Errorf("read application %s: %w", u.AppID, err)
+	}
+	var out []inventory.KeyID
+	for _, c := range id.Credentials {
+		if c.Type == inventory.CredentialPassword && c.DisplayName == marker(u) {
+			out = append(out, c.KeyID)
+		}
+	}
+	return out, nil
+}
+
+func (r *rollbackRun) removeOrphans(ctx context.Context, u plan.Unit, keys []inventory.KeyID) error {
+	for _, k := range keys {
+		err := r.e.Outside.Directory.RemovePassword(ctx, u.ObjectID, k)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("remove password %s, which an interrupted rollback left behind: %w", k, err)
+		}
+	}
+	return nil
+}
+
+// mint makes a short-lived password. It is the first change where one is needed, so that a policy that forbids it is found before
+// anything is touched.
+func (r *rollbackRun) mint(ctx context.Context, u plan.Unit) (inventory.KeyID, *Password, error) {
+	end := r.e.now().Add(time.Duration(r.e.Plan.Settings.RollbackDays) * 24 * time.Hour)
+	if err := r.e.record(Record{Unit: u.ID, Step: mintStep, Phase: PhaseIntent, Before: State{"displayName": marker(u), "end": end.Format(time.RFC3339)}}); err != nil {
+		return "", nil, err
+	}
+	key, password, err := r.e.Outside.Directory.AddPassword(ctx, u.ObjectID, marker(u), end)
+	if err != nil {
+		result := StepResult{Reason: err.Error()}
+		r.e.noteFailure(u.ID, mintStep, &result, false)
+		return "", nil, r.mintError(u, err)
+	}
+	if err := r.e.record(Record{Unit: u.ID, Step: mintStep, Phase: PhaseDone, After: State{"keyId": string(key), "displayName": marker(u), "end": end.Format(time.RFC3339)}}); err != nil {
+		password.Clear()
+		return "", nil, err
+	}
+	r.note(u, mintStep, fmt.Sprintf("minted password %s, valid until %s", key, end.Format("2006-01-02")), plan.StepCredential)
+	return key, password, nil
+}
+
+func (r *rollbackRun) mintError(u plan.Unit, err error) error {
+	wrapped := fmt.Errorf("mint a password for %s: %w", u.Title, err)
+	if !errors.Is(err, ErrPolicy) && !errors.Is(err, ErrForbidden) {
+		return wrapped
+	}
+	return &manualError{err: fmt.Errorf("%w; nothing was changed: the pipelines go on signing in without a secret", wrapped), next: []string{
+		fmt.Sprintf("let the tenant's app management policy allow passwords on application %s (or give the caller the right to add one), then run the rollback again", u.AppID),
+		"or stay with workload identity federation and repair what is wrong there: unsecret verify names it"}}
+}
+
+// fill writes the password into one place.
+func (r *rollbackRun) fill(ctx, stop context.Context, u plan.Unit, p place, key inventory.KeyID, password *Password) error {
+	if err := r.e.record(Record{Unit: u.ID, Step: p.step, Phase: PhaseIntent, After: State{"keyId": string(key)}}); err != nil {
+		return err
+	}
+	var err error
+	if p.connection != nil {
+		err = r.fillConnection(ctx, stop, p, password)
+	} else {
+		err = r.fillSecret(ctx, u, p, password)
+	}
+	if err != nil {
+		return err
+	}
+	if err := r.e.record(Record{Unit: u.ID, Step: p.step, Phase: PhaseDone, After: State{"keyId": string(key)}}); err != nil {
+		return err
+	}
+	r.note(u, p.step, p.title, plan.StepSecret)
+	return nil
+}
+
+func (r *rollbackRun) fillConnection(ctx, stop context.Context, p place, password *Password) error {
+	if err := r.e.Outside.Connections.SetPassword(ctx, *p.connection, password); err != nil {
+		return fmt.Errorf("put a new password into connection %s: %w", p.connection.Name, err)
+	}
+	at := &plan.ConnectionStep{Organization: p.connection.Organization, Project: p.project, ID: p.connection.ID, Name: p.connection.Name}
+	found, err := r.e.awaitScheme(ctx, stop, *p.connection, at, inventory.SchemeServicePrincipal)
+	if err != nil {
+		return err
+	}
+	return r.e.awaitTest(ctx, stop, found)
+}
+
+func (r *rollbackRun) fillSecret(ctx context.Context, u plan.Unit, p place, password *Password) error {
+	value := password
+	if p.secret.Role == "credentials" {
+		value = credentialsJSON(u, password)
+		defer value.Clear()
+	}
+	if err := r.e.Outside.Repositories.SetSecret(ctx, p.secret.Store, p.secret.Like, value); err != nil {
+		return fmt.Errorf("put a new password into secret %s: %w", p.secret.Store, err)
+	}
+	return nil
+}
+
+// credentialsJSON is the value that azure/login's creds input takes (Azure/login README, "creds").
+func credentialsJSON(u plan.Unit, password *Password) *Password {
+	out := []byte(`{"clientId":` + quote(string(u.AppID)) + `,"clientSecret":"`)
+	_ = password.Reveal(func(value []byte) error {
+		grown := make([]byte, len(out), len(out)+2*len(value)+256) // never moved again, so that no copy of the value stays behind
+		copy(grown, out)
+		for _, b := range value {
+			if b == '"' || b == '\\' {
+				grown = append(grown, '\\')
+			}
+			grown = append(grown, b)
+		}
+		out = grown
+		return nil
+	})
+	tail := `","tenantId":` + quote(string(u.TenantID)) + `}`
+	if u.SubscriptionID != "" {
+		tail = `","subscriptionId":` + quote(string(u.SubscriptionID)) + strings.TrimPrefix(tail, `"`)
+	}
+	return NewPassword(append(out, tail...))
+}
+
+func quote(s string) string {
+	b, err := json.Marshal(s)
+	if err != nil {
+		return `""`
+	}
+	return string(b)
+}
+
+// noteRestored journals that connections, passwords and secrets are back, once all of them are.
+func (r *rollbackRun) noteRestored(u plan.Unit) error {
+	minted := r.e.step(u.ID, mintStep).done
+	for _, s := range u.Steps {
+		p := r.e.step(u.ID, s.ID)
+		if s.Kind != plan.StepConnection && s.Phase != plan.PhaseRevoke || !p.settled() && p.intent == nil {
+			continue
+		}
+		if s.Kind == plan.StepConnection && p.seen != nil {
+			continue // converted by somebody else: not ours to undo
+		}
+		after := State{}
+		if minted != nil {
+			after["replacedBy"] = minted.After["keyId"]
+		}
+		if p.done != nil && p.done.After["added"] != "" {
+			after["added"], after["application"], after["name"] = p.done.After["added"], p.done.After["application"], p.done.After["name"]
+		}
+		if err := r.undone(u, s.ID, "restored: "+s.Title, s.Kind, after); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,194 @@
+package execute
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/plan"
+)
+
+// repository takes the rewrites of units out of one repository: pull requests that are not merged are closed, the others
+// reverted by one pull request for all units.
+func (r *rollbackRun) repository(ctx context.Context, repo inventory.RepositoryName, units []plan.Unit) {
+	mine := slices.DeleteFunc(slices.Clone(units), func(u plan.Unit) bool {
+		_, ok := u.Step(plan.PullRequestID(repo))
+		return !ok || !r.clear(u)
+	})
+	if len(mine) == 0 || ctx.Err() != nil {
+		return
+	}
+	hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
+	defer cancel()
+	gate, err := r.takeOut(hard, repo, mine)
+	for _, u := range mine {
+		if err != nil {
+			r.fail(u, err)
+		} else if gate != nil {
+			r.hold(u, *gate)
+		}
+	}
+}
+
+func (r *rollbackRun) takeOut(ctx context.Context, repo inventory.RepositoryName, units []plan.Unit) (*Gate, error) {
+	if err := r.e.refresh(ctx, repo); err != nil {
+		return nil, err
+	}
+	for _, q := range look(r.e, func(f *fold) []request { return copyRequests(f.of(repo)) }) {
+		if q.revert || q.state == requestMerged || q.state == requestUndone || !concerns(q, units) {
+			continue
+		}
+		if err := r.closeRequest(ctx, q, units); err != nil {
+			return nil, err
+		}
+	}
+	logins, err := r.mergedLogins(repo, units)
+	if err != nil || len(logins) == 0 {
+		return nil, err
+	}
+	return r.revert(ctx, repo, units, logins)
+}
+
+func concerns(q request, units []plan.Unit) bool {
+	return slices.ContainsFunc(units, func(u plan.Unit) bool { return slices.Contains(q.units, u.ID) })
+}
+
+// closeRequest closes a pull request that is not merged. Other units whose logins it held get a new one from the next apply.
+func (r *rollbackRun) closeRequest(ctx context.Context, q request, units []plan.Unit) error {
+	if q.state == requestOpen {
+		err := r.e.Outside.Repositories.ClosePullRequest(ctx, q.repository, q.number, "Closed by `unsecret rollback`: the migration was taken back before this was merged.")
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("close pull request #%d of %s: %w", q.number, q.repository, err)
+		}
+	}
+	if err := r.e.giveUp(ctx, q, "closed by a rollback"); err != nil {
+		return err
+	}
+	for _, u := range units {
+		if slices.Contains(q.units, u.ID) {
+			r.note(u, plan.PullRequestID(q.repository), fmt.Sprintf("closed pull request #%d of %s", q.number, q.repository), plan.StepPullRequest)
+		}
+	}
+	return nil
+}
+
+// mergedLogins are the units' logins that are rewritten on the base branch. A login that signs in as several identities goes back
+// for all of them, so all of their units have to be rolled back together.
+func (r *rollbackRun) mergedLogins(repo inventory.RepositoryName, units []plan.Unit) ([]inventory.LoginID, error) {
+	merged := look(r.e, func(f *fold) map[inventory.LoginID]bool { return f.merged(repo) })
+	var out []inventory.LoginID
+	for _, u := range units {
+		s, _ := u.Step(plan.PullRequestID(repo))
+		for _, l := range s.PullRequest.Logins {
+			if !merged[l.ID] {
+				continue
+			}
+			for _, other := range l.Shares {
+				if !slices.ContainsFunc(units, func(x plan.Unit) bool { return x.ID == other }) {
+					return nil, &manualError{err: fmt.Errorf("login %s signs in as unit %s too: taking it back would take that one off its new way", l.ID, other),
+						next: []string{"roll both units back together: unsecret rollback --unit " + u.ID + " --unit " + other}}
+				}
+			}
+			if !slices.Contains(out, l.ID) {
+				out = append(out, l.ID)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+// revert opens the pull request that takes the logins back, or tells what it waits for.
+func (r *rollbackRun) revert(ctx context.Context, repo inventory.RepositoryName, units []plan.Unit, logins []inventory.LoginID) (*Gate, error) {
+	q := look(r.e, func(f *fold) *request {
+		for _, q := range f.of(repo) {
+			if q.revert && q.state != requestMerged && q.state != requestUndone && slices.ContainsFunc(q.logins, func(l inventory.LoginID) bool { return slices.Contains(logins, l) }) {
+				c := *q
+				return &c
+			}
+		}
+		return nil
+	})
+	if q != nil && q.state != requestOpening {
+		return revertGate(*q), nil
+	}
+	if q != nil {
+		logins = q.logins
+	}
+	p, err := r.e.proposeRevert(ctx, repo, units, logins)
+	if err != nil {
+		return nil, err
+	}
+	if q != nil {
+		p.branch = q.branch
+	}
+	if len(changed(p.now, p.next)) == 0 {
+		return nil, nil
+	}
+	pr, err := r.e.open(ctx, p, revertTitle, revertBody(p))
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range units {
+		r.note(u, plan.PullRequestID(repo), fmt.Sprintf("opened pull request #%d of %s, which reverts the rewrite", pr.Number, repo), plan.StepPullRequest)
+	}
+	return revertGate(request{repository: repo, number: pr.Number, url: pr.URL, state: requestOpen}), nil
+}
+
+func revertGate(q request) *Gate {
+	g := &Gate{Name: GateMerge, URL: q.url, Reason: fmt.Sprintf("pull request #%d of %s, which takes the rewrite back, waits to be merged", q.number, q.repository),
+		Next: []string{"merge it, then run the rollback again: it removes what nothing needs any more"}}
+	if q.state == requestClosed {
+		g.Reason = fmt.Sprintf("pull request #%d of %s, which takes the rewrite back, was closed without being merged", q.number, q.repository)
+		g.Next = []string{"open it again and merge it"}
+	}
+	return g
+}
+
+// proposeRevert works out the files without these logins' rewrites, and with those of all others.
+func (e *Executor) proposeRevert(ctx context.Context, repo inventory.RepositoryName, units []plan.Unit, logins []inventory.LoginID) (*proposal, error) {
+	p, err := e.newProposal(ctx, repo)
+	if err != nil {
+		return nil, err
+	}
+	p.revert, p.logins = true, logins
+	merged := look(e, func(f *fold) map[inventory.LoginID]bool { return f.merged(repo) })
+	if p.now, err = p.with(merged); err != nil {
+		return nil, err
+	}
+	for _, l := range logins {
+		delete(merged, l)
+	}
+	if p.next, err = p.with(merged); err != nil {
+		return nil, err
+	}
+	if again, err := e.dropDrifted(ctx, p); err != nil || again {
+		return nil, errors.Join(err, driftedRevert(p))
+	}
+	for _, u := range units {
+		p.units = append(p.units, u.ID)
+	}
+	p.branch = e.branch(p)
+	return p, nil
+}
+
+// driftedRevert tells what a person has to do where somebody has edited the rewritten files meanwhile.
+func driftedRevert(p *proposal) error {
+	var files []string
+	for _, cs := range p.refused {
+		for _, c := range cs {
+			if !slices.Contains(files, c.Field) {
+				files = append(files, c.Field)
+			}
+		}
+	}
+	if len(files) == 0 {
+		return nil
+	}
+	slices.Sort(files)
+	return &manualError{err: fmt.Errorf("somebody has edited %s in %s since the rewrite was merged, so that it cannot be taken back without losing that: %w", strings.Join(files, ", "), p.repo, ErrConflict),
+		next: []string{"put the old sign-in back into these files by hand (the secrets are back already)", "then scan and plan again; what this program added can stay until then"}}
+}

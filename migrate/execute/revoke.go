@@ -1,0 +1,190 @@
+package execute
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/plan"
+)
+
+// RevokeOptions bound what Revoke does.
+type RevokeOptions struct {
+	Only []string // only these units
+	// AcceptNoSignInLog is the operator's decision to revoke although nobody can tell whether the old credential is
+	// still used, because the sign-in log cannot be had. It is journaled.
+	AcceptNoSignInLog bool
+	// AcceptUsesUntil is the operator's decision that uses of the old credential up to this time are explained: what
+	// signed in then has moved since. The soak time then begins again with the last of them. It is journaled.
+	AcceptUsesUntil time.Time
+	DryRun          bool
+}
+
+// Revoke removes the old secrets of the units whose gates all hold: everything moved, both proofs made afresh, the soak
+// time over, and no use of the old credential since. This cannot be undone; a rollback afterwards mints a new password.
+func (e *Executor) Revoke(ctx context.Context, o RevokeOptions) (Result, error) {
+	if err := e.start(); err != nil {
+		return Result{}, err
+	}
+	units, err := e.selectUnits(o.Only, 0)
+	if err != nil {
+		return Result{}, err
+	}
+	problems := e.refreshAll(ctx, units)
+	out := make([]UnitResult, len(units))
+	index := make([]int, len(units))
+	for i := range index {
+		index[i] = i
+	}
+	inParallel(e.parallel(), index, func(i int) { out[i] = e.revokeUnit(ctx, units[i], o, problems) })
+	r := e.result("revoke", out)
+	r.DryRun = o.DryRun
+	return r, ctx.Err()
+}
+
+// revokeUnit proves once more, checks the gates, and only then runs the steps that remove.
+func (e *Executor) revokeUnit(ctx context.Context, u plan.Unit, o RevokeOptions, problems map[inventory.RepositoryName]error) UnitResult {
+	r := e.verifyUnit(ctx, u, problems)
+	if r.State != UnitVerified || ctx.Err() != nil {
+		return r
+	}
+	if len(u.Withheld) > 0 {
+		r.State, r.Reason, r.Next = UnitPending, r.Gates[0].Reason, r.Gates[0].Next
+		return r
+	}
+	r.Gates = nil
+	moved, err := e.moved(u)
+	if err != nil {
+		r.State, r.Reason = UnitFailed, err.Error()
+		return r
+	}
+	if until := moved.Add(e.soak()); e.now().Before(until) {
+		return pendingOn(r, soakGate(until))
+	}
+	log, err := e.Outside.Directory.SignIns(ctx, u.AppID, moved)
+	if err != nil {
+		r.State, r.Reason = UnitFailed, fmt.Sprintf("read the sign-in log of %s: %v", u.Title, err)
+		return r
+	}
+	if !log.Known || log.Since.After(moved) {
+		if gate := e.acceptUnknown(u, o, log, moved, &r); gate != nil {
+			return pendingOn(r, *gate)
+		}
+	}
+	if !o.AcceptUsesUntil.IsZero() && !o.DryRun {
+		after := State{"until": o.AcceptUsesUntil.UTC().Format(time.RFC3339)}
+		if last := e.step(u.ID, acceptUsesStep).seen; last == nil || !equalState(last.After, after) {
+			if err := e.record(Record{Unit: u.ID, Step: acceptUsesStep, Phase: PhaseObserved, After: after, Note: "the operator decided that uses of the old credential until then are explained"}); err != nil {
+				r.State, r.Reason = UnitFailed, err.Error()
+				return r
+			}
+		}
+	}
+	return e.remove(ctx, u, o, log, moved, r)
+}
+
+func pendingOn(r UnitResult, g Gate) UnitResult {
+	r.State, r.Reason, r.Next, r.Gates = UnitPending, g.Reason, g.Next, append(r.Gates, g)
+	return r
+}
+
+// acceptUnknown asks whether the operator takes it upon himself that the log is silent.
+func (e *Executor) acceptUnknown(u plan.Unit, o RevokeOptions, log inventory.SignInEvidence, moved time.Time, r *UnitResult) *Gate {
+	reason := log.Reason
+	if log.Known {
+		reason = fmt.Sprintf("the log begins at %s, and the last consumer moved at %s", log.Since.UTC().Format(time.RFC3339), moved.UTC().Format(time.RFC3339))
+	}
+	if !o.AcceptNoSignInLog {
+		return &Gate{Name: GateSignIns, Reason: "whether the old credential is still used cannot be known: " + reason,
+			Next: []string{"let the program read the sign-in log (AuditLog.Read.All, Entra ID P1 or P2)",
+				"or decide that it is not used any more: unsecret revoke --accept-no-sign-in-log (the decision is journaled)"}}
+	}
+	if o.DryRun || e.step(u.ID, acceptStep).seen != nil {
+		return nil
+	}
+	if err := e.record(Record{Unit: u.ID, Step: acceptStep, Phase: PhaseObserved, After: State{"reason": reason}, Note: "the operator decided to revoke without a sign-in log"}); err != nil {
+		return &Gate{Name: GateSignIns, Reason: err.Error()}
+	}
+	return nil
+}
+
+// remove runs the revoke steps in their order. A credential that was used since the last consumer moved has a consumer that
+// nobody knows: its soak time begins again with that use.
+func (e *Executor) remove(ctx context.Context, u plan.Unit, o RevokeOptions, log inventory.SignInEvidence, moved time.Time, r UnitResult) UnitResult {
+	done := map[string]bool{}
+	for i, s := range u.Steps {
+		if s.Phase != plan.PhaseRevoke {
+			done[s.ID] = true
+			continue
+		}
+		if s.Kind == plan.StepCredential {
+			if gate := e.usedGate(s.Credential, o, log, moved); gate != nil && !e.step(u.ID, s.ID).settled() {
+				r.Gates = append(r.Gates, *gate)
+				r.Steps[i].State, r.Steps[i].Reason = StepPending, gate.Reason
+				continue
+			}
+		}
+		if waits := firstMissing(s.DependsOn, done); waits != "" {
+			r.Steps[i].State, r.Steps[i].Reason = StepWaiting, "it waits for "+waits
+			continue
+		}
+		r.Steps[i] = e.runStep(ctx, u, s, o.DryRun)
+		st := r.Steps[i].State
+		done[s.ID] = st == StepDone || st == StepAlready || st == StepWould
+	}
+	r.State, r.Reason, r.Next = UnitVerified, "", nil
+	e.judgeRevoked(u, &r)
+	return r
+}
+
+func firstMissing(ids []string, done map[string]bool) string {
+	for _, id := range ids {
+		if !done[id] {
+			return id
+		}
+	}
+	return ""
+}
+
+func (e *Executor) judgeRevoked(u plan.Unit, r *UnitResult) {
+	gates := r.Gates
+	e.judge(u, r)
+	if r.State != UnitFailed && r.State != UnitRevoked && len(gates) > 0 {
+		r.State, r.Reason, r.Next, r.Gates = UnitPending, gates[0].Reason, gates[0].Next, gates
+	}
+}
+
+// usedGate holds a credential that the log shows in use since the last known consumer moved. A sign-in with a secret whose
+// key id the log does not tell counts against every password.
+func (e *Executor) usedGate(c *plan.CredentialStep, o RevokeOptions, log inventory.SignInEvidence, moved time.Time) *Gate {
+	last := lastUse(c.KeyID, log, moved)
+	if last.IsZero() {
+		return nil
+	}
+	g := &Gate{Name: GateSignIns,
+		Reason: fmt.Sprintf("password %s was used on %s, after everything known had moved: something unknown still signs in with it", c.KeyID, last.UTC().Format(time.RFC3339)),
+		Next: []string{"find it by the sign-in log (filter by this credential key id: the entry has IP address and resource) and migrate it",
+			"then say that the uses until now are explained: unsecret revoke --accept-uses-until TIME (the soak time begins again, the decision is journaled)"}}
+	if last.After(o.AcceptUsesUntil) {
+		return g
+	}
+	if until := last.Add(e.soak()); e.now().Before(until) {
+		g.Until, g.Next = until, nil
+		return g
+	}
+	return nil
+}
+
+// lastUse is the last time after which a password was used since the last consumer moved; zero if it was not.
+func lastUse(key inventory.KeyID, log inventory.SignInEvidence, moved time.Time) time.Time {
+	var last time.Time
+	for _, s := range log.SignIns {
+		mine := strings.EqualFold(string(s.KeyID), string(key)) || s.KeyID == "" && strings.EqualFold(s.CredentialType, "clientSecret")
+		if mine && s.Time.After(moved) && s.Time.After(last) {
+			last = s.Time
+		}
+	}
+	return last
+}

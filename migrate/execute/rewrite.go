@@ -1,0 +1,162 @@
+package execute
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha1"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/plan"
+	"github.com/unsecret-dev/unsecret/migrate/workflow"
+)
+
+// sources are a repository's workflows and actions as they were at the scan, and how its logins are to be rewritten. What
+// a file must look like follows from them and the set of rewritten logins alone: before the first pull request, after
+// it, and after one unit of several was rolled back.
+type sources struct {
+	step  plan.PullRequestStep
+	oids  map[string]string
+	files map[string][]byte
+	names map[inventory.LoginID]plan.IdentityNames
+	owner map[inventory.LoginID][]string // units: several where the login signs in as several identities
+	cfg   plan.Config
+}
+
+// sources reads the blobs that the plan names for a repository.
+func (e *Executor) sources(ctx context.Context, repo inventory.RepositoryName) (*sources, error) {
+	src := &sources{oids: map[string]string{}, files: map[string][]byte{}, names: map[inventory.LoginID]plan.IdentityNames{},
+		owner: map[inventory.LoginID][]string{}, cfg: e.Plan.Settings}
+	for _, u := range e.Plan.Units {
+		if s, ok := u.Step(plan.PullRequestID(repo)); ok {
+			src.step = *s.PullRequest
+			for _, l := range s.PullRequest.Logins {
+				src.names[l.ID], src.owner[l.ID] = l.Names, append(src.owner[l.ID], u.ID)
+			}
+		}
+	}
+	for _, f := range slices.Concat(src.step.Files, src.step.Context) {
+		content, err := e.Outside.Repositories.Blob(ctx, repo, f.OID)
+		if err != nil {
+			return nil, fmt.Errorf("read %s of %s as it was at the scan: %w", f.Path, repo, err)
+		}
+		src.oids[f.Path], src.files[f.Path] = f.OID, content
+	}
+	return src, nil
+}
+
+// contents is a repository's files with some logins rewritten.
+type contents struct {
+	files map[string][]byte
+	edits map[string][]workflow.Edit      // by file
+	left  map[inventory.LoginID]leftLogin // asked for, but not rewritten
+}
+
+type leftLogin struct {
+	reason string
+	manual []string
+}
+
+// with gives the files with exactly these logins rewritten.
+func (s *sources) with(logins map[inventory.LoginID]bool) (*contents, error) {
+	out := &contents{files: maps.Clone(s.files), edits: map[string][]workflow.Edit{}, left: map[inventory.LoginID]leftLogin{}}
+	if len(logins) == 0 {
+		return out, nil
+	}
+	rewriting := workflow.Rewrite(s.tree(), s.options(logins))
+	for _, l := range rewriting.Left {
+		if logins[l.Login] {
+			out.left[l.Login] = leftLogin{l.Reason, l.Manual}
+		}
+	}
+	for _, f := range rewriting.Files {
+		if f.Refused != "" {
+			s.refuse(out, f, logins)
+			continue
+		}
+		out.files[f.Path], out.edits[f.Path] = f.After, f.Edits
+	}
+	return out, s.check(out, logins)
+}
+
+func (s *sources) tree() workflow.Tree {
+	t := workflow.Tree{Repository: s.step.Repository, DefaultBranch: s.step.Base, DefaultPermissions: s.step.Default}
+	for _, path := range slices.Sorted(maps.Keys(s.files)) {
+		t.Files = append(t.Files, workflow.File{Path: path, Content: s.files[path]})
+	}
+	return t
+}
+
+func (s *sources) options(logins map[inventory.LoginID]bool) workflow.RewriteOptions {
+	o := workflow.RewriteOptions{Only: logins, LoginVersion: s.cfg.LoginVersion, Level: workflow.LevelNeedsReview,
+		Names: func(l inventory.Login) workflow.IdentityNames { return workflow.IdentityNames(s.names[l.ID]) }}
+	if s.cfg.Level == plan.LevelSafe {
+		o.Level = workflow.LevelSafe
+	}
+	if s.step.Permissions == plan.PermissionsPreserve {
+		o.Permissions = workflow.PermissionsPreserve
+	}
+	return o
+}
+
+// refuse notes that every login of a file stays as it is.
+func (s *sources) refuse(out *contents, f workflow.FileRewrite, logins map[inventory.LoginID]bool) {
+	for l := range logins {
+		if fileOf(l, s.step.Repository) == f.Path {
+			out.left[l] = leftLogin{reason: f.Path + " could not be rewritten: " + f.Refused}
+		}
+	}
+}
+
+// check makes sure that nothing but the asked-for logins was edited: the plan was reviewed, and it named them.
+func (s *sources) check(out *contents, logins map[inventory.LoginID]bool) error {
+	for path, edits := range out.edits {
+		for _, e := range edits {
+			if e.Login != "" && !logins[e.Login] {
+				return fmt.Errorf("rewrite %s of %s: the rewrite would change login %s, which the plan does not name", path, s.step.Repository, e.Login)
+			}
+		}
+	}
+	return nil
+}
+
+// changed gives the paths whose bytes differ between two versions, sorted.
+func changed(before, after *contents) []string {
+	var out []string
+	for path, content := range after.files {
+		if !bytes.Equal(before.files[path], content) {
+			out = append(out, path)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// fileOf reads the path out of a login's id.
+func fileOf(id inventory.LoginID, repo inventory.RepositoryName) string {
+	s := string(id)
+	if len(s) > len(repo) && s[:len(repo)] == string(repo) {
+		s = s[len(repo)+1:]
+	}
+	for range 2 { // line and column
+		for i := len(s) - 1; i >= 0; i-- {
+			if s[i] == ':' {
+				s = s[:i]
+				break
+			}
+		}
+	}
+	return s
+}
+
+// blobOID is the id that git gives to a file's content.
+func blobOID(content []byte) string {
+	h := sha1.New() //nolint:gosec // git's object ids are SHA-1
+	h.Write([]byte("blob " + strconv.Itoa(len(content)) + "\x00"))
+	h.Write(content)
+	return hex.EncodeToString(h.Sum(nil))
+}

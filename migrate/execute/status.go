@@ -1,0 +1,308 @@
+package execute
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/plan"
+)
+
+// Status tells where every unit stands, from the plan and the journal alone: it asks the outside world nothing.
+func (e *Executor) Status() (Result, error) {
+	if err := e.start(); err != nil {
+		return Result{}, err
+	}
+	out := make([]UnitResult, 0, len(e.Plan.Units))
+	for _, u := range e.Plan.Units {
+		out = append(out, e.status(u))
+	}
+	return e.result("status", out), nil
+}
+
+// status is a unit's standing by the journal.
+func (e *Executor) status(u plan.Unit) UnitResult {
+	if u.Blocked() {
+		return blockedResult(u)
+	}
+	r := unitResult(u, UnitPlanned)
+	for _, s := range u.Steps {
+		step, gate := e.stepStatus(u, s)
+		r.Steps = append(r.Steps, step)
+		if gate != nil {
+			r.Gates = append(r.Gates, *gate)
+		}
+	}
+	e.judge(u, &r)
+	return r
+}
+
+// stepStatus is a step's standing by the journal, with the gate that it waits for.
+func (e *Executor) stepStatus(u plan.Unit, s plan.Step) (StepResult, *Gate) {
+	if s.Kind == plan.StepPullRequest {
+		return e.requestStatus(u, s)
+	}
+	r := StepResult{Step: s.ID, Kind: s.Kind, Title: s.Title, State: StepOpen}
+	p := e.step(u.ID, s.ID)
+	switch {
+	case p.settled():
+		r.State = settledState(p)
+	case p.intent != nil:
+		r.Reason = "announced, but its outcome is not in the journal: the next run looks"
+	case p.failed != nil:
+		r.State, r.Reason = StepFailed, p.failed.Note
+	case p.undone != nil:
+		r.State = StepUndone
+	case s.OnDemand:
+		r.State = StepOnDemand
+	}
+	return r, nil
+}
+
+// requestStatus is the standing of a unit's logins in one repository.
+func (e *Executor) requestStatus(u plan.Unit, s plan.Step) (StepResult, *Gate) {
+	r := StepResult{Step: s.ID, Kind: s.Kind, Title: s.Title, State: StepDone}
+	var gate *Gate
+	for _, l := range s.PullRequest.Logins {
+		q := look(e, func(f *fold) *request {
+			if q := f.carrying(s.PullRequest.Repository, l.ID); q != nil {
+				c := *q
+				return &c
+			}
+			return nil
+		})
+		if q == nil {
+			e.notCarried(u, s, &r)
+			return r, nil
+		}
+		r.URL = q.url
+		if reason, left := q.left[string(l.ID)]; left {
+			r.State, r.Reason = StepFailed, fmt.Sprintf("the rewrite left %s as it was: %s", l.ID, reason)
+			r.Next = []string{"change it by hand, then scan and plan again"}
+			return r, nil
+		}
+		if g := mergeGate(q); g != nil {
+			gate, r.State, r.Reason = g, StepPending, g.Reason
+		}
+	}
+	return r, gate
+}
+
+func (e *Executor) notCarried(u plan.Unit, s plan.Step, r *StepResult) {
+	r.State = StepOpen
+	p := e.step(u.ID, s.ID)
+	switch {
+	case p.failed != nil:
+		r.State, r.Reason = StepFailed, p.failed.Note
+	case look(e, func(f *fold) bool { return f.pending(s.PullRequest.Repository) != nil }):
+		r.Reason = "another pull request of this program is open in the repository: this one follows when that is merged"
+	}
+}
+
+// mergeGate tells what a request waits for; nil when it is merged.
+func mergeGate(q *request) *Gate {
+	switch q.state {
+	case requestMerged:
+		return nil
+	case requestClosed:
+		return &Gate{Name: GateMerge, URL: q.url, Reason: fmt.Sprintf("pull request #%d of %s was closed without being merged", q.number, q.repository),
+			Next: []string{"open it again and merge it, or run unsecret rollback for the unit"}}
+	case requestOpening:
+		return &Gate{Name: GateMerge, Reason: fmt.Sprintf("the pull request in %s was announced but may not be open yet", q.repository), Next: []string{"run apply again"}}
+	}
+	return &Gate{Name: GateMerge, URL: q.url, Reason: fmt.Sprintf("pull request #%d of %s waits to be merged", q.number, q.repository),
+		Next: []string{"review and merge it"}}
+}
+
+// judge derives a unit's state from its steps.
+func (e *Executor) judge(u plan.Unit, r *UnitResult) {
+	settled := func(s StepResult) bool {
+		return s.State == StepDone || s.State == StepAlready || s.State == StepOnDemand
+	}
+	apply, revoke, started := true, false, false
+	revoked := true
+	for i, s := range u.Steps {
+		step := r.Steps[i]
+		started = started || step.State == StepDone || step.State == StepAlready || step.State == StepPending
+		if s.Phase == plan.PhaseRevoke {
+			revoke, revoked = true, revoked && settled(step)
+		} else {
+			apply = apply && settled(step)
+		}
+		if (step.State == StepFailed || step.State == StepRefused) && !s.OnDemand && r.State != UnitFailed {
+			r.State, r.Reason, r.Next = UnitFailed, step.Title+": "+step.Reason, step.Next
+		}
+	}
+	switch {
+	case e.rolledBack(u.ID):
+		r.State, r.Reason, r.Next, r.Gates = UnitRolledBack, "everything is as it was before", nil, nil
+	case r.State == UnitFailed:
+	case revoke && apply && revoked:
+		r.State = UnitRevoked
+	case apply:
+		e.judgeMigrated(u, r)
+	case len(r.Gates) > 0:
+		r.State, r.Reason, r.Next = UnitPending, r.Gates[0].Reason, r.Gates[0].Next
+	case started:
+		r.State, r.Reason, r.Next = UnitPending, "some steps are not done yet", []string{"run apply again"}
+	}
+}
+
+func (e *Executor) judgeMigrated(u plan.Unit, r *UnitResult) {
+	r.State = UnitMigrated
+	if p := e.step(u.ID, verifyStep); p.seen != nil && p.seen.After["result"] == "ok" {
+		r.State = UnitVerified
+	}
+	if len(u.Withheld) > 0 {
+		for _, w := range u.Withheld {
+			r.Gates = append(r.Gates, withheldGate(w))
+		}
+		return
+	}
+	if r.State == UnitMigrated {
+		r.Gates = append(r.Gates, Gate{Name: GateVerified, Reason: "it has not been proved yet that everything signs in the new way", Next: []string{"run unsecret verify"}})
+		return
+	}
+	if moved, err := e.moved(u); err == nil && e.now().Before(moved.Add(e.soak())) {
+		r.Gates = append(r.Gates, soakGate(moved.Add(e.soak())))
+	}
+}
+
+func withheldGate(w plan.Reason) Gate {
+	reason := w.Message
+	if w.Object != "" {
+		reason = w.Object + " still needs the old secret: " + w.Message
+	}
+	return Gate{Name: GateWithheld, Reason: reason, Next: w.Next}
+}
+
+func soakGate(until time.Time) Gate {
+	return Gate{Name: GateSoak, Until: until, Reason: "the soak time since the last change lasts until " + until.UTC().Format(time.RFC3339)}
+}
+
+func (e *Executor) soak() time.Duration { return e.Plan.Settings.SoakTime() }
+
+// errNotMoved tells that a unit is not migrated yet.
+var errNotMoved = errors.New("not everything has moved yet")
+
+// moved is when the last consumer of a unit's secret stopped using it: the last conversion or merge.
+func (e *Executor) moved(u plan.Unit) (time.Time, error) {
+	var last time.Time
+	for _, s := range u.Steps {
+		if s.Phase != plan.PhaseApply || s.OnDemand {
+			continue
+		}
+		t, err := e.stepMoved(u, s)
+		if err != nil {
+			return last, err
+		}
+		if t.After(last) {
+			last = t
+		}
+	}
+	return last, nil
+}
+
+func (e *Executor) stepMoved(u plan.Unit, s plan.Step) (time.Time, error) {
+	if s.Kind == plan.StepPullRequest {
+		var last time.Time
+		for _, l := range s.PullRequest.Logins {
+			at, ok := e.mergedAt(s.PullRequest.Repository, l.ID)
+			if !ok {
+				return last, errNotMoved
+			}
+			if at.After(last) {
+				last = at
+			}
+		}
+		return last, nil
+	}
+	p := e.step(u.ID, s.ID)
+	switch {
+	case p.done != nil:
+		return p.done.Time, nil
+	case p.seen != nil:
+		return p.seen.Time, nil
+	}
+	return time.Time{}, errNotMoved
+}
+
+// mergedAt is when a login's rewrite reached its base branch.
+func (e *Executor) mergedAt(repo inventory.RepositoryName, l inventory.LoginID) (time.Time, bool) {
+	q := look(e, func(f *fold) request {
+		if q := f.carrying(repo, l); q != nil {
+			return *q
+		}
+		return request{}
+	})
+	_, left := q.left[string(l)]
+	return q.mergedAt, q.state == requestMerged && !left
+}
+
+// result puts together what one call of Apply did to a unit.
+func (a *applyRun) result(u plan.Unit) UnitResult {
+	if u.Blocked() {
+		return blockedResult(u)
+	}
+	r := a.e.status(u)
+	if a.skipped(u) {
+		r.Next = []string{"name the unit with --only to apply it again"}
+		return r
+	}
+	for i, s := range r.Steps {
+		if done, ok := a.get(u, s.Step); ok {
+			r.Steps[i] = done
+		} else if s.Kind == plan.StepPullRequest {
+			a.requestResult(u, &r.Steps[i])
+		}
+	}
+	r.State, r.Reason, r.Next, r.Gates = UnitPlanned, "", nil, slices.DeleteFunc(r.Gates, func(g Gate) bool { return g.Name != GateMerge })
+	a.e.judge(u, &r)
+	return r
+}
+
+// requestResult adds what went wrong with a pull request to a step that no pull request carries.
+func (a *applyRun) requestResult(u plan.Unit, r *StepResult) {
+	s, ok := u.Step(r.Step)
+	if !ok || r.State != StepOpen && r.State != StepFailed {
+		return
+	}
+	if waits := a.waitsFor(u, s); waits != "" {
+		r.State, r.Reason = StepWaiting, "it waits for "+waits
+		return
+	}
+	a.mu.Lock()
+	err := a.problems[s.PullRequest.Repository]
+	a.mu.Unlock()
+	if err != nil {
+		r.State, r.Reason = StepFailed, err.Error()
+		if manual := (*manualError)(nil); errors.As(err, &manual) {
+			r.Next = manual.next
+		}
+		return
+	}
+	if a.options.DryRun && r.State == StepOpen {
+		r.State = StepWould
+		return
+	}
+	if missing := a.missingShares(u, s); missing != "" {
+		r.State, r.Reason = StepWaiting, "a login in it also signs in as unit "+missing+", which is not ready"
+	}
+}
+
+func (a *applyRun) missingShares(u plan.Unit, s plan.Step) string {
+	for _, l := range s.PullRequest.Logins {
+		for _, id := range l.Shares {
+			other, ok := a.e.Plan.Unit(id)
+			if !ok {
+				continue
+			}
+			if step, ok := other.Step(s.ID); !ok || a.waitsFor(other, step) != "" {
+				return id
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,351 @@
+package execute
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/plan"
+	"github.com/unsecret-dev/unsecret/migrate/subject"
+)
+
+// VerifyOptions bound what Verify looks at.
+type VerifyOptions struct {
+	Only []string // only these units
+}
+
+// Verify proves each migrated unit twice: on paper, every subject that it can present is trusted by what the application
+// trusts now; and in the world, its connections sign in, and each of its workflows has run or signed in since the merge.
+func (e *Executor) Verify(ctx context.Context, o VerifyOptions) (Result, error) {
+	if err := e.start(); err != nil {
+		return Result{}, err
+	}
+	units, err := e.selectUnits(o.Only, 0)
+	if err != nil {
+		return Result{}, err
+	}
+	problems := e.refreshAll(ctx, units)
+	out := make([]UnitResult, len(units))
+	index := make([]int, len(units))
+	for i := range index {
+		index[i] = i
+	}
+	inParallel(e.parallel(), index, func(i int) { out[i] = e.verifyUnit(ctx, units[i], problems) })
+	return e.result("verify", out), ctx.Err()
+}
+
+// refreshAll brings the pull requests of all units up to date, and gives what could not be read, by repository.
+func (e *Executor) refreshAll(ctx context.Context, units []plan.Unit) map[inventory.RepositoryName]error {
+	repos := repositories(units)
+	errs := make([]error, len(repos))
+	index := make([]int, len(repos))
+	for i := range index {
+		index[i] = i
+	}
+	inParallel(e.parallel(), index, func(i int) { errs[i] = e.refresh(ctx, repos[i]) })
+	out := map[inventory.RepositoryName]error{}
+	for i, err := range errs {
+		if err != nil {
+			out[repos[i]] = err
+		}
+	}
+	return out
+}
+
+// proof is what was found out about one unit.
+type proof struct {
+	paper   []string // what is not trusted
+	world   []string // what does not sign in
+	waiting []Gate   // what has not been seen to sign in yet
+	err     error
+}
+
+func (p *proof) ok() bool {
+	return p.err == nil && len(p.paper)+len(p.world)+len(p.waiting) == 0
+}
+
+// verifyUnit proves one unit, if it is migrated, and journals what it saw.
+func (e *Executor) verifyUnit(ctx context.Context, u plan.Unit, problems map[inventory.RepositoryName]error) UnitResult {
+	r := e.status(u)
+	if r.State != UnitMigrated && r.State != UnitVerified && r.State != UnitRevoked || ctx.Err() != nil {
+		return r
+	}
+	for _, repo := range repositories([]plan.Unit{u}) {
+		if err := problems[repo]; err != nil {
+			r.State, r.Reason = UnitFailed, err.Error()
+			return r
+		}
+	}
+	if r.State == UnitRevoked {
+		return r
+	}
+	p := e.prove(ctx, u)
+	if err := e.noteProof(u, p); err != nil {
+		p.err = errors.Join(p.err, err)
+	}
+	r = e.status(u)
+	describe(&r, p)
+	return r
+}
+
+func describe(r *UnitResult, p proof) {
+	switch {
+	case p.err != nil:
+		r.State, r.Reason = UnitFailed, p.err.Error()
+	case len(p.paper) > 0:
+		r.State, r.Reason = UnitFailed, "not everything that the unit presents is trusted: "+strings.Join(p.paper, "; ")
+		r.Next = []string{"add the missing federated credentials, or roll the unit back"}
+	case len(p.world) > 0:
+		r.State, r.Reason = UnitFailed, strings.Join(p.world, "; ")
+		r.Next = []string{"see what the message says; unsecret rollback brings the unit back to the secret"}
+	case len(p.waiting) > 0:
+		r.State, r.Reason, r.Next = UnitPending, p.waiting[0].Reason, p.waiting[0].Next
+		r.Gates = slices.Concat(p.waiting, slices.DeleteFunc(r.Gates, func(g Gate) bool { return g.Name == GateVerified }))
+	}
+}
+
+// noteProof journals a proof, unless the last one said the same.
+func (e *Executor) noteProof(u plan.Unit, p proof) error {
+	after := State{"result": "ok", "paper": "ok", "world": "ok"}
+	if !p.ok() {
+		after["result"] = "not proved"
+	}
+	if len(p.paper) > 0 {
+		after["paper"] = strings.Join(p.paper, "; ")
+	}
+	var world []string
+	world = append(world, p.world...)
+	for _, g := range p.waiting {
+		world = append(world, g.Reason)
+	}
+	if len(world) > 0 {
+		after["world"] = strings.Join(world, "; ")
+	}
+	if p.err != nil {
+		after["error"] = p.err.Error()
+	}
+	if last := e.step(u.ID, verifyStep).seen; last != nil && equalState(last.After, after) {
+		return nil
+	}
+	return e.record(Record{Unit: u.ID, Step: verifyStep, Phase: PhaseObserved, After: after})
+}
+
+func equalState(a, b State) bool {
+	return len(a) == len(b) && len(changes(a, b)) == 0
+}
+
+// prove gathers the evidence.
+func (e *Executor) prove(ctx context.Context, u plan.Unit) proof {
+	var p proof
+	id, err := e.Outside.Directory.Application(ctx, u.AppID)
+	if err != nil {
+		p.err = fmt.Errorf("read application %s: %w", u.AppID, err)
+		return p
+	}
+	needed := e.neededSubjects(u)
+	for _, s := range u.Steps {
+		if s.Kind != plan.StepConnection {
+			continue
+		}
+		presented, err := e.proveConnection(ctx, s, &p)
+		if err != nil {
+			p.err = err
+			return p
+		}
+		needed = append(needed, presented...)
+	}
+	for _, m := range subject.Cover(needed, id.FederatedCredentials).Missing {
+		p.paper = append(p.paper, fmt.Sprintf("subject %s of issuer %s", m.Subject.Value, m.Subject.Issuer))
+	}
+	e.proveWorkflows(ctx, u, id, &p)
+	return p
+}
+
+// neededSubjects are those of the unit's logins; a connection tells its own.
+func (e *Executor) neededSubjects(u plan.Unit) []subject.Subject {
+	var out []subject.Subject
+	for _, c := range u.Coverage {
+		if slices.ContainsFunc(u.Connections, func(x plan.ConnectionUse) bool { return slices.Contains(c.For, string(x.ID)) }) {
+			continue
+		}
+		out = append(out, subject.Subject{Issuer: c.Issuer, Value: c.Subject, Pattern: c.Pattern, Audience: subject.Audience,
+			RepositoryID: c.RepositoryID, OwnerID: c.OwnerID})
+	}
+	return out
+}
+
+// proveConnection tests one connection, and gives what it presents.
+func (e *Executor) proveConnection(ctx context.Context, s plan.Step, p *proof) ([]subject.Subject, error) {
+	c, err := e.Outside.Connections.Connection(ctx, s.Connection.Organization, s.Connection.Project, s.Connection.ID)
+	if errors.Is(err, ErrNotFound) {
+		p.world = append(p.world, "connection "+s.Connection.Name+" is gone: nothing signs in with it any more; exclude it and plan again")
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read connection %s: %w", s.Connection.Name, err)
+	}
+	if !converted(c) {
+		p.world = append(p.world, fmt.Sprintf("connection %s uses scheme %s again", c.Name, c.Scheme))
+		return nil, nil
+	}
+	ok, message, err := e.Outside.Connections.Test(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("test connection %s: %w", c.Name, err)
+	}
+	if !ok {
+		p.world = append(p.world, fmt.Sprintf("connection %s does not sign in: %s", c.Name, message))
+	}
+	return []subject.Subject{{Issuer: c.Issuer, Value: c.Subject, Audience: subject.Audience}}, nil
+}
+
+// proveWorkflows looks for a green run with the new text, or a federated sign-in, of each workflow since its merge.
+func (e *Executor) proveWorkflows(ctx context.Context, u plan.Unit, id inventory.Identity, p *proof) {
+	if len(u.Workflows) == 0 {
+		return
+	}
+	moved, err := e.moved(u)
+	if err != nil {
+		p.err = err
+		return
+	}
+	signedIn := e.federatedSignIns(ctx, u, id)
+	for _, w := range u.Workflows {
+		since := e.mergedSince(u, w, moved)
+		if signedIn(w, since) {
+			continue
+		}
+		ran, failed, err := e.ranGreen(ctx, u, w, since)
+		switch {
+		case err != nil:
+			p.err = err
+			return
+		case ran:
+		case failed != "":
+			p.world = append(p.world, fmt.Sprintf("the last run of %s in %s since its merge did not succeed: %s", w.File, w.Repository, failed))
+		default:
+			p.waiting = append(p.waiting, Gate{Name: GateVerified,
+				Reason: fmt.Sprintf("%s in %s has not run since its merge on %s", w.File, w.Repository, since.UTC().Format("2006-01-02 15:04 MST")),
+				Next:   []string{"run the workflow (gh workflow run), or wait for its next run"}})
+		}
+	}
+}
+
+// mergedSince is the last merge of the repository's logins of the unit.
+func (e *Executor) mergedSince(u plan.Unit, w plan.WorkflowRef, fallback time.Time) time.Time {
+	s, ok := u.Step(plan.PullRequestID(w.Repository))
+	if !ok {
+		return fallback
+	}
+	t, err := e.stepMoved(u, s)
+	if err != nil {
+		return fallback
+	}
+	return t
+}
+
+// federatedSignIns gives a test for sign-ins with the federated credentials that cover a workflow's logins.
+func (e *Executor) federatedSignIns(ctx context.Context, u plan.Unit, id inventory.Identity) func(plan.WorkflowRef, time.Time) bool {
+	moved, err := e.firstMerge(u)
+	if err != nil {
+		return func(plan.WorkflowRef, time.Time) bool { return false }
+	}
+	log, err := e.Outside.Directory.SignIns(ctx, u.AppID, moved)
+	if err != nil || !log.Known {
+		return func(plan.WorkflowRef, time.Time) bool { return false }
+	}
+	names := map[inventory.FederatedCredentialID]string{}
+	for _, f := range id.FederatedCredentials {
+		names[f.ID] = f.Name
+	}
+	return func(w plan.WorkflowRef, since time.Time) bool {
+		return slices.ContainsFunc(log.SignIns, func(s inventory.SignIn) bool {
+			return s.ErrorCode == 0 && s.FederatedCredentialID != "" && !s.Time.Before(since) && covers(u, w, names[s.FederatedCredentialID])
+		})
+	}
+}
+
+func (e *Executor) firstMerge(u plan.Unit) (time.Time, error) {
+	var first time.Time
+	for _, s := range u.Steps {
+		if s.Kind != plan.StepPullRequest {
+			continue
+		}
+		t, err := e.stepMoved(u, s)
+		if err != nil {
+			return first, err
+		}
+		if first.IsZero() || t.Before(first) {
+			first = t
+		}
+	}
+	return first, nil
+}
+
+// covers tells whether a federated credential trusts a subject of this workflow and of no other of the unit: only then a
+// sign-in with it shows that this workflow works.
+func covers(u plan.Unit, w plan.WorkflowRef, name string) bool {
+	found := false
+	for _, c := range u.Coverage {
+		if c.By != name || name == "" {
+			continue
+		}
+		for _, id := range c.For {
+			l := slices.IndexFunc(u.Logins, func(l plan.LoginUse) bool { return string(l.ID) == id })
+			if l < 0 || u.Logins[l].Repository != w.Repository || u.Logins[l].File != w.File {
+				return false
+			}
+			found = true
+		}
+	}
+	return found
+}
+
+// ranGreen looks for a run of the workflow that had the rewritten text and succeeded. A run that started before the merge can
+// end after it: what counts is the text at its commit.
+func (e *Executor) ranGreen(ctx context.Context, u plan.Unit, w plan.WorkflowRef, since time.Time) (ok bool, failed string, err error) {
+	runs, err := e.Outside.Repositories.Runs(ctx, w.Repository, w.File, since)
+	if err != nil {
+		return false, "", fmt.Errorf("read the runs of %s in %s: %w", w.File, w.Repository, err)
+	}
+	for _, run := range runs {
+		if run.Finished.Before(since) || run.Conclusion == "skipped" || run.Conclusion == "cancelled" {
+			continue
+		}
+		rewritten, err := e.hasNewText(ctx, u, w.Repository, run.HeadOID)
+		if err != nil {
+			return false, "", err
+		}
+		if !rewritten {
+			continue
+		}
+		if run.Conclusion == "success" {
+			return true, "", nil
+		}
+		if failed == "" {
+			failed = strings.TrimSpace(run.Conclusion + " " + run.URL)
+		}
+	}
+	return false, failed, nil
+}
+
+// hasNewText tells whether the files that hold the unit's logins are not the old ones any more at a commit.
+func (e *Executor) hasNewText(ctx context.Context, u plan.Unit, repo inventory.RepositoryName, commit string) (bool, error) {
+	s, ok := u.Step(plan.PullRequestID(repo))
+	if !ok {
+		return false, nil
+	}
+	for _, f := range s.PullRequest.Files {
+		oid, err := e.Outside.Repositories.FileOID(ctx, repo, commit, f.Path)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return false, fmt.Errorf("read %s of %s at %s: %w", f.Path, repo, commit, err)
+		}
+		if oid == f.OID {
+			return false, nil
+		}
+	}
+	return true, nil
+}
