@@ -4,11 +4,72 @@ import (
 	"fmt"
 	"strings"
 
+	"go.yaml.in/yaml/v4"
+
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
 
-// classify decides how a login can be converted, and says why.
+// classifyAll decides how each login can be converted. What an environment variable can become depends on whether what reads
+// it is converted, and what comes from callers depends on all that use it, so they come in this order.
+func (a *analysis) classifyAll() {
+	for _, f := range a.findings {
+		if !f.isVariable() && !f.isPasser() {
+			a.classify(f)
+		}
+	}
+	for _, f := range a.findings {
+		if f.isVariable() {
+			a.classify(f)
+		}
+	}
+	a.joinChannels()
+	for _, f := range a.findings {
+		switch {
+		case f.isPasser():
+			a.classifyPasser(f)
+		case len(f.channels) > 0 && f.passable():
+			a.classifyPassed(f)
+		case f.file.has("workflow_call") && f.Conversion == inventory.ConversionAutomatic:
+			a.classifyCalled(f)
+		case f.file.action && f.Conversion == inventory.ConversionAutomatic:
+			a.classifyCalled(f)
+		}
+	}
+	for _, f := range a.findings {
+		a.risks(f)
+	}
+}
+
+// passable tells findings that can be converted when their credential comes from callers.
+func (f *finding) passable() bool {
+	return f.Conversion == inventory.ConversionAutomatic || f.Kind == inventory.KindAzureLoginCreds
+}
+
+// isVariable tells findings that are environment variables.
+func (f *finding) isVariable() bool {
+	return f.script == nil && (f.Kind == inventory.KindTerraformEnv || f.Kind == inventory.KindSDKEnv || f.Kind == inventory.KindCredsEnv ||
+		f.Kind == inventory.KindCredsJSONParts && f.step.paramNode(f.entry.parent) == nil)
+}
+
+// paramNode gives the step's with mapping if it is n.
+func (s *step) paramNode(n *yaml.Node) *yaml.Node {
+	if s != nil && s.with == n {
+		return n
+	}
+	return nil
+}
+
+// isPasser tells findings that hand a credential to another file.
+func (f *finding) isPasser() bool {
+	return f.Kind == inventory.KindCompositeInput || f.Kind == inventory.KindReusablePass
+}
+
+// classify decides how one login can be converted, looking at its own file.
 func (a *analysis) classify(f *finding) {
+	if f.federated {
+		f.none("the command signs in with a federated token; it uses no stored credential")
+		return
+	}
 	switch f.Kind {
 	case inventory.KindAzureLoginOIDC:
 		f.none("azure/login signs in with the job's OIDC token; it uses no stored credential")
@@ -18,9 +79,39 @@ func (a *analysis) classify(f *finding) {
 		a.classifyCreds(f)
 	case inventory.KindTerraformEnv:
 		a.classifyTerraform(f)
+	case inventory.KindSDKEnv:
+		a.classifySDK(f)
+	case inventory.KindCredsEnv:
+		a.classifyCredsEnv(f)
+	case inventory.KindCredsJSONParts:
+		a.classifyJSONParts(f)
+	case inventory.KindAzLoginSP:
+		a.classifyAzLogin(f)
+	case inventory.KindAzdLogin:
+		a.classifyAzd(f)
+	case inventory.KindConnectAzAccount:
+		a.classifyConnect(f)
+	case inventory.KindDockerACRSP:
+		a.classifyRegistry(f)
+	case inventory.KindAKSSetContextCreds, inventory.KindK8sSetContext:
+		a.classifyCluster(f)
 	default:
-		f.manual("this use of a credential has no automatic form", "Replace it by a step of azure/login with client-id, tenant-id and subscription-id, and let what follows use that session.")
+		classifyOther(f)
 	}
+}
+
+// classifyCalled treats a login in a called file whose credential does not come from the callers' inputs: the callers
+// must still grant the token.
+func (a *analysis) classifyCalled(f *finding) {
+	if len(a.callers[f.File]) == 0 {
+		if f.file.has("workflow_call") && len(f.file.triggers) > 1 && f.Kind == inventory.KindAzureLoginMixed {
+			return
+		}
+		a.classifyUncalled(f)
+		return
+	}
+	f.Conversion, f.level = inventory.ConversionAssisted, LevelNeedsReview
+	f.Reason += "; " + count(len(a.callers[f.File]), "caller") + " of the same repository must grant id-token: write, and change too"
 }
 
 func (f *finding) none(reason string) {
@@ -89,7 +180,6 @@ func (a *analysis) classifyCreds(f *finding) {
 		f.manual(fmt.Sprintf("the value of creds (%s) is computed, so which identity signs in is not certain", strings.TrimSpace(value)),
 			"Find out which identities the value can hold, and give the step client-id, tenant-id and subscription-id instead of creds.")
 	}
-	a.riskOfStep(f)
 }
 
 func (a *analysis) classifyComposed(f *finding, c credentialsJSON) {
@@ -98,7 +188,6 @@ func (a *analysis) classifyComposed(f *finding, c credentialsJSON) {
 		return
 	}
 	f.automatic("azure/login gets its JSON put together in the workflow; the ids in it can be passed as inputs", credsToIDs)
-	a.riskOfStep(f)
 }
 
 // credsObstacle is what rules out OIDC for a login step whatever its credential is.
@@ -126,12 +215,36 @@ func (a *analysis) credsObstacle(f *finding) (reason string, steps []string) {
 // with has expired (AADSTS700024; Azure/login#180 and #372).
 const maxMinutes = 60
 
-// riskOfStep raises the level where the conversion is right but not without risk.
-func (a *analysis) riskOfStep(f *finding) {
-	for _, j := range f.needsToken {
-		if minutes := timeout(j); minutes > maxMinutes {
+// risks raises the level of what is right but not without risk.
+func (a *analysis) risks(f *finding) {
+	if f.convert == nil {
+		return
+	}
+	jobs := a.tokenJobs(f)
+	for _, j := range jobs {
+		if minutes := timeout(j); minutes > maxMinutes && f.Kind != inventory.KindTerraformEnv {
 			f.review(fmt.Sprintf("job %s may run for %d minutes, and a session that began with OIDC cannot be renewed after an hour (AADSTS700024)", j.id, minutes))
-			return
+			break
 		}
+	}
+	for _, j := range jobs {
+		if j.file.has("pull_request_target") {
+			f.review("pull_request_target gives a token even to runs for forks")
+			break
+		}
+	}
+	for _, j := range jobs {
+		p := j.perms
+		if p.key == nil {
+			p = j.file.perms
+		}
+		if text(p.value) == "read-all" && p.key != nil {
+			f.review(fmt.Sprintf("permissions: read-all of job %s has to be written out", j.id))
+			break
+		}
+	}
+	if line := a.testedAt(f); line > 0 {
+		f.manual(fmt.Sprintf("line %d tests whether the secret is set; without the secret the job would silently do something else", line),
+			"Make the condition test the variable that holds the client id instead, then convert the login.")
 	}
 }

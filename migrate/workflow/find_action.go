@@ -12,6 +12,13 @@ import (
 func (f *finder) actionLogins(s *step) {
 	if s.action == "azure/login" {
 		f.azureLogin(s)
+		return
+	}
+	for _, sink := range sinks[s.action] {
+		f.sinkLogin(s, sink)
+	}
+	if registryActions[s.action] {
+		f.registryAction(s)
 	}
 }
 

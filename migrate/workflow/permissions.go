@@ -35,12 +35,22 @@ var (
 // grantAll gives every job that must request a token the permission for it.
 func (r *rewriter) grantAll() {
 	for _, f := range r.done {
-		for _, j := range f.needsToken {
-			if err := r.grant(j, f.ID); err != nil {
+		for _, j := range r.tokenJobs(f) {
+			if err := r.grantCalled(j, f.ID); err != nil {
 				r.refuse(j.file, fmt.Sprintf("the permissions of job %s could not be extended: %v", j.id, err))
 			}
 		}
 	}
+}
+
+// grantCalled is grant, but leaves a reusable workflow alone that has no permissions of its own: it has its caller's, and a
+// block that asks for more than a caller grants makes the caller invalid ("The nested job … is requesting 'id-token: write'").
+func (r *rewriter) grantCalled(j *job, login inventory.LoginID) error {
+	bare := j.perms.key == nil && j.file.perms.key == nil
+	if bare && j.file.has("workflow_call") && len(j.file.triggers) == 1 {
+		return nil
+	}
+	return r.grant(j, login)
 }
 
 func (r *rewriter) refuse(f *file, why string) {

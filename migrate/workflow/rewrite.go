@@ -5,19 +5,25 @@ import (
 	"sort"
 	"strings"
 
+	"go.yaml.in/yaml/v4"
+
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
 
 // Rewrite computes the edits that take the logins of a tree off their stored credentials. It changes nothing itself.
 // A login that is not rewritten is in Left with its reason; a file whose result could not be proven is refused.
 func Rewrite(t Tree, o RewriteOptions) Rewriting {
-	r := &rewriter{analysis: analyse(t, Options{}), options: o, plans: make(map[*file]*filePlan)}
+	r := &rewriter{analysis: analyse(t, Options{}), options: o, plans: make(map[*file]*filePlan), deleted: make(map[*yaml.Node]map[*yaml.Node]Edit)}
 	if r.options.LoginVersion == "" {
 		r.options.LoginVersion = "v2"
 	}
 	r.credentials = r.countCredentials()
-	for _, f := range r.findings {
-		r.convertOne(f)
+	for _, variables := range []bool{false, true} { // a variable can only go when what reads it is converted
+		for _, f := range r.findings {
+			if f.isVariable() == variables {
+				r.convertOne(f)
+			}
+		}
 	}
 	r.grantAll()
 	return r.finish()
@@ -28,7 +34,8 @@ type rewriter struct {
 	*analysis
 	options     RewriteOptions
 	plans       map[*file]*filePlan
-	credentials map[string]bool // names of the credential secrets in the tree; more than one need names of their own
+	deleted     map[*yaml.Node]map[*yaml.Node]Edit // the keys that are deleted of each mapping
+	credentials map[string]bool                    // names of the credential secrets in the tree; more than one need names of their own
 	left        []Left
 	done        []*finding
 }

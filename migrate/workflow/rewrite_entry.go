@@ -50,18 +50,52 @@ func (d *document) margin(offset int) string {
 	return strings.Repeat(" ", len([]rune(string(d.src[d.lineStart(offset):offset]))))
 }
 
-// deleteEntry takes an entry out of its mapping, with its lines where it has them to itself.
+// deleteEntry takes an entry out of its mapping, with its lines where it has them to itself. Where nothing would be left of
+// the mapping, the mapping goes too, but for a trigger, which means the same without a value.
 func (r *rewriter) deleteEntry(f *finding, e entry, reason string) error {
 	if err := anchored(e); err != nil {
 		return err
 	}
 	i := indexOf(e.parent, e.key)
-	if i < 0 || len(e.parent.Content) <= 2 {
-		return errors.New("nothing would be left of the mapping that " + e.key.Value + " stands in")
+	if i < 0 {
+		return fmt.Errorf("%s comes from a merge key, which other places may use", e.key.Value)
+	}
+	gone := r.deleted[e.parent]
+	if gone == nil {
+		gone = make(map[*yaml.Node]Edit)
+		r.deleted[e.parent] = gone
+	}
+	if _, again := gone[e.key]; again {
+		return nil
+	}
+	if 2*(len(gone)+1) == len(e.parent.Content) {
+		owner, ok := f.file.owner(e.parent)
+		if !ok || isFlow(owner.parent) && len(owner.parent.Content) <= 2 {
+			return errors.New("nothing would be left of the mapping that " + e.key.Value + " stands in")
+		}
+		if owner.key.Value != "workflow_call" {
+			for _, earlier := range gone {
+				r.retract(f.file, earlier)
+			}
+			gone[e.key] = Edit{}
+			return r.deleteEntry(f, owner, reason)
+		}
 	}
 	start, end := f.file.deletion(e, i)
+	gone[e.key] = Edit{Start: start, End: end}
 	r.edit(f.file, f.ID, start, end, "", reason)
 	return nil
+}
+
+// retract takes back a deletion that a larger one takes the place of.
+func (r *rewriter) retract(f *file, gone Edit) {
+	p := r.plan(f)
+	for i, e := range p.edits {
+		if e.Start == gone.Start && e.End == gone.End && e.New == "" {
+			p.edits = append(p.edits[:i], p.edits[i+1:]...)
+			return
+		}
+	}
 }
 
 func indexOf(mapping, key *yaml.Node) int {
@@ -84,6 +118,9 @@ func (d *document) deletion(e entry, i int) (start, end int) {
 	case !last:
 		return start, d.start(e.parent.Content[i+2])
 	}
+	if i == 0 {
+		return start, end
+	}
 	previous := e.parent.Content[i-1]
 	return max(d.end(previous), d.afterColon(d.end(e.parent.Content[i-2]))), end
 }
@@ -92,4 +129,24 @@ func (d *document) deletion(e entry, i int) (start, end int) {
 func (d *document) onlyComment(offset int) bool {
 	rest := bytes.TrimLeft(d.src[offset:d.lineEnd(offset)], " \t")
 	return len(rest) == 0 || rest[0] == '#'
+}
+
+// owner finds the entry whose value a mapping is.
+func (d *document) owner(child *yaml.Node) (entry, bool) {
+	var search func(n *yaml.Node) (entry, bool)
+	search = func(n *yaml.Node) (entry, bool) {
+		if n == nil || n.Kind != yaml.MappingNode && n.Kind != yaml.SequenceNode {
+			return entry{}, false
+		}
+		for i, c := range n.Content {
+			if c == child && n.Kind == yaml.MappingNode {
+				return entry{key: n.Content[i-1], value: c, raw: c, parent: n}, true
+			}
+			if e, ok := search(c); ok {
+				return e, true
+			}
+		}
+		return entry{}, false
+	}
+	return search(d.root)
 }

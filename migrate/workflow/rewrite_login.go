@@ -23,7 +23,10 @@ func credsToIDs(r *rewriter, f *finding) error {
 
 // loginInputs are the inputs of azure/login for a finding, as key and value.
 func (r *rewriter) loginInputs(f *finding) ([][2]string, error) {
-	n := r.names(f)
+	return r.loginInputsOf(f, r.names(f))
+}
+
+func (r *rewriter) loginInputsOf(f *finding, n IdentityNames) ([][2]string, error) {
 	flow := isFlow(f.step.with)
 	lines := [][2]string{
 		{"client-id", expression(n.ClientID, flow)},

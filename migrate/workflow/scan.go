@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/workflow/script"
 )
 
 // Scan finds the logins of one repository or folder. It never fails: what it cannot read is a gap.
@@ -21,14 +22,27 @@ func Scan(t Tree, o Options) Result {
 // finding is a login with what a rewrite needs to know of it.
 type finding struct {
 	inventory.Login
-	file       *file
-	job        *job  // nil at workflow level and in actions
-	step       *step // nil for env of a workflow or job
-	entry      entry // the key that carries the credential, where it is a key
-	start, end int
-	level      Level // the lowest level at which it may be rewritten
-	convert    func(*rewriter, *finding) error
-	needsToken []*job // jobs of the same file that must be able to request a token after the rewrite
+	file         *file
+	job          *job  // nil at workflow level and in actions
+	step         *step // nil for env of a workflow or job
+	entry        entry // the key that carries the credential, where it is a key
+	start, end   int
+	level        Level // the lowest level at which it may be rewritten
+	convert      func(*rewriter, *finding) error
+	script       *runScript
+	command      *script.Command
+	assignment   *script.Assignment
+	argument     script.Word // of command, where only one word carries the credential
+	option       string      // of Terraform: var or backend-config
+	variable     string      // the environment variable that a script sets
+	written      bool        // to $GITHUB_ENV
+	exact        bool        // the range in the script is exact
+	federated    bool        // the command signs in without a stored credential
+	registryUser script.Word
+	own          func(*rewriter, *finding) error // converts what uses a credential that comes from callers
+	channels     []*channel                      // through which the credential comes from callers
+	into         []*channel                      // that the credential is handed to
+	needsToken   []*job                          // jobs of the same file that must be able to request a token after the rewrite
 }
 
 // analysis is one tree while it is read.
@@ -41,7 +55,12 @@ type analysis struct {
 	findings []*finding
 	mentions []inventory.Mention
 	gaps     []inventory.Gap
-	depth    int // of Others
+	byFile   map[*file][]*finding
+	// what the logins tell of the names that credentials have
+	jsonSecrets   map[string]bool // secrets that hold a credentials JSON, upper case
+	clientSecrets map[string]bool // secrets that hold a client secret, upper case
+	channels      map[string]*channel
+	inputRoles    map[string]string // path NUL input or secret (lower case) of a called file → role
 }
 
 func analyse(t Tree, o Options) *analysis {
@@ -118,29 +137,6 @@ func (a *analysis) gap(path string, err error) *inventory.Gap {
 	return g
 }
 
-// find looks for logins in all files and decides how each can be converted.
-func (a *analysis) find() {
-	found := make([]*finder, len(a.files))
-	parallel(len(a.files), func(i int) {
-		if a.files[i] == nil {
-			return
-		}
-		found[i] = &finder{analysis: a, file: a.files[i]}
-		found[i].run()
-	})
-	for _, f := range found {
-		if f == nil {
-			continue
-		}
-		a.findings = append(a.findings, f.findings...)
-		a.mentions = append(a.mentions, f.mentions...)
-		a.gaps = append(a.gaps, f.gaps...)
-	}
-	for _, f := range a.findings {
-		a.classify(f)
-	}
-}
-
 func (a *analysis) result() Result {
 	r := Result{Mentions: a.mentions, Gaps: a.gaps}
 	for _, f := range a.findings {
@@ -163,11 +159,12 @@ func before(a, b inventory.Login) bool {
 // finder looks for the logins of one file.
 type finder struct {
 	*analysis
-	file     *file
-	findings []*finding
-	mentions []inventory.Mention
-	gaps     []inventory.Gap
-	seen     map[int]*finding // by place: what an anchor shares is one login
+	file        *file
+	findings    []*finding
+	mentions    []inventory.Mention
+	gaps        []inventory.Gap
+	seen        map[int]*finding // by place: what an anchor shares is one login
+	ownMentions int              // how many mentions do not depend on what is learned of other files
 }
 
 func (f *finder) run() {
@@ -187,6 +184,8 @@ func (f *finder) run() {
 	for _, s := range f.file.steps {
 		f.stepLogins(s)
 	}
+	f.comments()
+	f.ownMentions = len(f.mentions)
 }
 
 func (f *finder) stepLogins(s *step) {
@@ -198,6 +197,7 @@ func (f *finder) stepLogins(s *step) {
 	if s.action != "" {
 		f.actionLogins(s)
 	}
+	f.scriptLogins(s)
 }
 
 // atKey makes a finding at a key and its value.

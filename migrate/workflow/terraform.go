@@ -4,21 +4,27 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
-
-	"go.yaml.in/yaml/v4"
 )
 
 // classifyTerraform treats the ARM_ variables of the Terraform and Pulumi providers.
 func (a *analysis) classifyTerraform(f *finding) {
-	name := strings.ToUpper(f.entry.key.Value)
+	name := strings.ToUpper(f.variableName())
+	if f.option != "" {
+		a.classifyArgument(f)
+		return
+	}
 	switch name {
 	case "ARM_USE_OIDC":
 		f.none("the provider requests the job's OIDC token itself; it uses no stored credential")
 		return
 	case "ARM_CLIENT_SECRET":
-	default:
+	case "ARM_CLIENT_CERTIFICATE", "ARM_CLIENT_CERTIFICATE_PASSWORD":
 		f.manual("the provider signs in with a certificate",
 			"Set ARM_USE_OIDC to \"true\" in its place, remove the certificate's variables and the step that writes the certificate, and give the job id-token: write.")
+		return
+	default:
+		f.manual("the client secret goes to Terraform as an input variable, so the provider's block names it",
+			"Take client_secret out of the provider's block and the variable's declaration, set ARM_USE_OIDC: \"true\" in the environment, and give the job id-token: write.")
 		return
 	}
 	if f.job == nil && !f.file.action {
@@ -29,7 +35,14 @@ func (a *analysis) classifyTerraform(f *finding) {
 			"Change what reads the variable so that it uses the session of azure/login or OIDC, then put ARM_USE_OIDC: \"true\" in the variable's place.")
 		return
 	}
+	if f.script != nil && (!f.exact || !f.script.Certain) {
+		f.manual("the script that sets the variable cannot be edited with certainty", "Write ARM_USE_OIDC=true in place of ARM_CLIENT_SECRET, and give the job id-token: write.")
+		return
+	}
 	f.automatic("the provider can request the job's OIDC token itself (azurerm 3.7.0 or later; azuread, azapi and the azurerm backend read the same variable)", terraformToOIDC)
+	if what := wrapper(f); what != "" {
+		f.review(what + " may run the provider where the job's token does not reach")
+	}
 	in := scope{a, f.file, f.job, f.step}
 	if _, _, ok := in.env("ARM_CLIENT_ID"); !ok {
 		f.review("ARM_CLIENT_ID is not in the same environment, so the ids may come from elsewhere")
@@ -100,7 +113,7 @@ func firstWord(line string) string {
 func (a *analysis) otherReaders(f *finding, name string) (line int, what string) {
 	for _, n := range f.file.readers(name) {
 		for _, other := range a.findings {
-			if other.file == f.file && other.start <= n && n < other.end {
+			if other.file == f.file && other.start <= n && n < other.end && (other == f || other.converts()) {
 				n = -1
 				break
 			}
@@ -129,7 +142,7 @@ func (f *file) readers(name string) []int {
 			continue
 		}
 		before := strings.TrimRight(lower[:start], " \t[.'\"")
-		if hasSuffix(before, "secrets", "vars", "inputs", "outputs") || f.commented(start) || f.isKey(end) {
+		if hasSuffix(before, "secrets", "vars", "inputs", "outputs") || f.commented(start) || f.isKey(end) || f.isSet(start, end) {
 			continue
 		}
 		list = append(list, start)
@@ -155,6 +168,16 @@ func (f *file) isKey(end int) bool {
 	return f.afterColon(end) != end
 }
 
+// isSet tells whether a name is set rather than read: NAME=value, $env:NAME = value.
+func (f *file) isSet(start, end int) bool {
+	rest := strings.TrimLeft(string(f.src[end:min(len(f.src), end+4)]), " ")
+	if !strings.HasPrefix(rest, "=") || strings.HasPrefix(rest, "==") {
+		return false
+	}
+	before := strings.ToLower(string(f.src[max(0, start-5):start]))
+	return strings.HasSuffix(before, "$env:") || !strings.HasSuffix(before, "$") && !strings.HasSuffix(before, "{") && !strings.HasSuffix(before, "env.")
+}
+
 // commented tells whether an offset is in a line that begins with #, or after a # that follows white space outside of quotes.
 func (d *document) commented(offset int) bool {
 	quote := byte(0)
@@ -174,20 +197,42 @@ func (d *document) commented(offset int) bool {
 	return false
 }
 
-// terraformToOIDC puts ARM_USE_OIDC in the place of ARM_CLIENT_SECRET.
-func terraformToOIDC(r *rewriter, f *finding) error {
-	const reason = "let the provider request the job's OIDC token instead of reading a stored secret"
-	if own(f.entry.parent, "ARM_USE_OIDC") {
-		return r.deleteEntry(f, f.entry, reason)
+// classifyArgument treats a client secret among the arguments of terraform.
+func (a *analysis) classifyArgument(f *finding) {
+	steps := []string{"Take client_secret out of the provider's block and the variable's declaration, set ARM_USE_OIDC: \"true\" in the environment, and give the job id-token: write."}
+	switch {
+	case f.option != "backend-config":
+		f.manual("the client secret goes to Terraform as an input variable, so the provider's block names it", steps...)
+	case !f.exact || !f.command.Certain || !a.armEnvironment(f):
+		f.manual("the backend gets the client secret as an argument, and ARM_CLIENT_SECRET is not in the environment to become ARM_USE_OIDC",
+			"Set ARM_USE_OIDC: \"true\", ARM_CLIENT_ID, ARM_TENANT_ID and ARM_SUBSCRIPTION_ID in the environment, remove the argument, and give the job id-token: write.")
+	default:
+		f.automatic("the backend reads ARM_USE_OIDC from the environment, so the argument can go", terraformToOIDC)
 	}
-	return r.replaceEntry(f, f.entry, [][2]string{{"ARM_USE_OIDC", `"true"`}}, reason)
 }
 
-func own(n *yaml.Node, name string) bool {
-	for i := 0; n != nil && i < len(n.Content); i += 2 {
-		if n.Content[i].Value == name {
+// armEnvironment tells whether ARM_CLIENT_SECRET, which becomes ARM_USE_OIDC, or ARM_USE_OIDC itself is in the environment.
+func (a *analysis) armEnvironment(f *finding) bool {
+	in := scope{a, f.file, f.job, f.step}
+	for _, name := range []string{"ARM_CLIENT_SECRET", "ARM_USE_OIDC"} {
+		if _, _, ok := in.env(name); ok {
 			return true
 		}
 	}
 	return false
+}
+
+// wrapper names a program or container through which Terraform runs in the jobs of a finding.
+func wrapper(f *finding) string {
+	for _, j := range f.needsToken {
+		for _, s := range j.steps {
+			run := strings.ToLower(text(s.run.value))
+			for _, what := range []string{"terragrunt", "terratest", "rover ", "docker run", "docker compose", "docker-compose"} {
+				if strings.Contains(run, what) {
+					return strings.TrimSpace(what)
+				}
+			}
+		}
+	}
+	return ""
 }

@@ -1,0 +1,354 @@
+package workflow
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/workflow/script"
+)
+
+// converts tells whether the conversion of a finding takes away its reads of the credential.
+func (f *finding) converts() bool { return f.convert != nil }
+
+// testedAt finds a condition that tests whether the credential of a finding is set. It gives the line, or 0.
+func (a *analysis) testedAt(f *finding) int {
+	names := make(map[string]bool)
+	for _, s := range f.Secrets {
+		if s.Role == roleCredentials || s.Role == roleClientSecret {
+			names[strings.ToUpper(s.Name)] = true
+		}
+	}
+	if len(names) == 0 || f.isPasser() {
+		return 0
+	}
+	check := func(in scope, expr string, line int) int {
+		if !containsAny(expr, []string{"env.", "secrets.", "inputs."}) {
+			return 0
+		}
+		_, refs := condition(expr)
+		for _, r := range refs {
+			if r.property != "" {
+				continue
+			}
+			for _, use := range in.read(nil, r, "", 0) {
+				if names[strings.ToUpper(use.Name)] {
+					return line
+				}
+			}
+		}
+		return 0
+	}
+	steps := f.file.steps
+	for _, j := range f.file.jobs {
+		if f.job != nil && j != f.job {
+			continue
+		}
+		if e, ok := lookup(j.node, "if"); ok {
+			if line := check(scope{a, f.file, j, nil}, text(e.value), e.key.Line); line > 0 {
+				return line
+			}
+		}
+		steps = append(steps[:len(steps):len(steps)], j.steps...)
+	}
+	for _, s := range steps {
+		if e, ok := lookup(s.node, "if"); ok {
+			if line := check(scope{a, f.file, s.job, s}, text(e.value), e.key.Line); line > 0 {
+				return line
+			}
+		}
+		if line := testsInScript(s, names); line > 0 {
+			return line
+		}
+	}
+	return 0
+}
+
+// testsInScript finds [ -z "${{ secrets.X }}" ] and its like.
+func testsInScript(s *step, names map[string]bool) int {
+	run := text(s.run.value)
+	if !strings.Contains(run, "secrets.") {
+		return 0
+	}
+	for i, line := range strings.Split(run, "\n") {
+		if !strings.Contains(line, "secrets.") || !containsAny(line, []string{"-z ", "-n ", "== ''", `== ""`, "!= ''", `!= ""`}) {
+			continue
+		}
+		for _, r := range refsOf(line) {
+			if r.context == "secrets" && names[strings.ToUpper(r.name())] {
+				return s.run.value.Line + 1 + i
+			}
+		}
+	}
+	return 0
+}
+
+// classifySDK treats the variables of the Azure SDKs' EnvironmentCredential and of tools that have their own.
+func (a *analysis) classifySDK(f *finding) {
+	name := strings.ToUpper(f.variableName())
+	switch name {
+	case "AZURE_CLIENT_SECRET":
+	case "AZURE_SECRET":
+		f.manual("Ansible's azure.azcollection signs in with a secret and has no OIDC",
+			"Sign in with azure/login before the step, remove AZURE_SECRET, AZURE_CLIENT_ID and AZURE_TENANT, and set ANSIBLE_AZURE_AUTH_SOURCE: cli.",
+			"Look for secret: parameters of modules in the playbooks.")
+		return
+	case "AZCOPY_SPA_CLIENT_SECRET":
+		f.manual("azcopy signs in with a service principal's secret",
+			"Sign in with azure/login before the step, set AZCOPY_AUTO_LOGIN_TYPE: AZCLI, and remove AZCOPY_SPA_CLIENT_SECRET and the azcopy login command.")
+		return
+	case "AAD_SERVICE_PRINCIPAL_CLIENT_SECRET":
+		f.manual("kubelogin signs in with a service principal's secret (-l spn)",
+			"Sign in with azure/login before the step and use kubelogin convert-kubeconfig -l azurecli.")
+		return
+	default:
+		f.manual("the Azure SDK signs in with a certificate", "Sign in with azure/login before the step and remove the certificate's variables, so that DefaultAzureCredential uses the Azure CLI's session.")
+		return
+	}
+	trio := "Sign in with azure/login (client-id, tenant-id, subscription-id) before the step and remove AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET together, so that DefaultAzureCredential uses the Azure CLI's session."
+	switch reason := a.sdkObstacle(f); {
+	case reason != "":
+		f.manual(reason, trio, "Where the program constructs ClientSecretCredential or EnvironmentCredential itself, change it to DefaultAzureCredential.")
+	default:
+		f.automatic("the three variables of the step can go when azure/login signs in before it: DefaultAzureCredential then uses the Azure CLI's session", sdkToLogin)
+		f.review("the program must not construct EnvironmentCredential or ClientSecretCredential itself")
+	}
+}
+
+// variableName is the environment variable that a finding sets.
+func (f *finding) variableName() string {
+	if f.variable != "" {
+		return f.variable
+	}
+	return f.entry.key.Value
+}
+
+func (a *analysis) sdkObstacle(f *finding) string {
+	switch {
+	case f.script != nil:
+		return "a script sets AZURE_CLIENT_SECRET for what comes after it"
+	case f.step == nil:
+		return "AZURE_CLIENT_SECRET is set for a whole job or workflow, so it is not certain which steps sign in with it"
+	case !own(f.step.env, "AZURE_CLIENT_ID") || !own(f.step.env, "AZURE_TENANT_ID"):
+		return "AZURE_CLIENT_ID and AZURE_TENANT_ID are not set beside AZURE_CLIENT_SECRET"
+	case f.step.action != "" && !strings.HasPrefix(f.step.action, "azure/"):
+		return "the action " + f.step.action + " reads AZURE_CLIENT_SECRET in a way that is not known"
+	case containsAny(text(f.step.run.value), []string{"docker ", "podman ", "helm ", "kubectl "}):
+		return "the step may hand the variable to a container"
+	}
+	for _, name := range []string{"AZURE_CLIENT_SECRET", "AZURE_CLIENT_ID", "AZURE_TENANT_ID"} {
+		if line, what := a.otherReaders(f, name); line > 0 && a.within(f.step, line) {
+			return fmt.Sprintf("line %d reads %s itself (%s)", line, name, what)
+		}
+	}
+	return ""
+}
+
+// within tells whether a line is in a step.
+func (a *analysis) within(s *step, line int) bool {
+	from, _ := s.file.place(s.file.start(s.node))
+	to, _ := s.file.place(s.file.end(s.node))
+	return from <= line && line <= to
+}
+
+// classifyCredsEnv treats a whole credentials JSON in an environment variable.
+func (a *analysis) classifyCredsEnv(f *finding) {
+	name := f.variableName()
+	steps := []string{"Find what reads " + name + "; where it takes the JSON apart, give it the client, tenant and subscription ids from variables, and let it use the session of azure/login.",
+		"AL-Go for GitHub reads a secret of this name by itself: keep it and write its value anew without clientSecret (microsoft/AL-Go, Scenarios/secrets.md)."}
+	if f.script != nil {
+		f.manual("a script hands the whole credentials JSON to later steps", steps...)
+		return
+	}
+	if strings.Contains(strings.ToLower(string(f.file.src)), "microsoft/al-go") {
+		f.manual("AL-Go for GitHub reads the credentials JSON itself", steps[1])
+		return
+	}
+	readers := f.file.readers(name)
+	if len(readers) == 0 {
+		f.manual("the whole credentials JSON is in the environment, and nothing in the file shows what reads it", steps...)
+		return
+	}
+	if line, what := a.otherReaders(f, name); line > 0 {
+		f.manual(fmt.Sprintf("line %d reads the whole credentials JSON (%s)", line, what), steps...)
+		return
+	}
+	f.automatic("what reads the variable is converted, so it can go", func(r *rewriter, f *finding) error {
+		if err := r.readersDone(f, name); err != nil {
+			return err
+		}
+		return r.deleteEntry(f, f.entry, "nothing reads the credential any longer")
+	})
+}
+
+// readersDone makes sure that what reads a variable has been converted in this rewrite.
+func (r *rewriter) readersDone(f *finding, name string) error {
+	for _, at := range f.file.readers(name) {
+		done := f.start <= at && at < f.end
+		for _, other := range r.done {
+			done = done || other.file == f.file && other.start <= at && at < other.end
+		}
+		if !done {
+			line, _ := f.file.place(at)
+			return fmt.Errorf("line %d still reads %s", line, name)
+		}
+	}
+	return nil
+}
+
+// classifyJSONParts treats a client secret that is taken out of a credentials JSON.
+func (a *analysis) classifyJSONParts(f *finding) {
+	manual := []string{"Give the ids from variables (vars.AZURE_CLIENT_ID and so on) in place of the parts of the JSON.", "Let what used the client secret use OIDC (ARM_USE_OIDC for Terraform) or the session of azure/login."}
+	if !strings.EqualFold(f.variableName(), "ARM_CLIENT_SECRET") || f.option != "" {
+		f.manual("the client secret is taken out of the credentials JSON for something that is not known", manual...)
+		return
+	}
+	if line, what := a.otherReaders(f, "ARM_CLIENT_SECRET"); line > 0 {
+		f.manual(fmt.Sprintf("line %d reads ARM_CLIENT_SECRET itself (%s)", line, what), manual...)
+		return
+	}
+	if f.script != nil && (!f.exact || f.command != nil && !f.command.Certain) {
+		f.manual("a script that does not parse writes the client secret", manual...)
+		return
+	}
+	if f.job == nil && !f.file.action {
+		f.needsToken = a.terraformJobs(f.file)
+	}
+	f.assisted("the parts of the credentials JSON become the ids in variables, and ARM_USE_OIDC takes the place of the secret", jsonPartsToOIDC)
+}
+
+// classifyAzLogin treats az login --service-principal with a password.
+func (a *analysis) classifyAzLogin(f *finding) {
+	in := []string{"Remove the command and put a step of azure/login with client-id, tenant-id and subscription-id before the step.",
+		"Where that is not possible, fetch the token in the script (ACTIONS_ID_TOKEN_REQUEST_URL with audience api://AzureADTokenExchange) and pass it with --federated-token instead of the password."}
+	c := f.command
+	switch {
+	case !c.Certain:
+		f.manual("the script does not parse, so where the command begins and ends is not certain", in...)
+	case !f.exact:
+		f.manual("the script is written with escapes, so the command cannot be edited in place", in...)
+	case c.Has("--certificate"), isCertificate(f):
+		f.manual("the command signs in with a certificate", in...)
+	case !c.Simple:
+		f.manual("the command stands in a condition, loop, function, list or pipe", in...)
+	case f.script.shell != script.Bash && !c.First:
+		f.manual("other commands come before it in a script that is not bash", in...)
+	case f.script.inline && !c.First:
+		f.manual("other commands come before it in a script that runs in a container", in...)
+	default:
+		if _, _, ok := f.commandLines(); !ok && !f.wholeScript() {
+			f.manual("something else is on the command's lines", in...)
+			return
+		}
+		f.automatic("the command can be replaced by a sign-in with OIDC", azLoginToOIDC)
+	}
+}
+
+func isCertificate(f *finding) bool {
+	w, _ := f.command.Flag("-p", "--password")
+	return strings.HasSuffix(w.Text, ".pem")
+}
+
+// wholeScript tells whether the script is the command and nothing else.
+func (f *finding) wholeScript() bool {
+	return strings.TrimSpace(f.script.text) == strings.TrimSpace(f.script.text[f.command.Start:f.command.End])
+}
+
+func (a *analysis) classifyAzd(f *finding) {
+	steps := []string{`Replace --client-secret and its value by --federated-credential-provider "github".`}
+	switch w, ok := f.command.Flag("--client-secret"); {
+	case !ok:
+		f.manual("azd signs in with a certificate", steps...)
+	case !f.exact || !f.command.Certain || w.End == w.Start:
+		f.manual("the script cannot be edited with certainty", steps...)
+	default:
+		f.automatic("azd can take the job's OIDC token itself", azdToFederated)
+	}
+}
+
+func (a *analysis) classifyConnect(f *finding) {
+	f.manual("the credential is made by the script's own commands", "Remove the command and what makes its credential, and put a step of azure/login with client-id, tenant-id, subscription-id and enable-AzPSSession: true before the step.")
+	if p := f.connectPlan(); p != nil {
+		f.automatic("the commands that make the credential and sign in can be replaced by azure/login with enable-AzPSSession", func(r *rewriter, f *finding) error {
+			return r.connectToLogin(f, p)
+		})
+		f.Manual = nil
+	}
+}
+
+// classifyRegistry treats a registry login with a service principal.
+func (a *analysis) classifyRegistry(f *finding) {
+	steps := []string{"Sign in with azure/login before the step and replace the login by az acr login --name REGISTRY.", "Without docker: az acr login --name REGISTRY --expose-token, with the user 00000000-0000-0000-0000-000000000000 and the token as password.",
+		"The identity needs the role AcrPush (or AcrPull) on the registry, which it has where it signs in today."}
+	if f.script != nil {
+		c := f.command
+		_, _, lines := f.commandLines()
+		switch {
+		case c.Name != "docker" || c.Has("--password-stdin"):
+			f.manual("the login is not a plain docker login", steps...)
+		case !c.Certain || !c.Simple || !f.exact || !lines && !f.wholeScript() || f.script.shell != script.Bash:
+			f.manual("the command cannot be edited with certainty", steps...)
+		default:
+			f.automatic("az acr login can take the place of the registry login after azure/login", registryToACR)
+		}
+		return
+	}
+	if f.step == nil || !registryActions[f.step.action] || f.step.action == "redhat-actions/podman-login" {
+		f.manual("the login is not a plain docker login", steps...)
+		return
+	}
+	if f.step.has("logout") || f.step.has("ecr") {
+		f.manual("the login has options that az acr login does not know", steps...)
+		return
+	}
+	f.automatic("az acr login can take the place of the registry login after azure/login", registryToACR)
+}
+
+// classifyCluster treats actions that set the context of a Kubernetes cluster with a credential.
+func (a *analysis) classifyCluster(f *finding) {
+	steps := []string{"Sign in with azure/login before the step and use azure/aks-set-context@v4 with resource-group and cluster-name.",
+		"A cluster with local accounts disabled needs use-kubelogin: 'true' and azure/use-kubelogin."}
+	s := f.step
+	switch {
+	case f.Kind == inventory.KindK8sSetContext && !strings.EqualFold(text(paramValue(s, "method")), "service-principal"):
+		f.manual("a kubeconfig or service account is not a service principal's secret", append([]string{"Where the cluster is AKS:"}, steps...)...)
+	case strings.EqualFold(text(paramValue(s, "cluster-type")), "arc"):
+		f.manual("the cluster is connected through Arc", steps...)
+	case !s.has("resource-group") || !s.has("cluster-name"):
+		f.manual("resource-group or cluster-name is missing", steps...)
+	default:
+		r, ok := single(text(f.entry.value))
+		if !ok || r.context != "secrets" && r.context != "inputs" || r.index != nil {
+			f.manual("the credential is computed", steps...)
+			return
+		}
+		f.automatic("azure/aks-set-context uses the session of azure/login", clusterToLogin)
+	}
+}
+
+// classifyOther gives the manual steps of what has no automatic form.
+func classifyOther(f *finding) {
+	switch f.Kind {
+	case inventory.KindPublishProfile:
+		f.manual("a publish profile is a password of the app itself, not of a service principal; the identity needs a role on the app",
+			"Give the identity the role Website Contributor on the app.", "Put a step of azure/login with client-id, tenant-id and subscription-id before the deployment.",
+			"Remove publish-profile from the step; keep app-name and slot-name, and on a Flex Consumption plan remove sku.", "Grant the job id-token: write.", "Then basic authentication of the app's SCM site can be switched off.")
+	case inventory.KindStaticWebAppsToken:
+		f.manual("azure/static-web-apps-deploy requires the deployment token (Azure/static-web-apps#312, #1304, #1359)",
+			"Sign in with azure/login, read the token in the run with az staticwebapp secrets list --name APP --query properties.apiKey -o tsv, mask it with ::add-mask::, and pass it as the step's output instead of the secret.")
+	case inventory.KindSQLConnectionString:
+		f.manual("the connection string holds a database password", "Create a user for the identity in the database (CREATE USER [name] FROM EXTERNAL PROVIDER).",
+			"Put azure/login before the step, use azure/sql-action v2 or later, and write the connection string with Authentication=Active Directory Default and no password.")
+	case inventory.KindStorageKey:
+		f.manual("an account key, connection string or SAS is a password of the storage account, not of a service principal", "Give the identity the role Storage Blob Data Contributor on the account or container.",
+			"Sign in with azure/login and use --auth-mode login with az storage, AZCOPY_AUTO_LOGIN_TYPE=AZCLI with azcopy, or use_azuread_auth = true in Terraform's azurerm backend.")
+	case inventory.KindDockerACRAdmin:
+		f.manual("the password is that of the registry's admin user or of a repository token, not of a service principal", "Give the identity the role AcrPush (or AcrPull) on the registry.",
+			"Replace the login by azure/login and az acr login --name REGISTRY, and grant the job id-token: write.", "When nothing else uses it, switch the registry's admin user off.")
+	case inventory.KindRemoteActionInput:
+		f.manual("an action of another repository takes the credential",
+			"See whether a version of the action signs in with OIDC or uses the session of the Azure CLI; if so put azure/login before it and drop the input.", "Otherwise ask its owner, or replace the action.")
+	default:
+		f.manual("this use of a credential has no automatic form", "Replace it by a step of azure/login with client-id, tenant-id and subscription-id, and let what follows use that session.")
+	}
+}

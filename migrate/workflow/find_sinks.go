@@ -1,0 +1,310 @@
+package workflow
+
+import (
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+)
+
+// sink is an input of a public action that takes an Azure credential.
+type sink struct {
+	input string
+	kind  inventory.Kind
+	role  string
+}
+
+// sinks are the inputs of public actions that take an Azure credential, as their action.yml declares them.
+var sinks = map[string][]sink{
+	"azure/aks-set-context":                   {{"creds", inventory.KindAKSSetContextCreds, roleCredentials}},
+	"azure/k8s-set-context":                   {{"creds", inventory.KindK8sSetContext, roleCredentials}, {"kubeconfig", inventory.KindK8sSetContext, roleOther}, {"k8s-secret", inventory.KindK8sSetContext, roleOther}},
+	"azure/webapps-deploy":                    {{"publish-profile", inventory.KindPublishProfile, roleOther}},
+	"azure/functions-action":                  {{"publish-profile", inventory.KindPublishProfile, roleOther}},
+	"azure/functions-container-action":        {{"publish-profile", inventory.KindPublishProfile, roleOther}},
+	"azure/webapps-container-deploy":          {{"publish-profile", inventory.KindPublishProfile, roleOther}},
+	"azure/static-web-apps-deploy":            {{"azure_static_web_apps_api_token", inventory.KindStaticWebAppsToken, roleOther}},
+	"azure/sql-action":                        {{"connection-string", inventory.KindSQLConnectionString, roleOther}},
+	"azure/mysql":                             {{"connection-string", inventory.KindSQLConnectionString, roleOther}},
+	"azure/mysql-action":                      {{"connection-string", inventory.KindSQLConnectionString, roleOther}},
+	"azure/postgresql":                        {{"connection-string", inventory.KindSQLConnectionString, roleOther}},
+	"azure/postgresql-action":                 {{"connection-string", inventory.KindSQLConnectionString, roleOther}},
+	"azure/container-apps-deploy-action":      {{"azureCredentials", inventory.KindRemoteActionInput, roleCredentials}, {"acrPassword", inventory.KindDockerACRAdmin, roleOther}, {"registryPassword", inventory.KindDockerACRAdmin, roleOther}},
+	"azure/aci-deploy":                        {{"registry-password", inventory.KindDockerACRAdmin, roleOther}},
+	"azure/acr-build":                         {{"service_principal_password", inventory.KindRemoteActionInput, roleClientSecret}},
+	"azure/appconfiguration-sync":             {{"connectionString", inventory.KindOther, roleOther}},
+	"azure/synapse-workspace-deployment":      {{"clientSecret", inventory.KindRemoteActionInput, roleClientSecret}},
+	"azure/aml-workspace":                     {{"azure_credentials", inventory.KindRemoteActionInput, roleCredentials}},
+	"azure/aml-run":                           {{"azure_credentials", inventory.KindRemoteActionInput, roleCredentials}},
+	"azure/aml-compute":                       {{"azure_credentials", inventory.KindRemoteActionInput, roleCredentials}},
+	"azure/aml-deploy":                        {{"azure_credentials", inventory.KindRemoteActionInput, roleCredentials}},
+	"azure/aml-registermodel":                 {{"azure_credentials", inventory.KindRemoteActionInput, roleCredentials}},
+	"azure/data-factory-deploy-action":        {{"clientSecret", inventory.KindRemoteActionInput, roleClientSecret}},
+	"azure/trusted-signing-action":            {{"azure-client-secret", inventory.KindRemoteActionInput, roleClientSecret}},
+	"azure/artifact-signing-action":           {{"azure-client-secret", inventory.KindRemoteActionInput, roleClientSecret}},
+	"particular/setup-azureservicebus-action": {{"azure-credentials", inventory.KindRemoteActionInput, roleCredentials}},
+	"bacongobbler/azure-blob-storage-upload":  {{"connection_string", inventory.KindStorageKey, roleOther}, {"sas_token", inventory.KindStorageKey, roleOther}},
+	"tibor19/static-website-deploy":           {{"connectionstring", inventory.KindStorageKey, roleOther}},
+	"lauchacarro/azure-storage-action":        {{"connection-string", inventory.KindStorageKey, roleOther}},
+	"azure/spring-apps-deploy":                nil,
+}
+
+// sinkLogin looks at one input of a known action.
+func (f *finder) sinkLogin(s *step, k sink) {
+	e, ok := s.input(k.input)
+	if !ok {
+		return
+	}
+	n := f.withSecrets(f.atKey(k.kind, e, s.job, s), scope{f.analysis, f.file, s.job, s}, e, k.role)
+	if n != nil && len(n.Secrets) == 0 && k.kind == inventory.KindSQLConnectionString && !strings.Contains(strings.ToLower(text(e.value)), "password") {
+		f.drop(n)
+	}
+}
+
+// drop takes back the finding that was made last.
+func (f *finder) drop(n *finding) {
+	if last := len(f.findings) - 1; last >= 0 && f.findings[last] == n {
+		f.findings = f.findings[:last]
+		delete(f.seen, n.start)
+	}
+}
+
+// registryActions log in to a container registry.
+var registryActions = map[string]bool{"azure/docker-login": true, "docker/login-action": true, "redhat-actions/podman-login": true, "azure/container-actions/docker-login": true}
+
+// registryAction recognises a login to an Azure container registry with a user name and password.
+func (f *finder) registryAction(s *step) {
+	password, ok := s.input("password")
+	if !ok {
+		return
+	}
+	in := scope{f.analysis, f.file, s.job, s}
+	host := text(paramValue(s, "login-server")) + text(paramValue(s, "registry"))
+	acr := in.namesACR(host, 0)
+	if s.action == "azure/docker-login" && !acr {
+		// The action is made for Azure's registry; another host is told by its name.
+		acr = !strings.Contains(host, ".") || strings.Contains(host, "${{")
+	}
+	if !acr {
+		return
+	}
+	user := text(paramValue(s, "username"))
+	kind := inventory.KindDockerACRAdmin
+	if isServicePrincipal(in.secrets(user, roleClientID), in.secrets(text(password.value), roleClientSecret), user) {
+		kind = inventory.KindDockerACRSP
+	}
+	n := f.withSecrets(f.atKey(kind, password, s.job, s), in, password, roleOfRegistry(kind))
+	if n == nil {
+		return
+	}
+	if len(n.Secrets) == 0 && refsOf(text(password.value)) != nil && in.fromSession(text(password.value)) {
+		f.drop(n)
+		return
+	}
+	if kind == inventory.KindDockerACRSP {
+		n.Identity.ClientID = in.readable(user)
+	}
+}
+
+// fromSession tells whether a password is an output of a step, or a token that was fetched in this run: no stored credential.
+func (s scope) fromSession(value string) bool {
+	for _, r := range refsOf(value) {
+		if r.context != "steps" && r.context != "env" {
+			return false
+		}
+	}
+	return true
+}
+
+// carriers looks, once the sinks of the tree are known, for inputs and variables that carry a credential onward.
+func (f *finder) carriers() {
+	f.carrierEnv(f.file.env, nil, nil)
+	for _, j := range f.file.jobs {
+		if neverRuns(j.condition) {
+			continue
+		}
+		f.carrierEnv(j.env, j, nil)
+		f.reusablePass(j)
+		f.carrierSteps(j.steps)
+	}
+	f.carrierSteps(f.file.steps)
+}
+
+func (f *finder) carrierSteps(steps []*step) {
+	for _, s := range steps {
+		if neverRuns(s.condition) {
+			continue
+		}
+		f.carrierEnv(s.env, s.job, s)
+		if s.action != "" && s.action != "azure/login" {
+			f.carrierInputs(s)
+		}
+	}
+}
+
+// carrierEnv finds variables that hold a whole credentials JSON under another name, or a client secret for Terraform.
+func (f *finder) carrierEnv(env *yaml.Node, j *job, s *step) {
+	for _, e := range entries(env) {
+		value := text(e.value)
+		if !strings.Contains(value, "${{") || f.seen[f.file.start(e.key)] != nil {
+			continue
+		}
+		in := scope{f.analysis, f.file, j, s}
+		kind, role := f.carried(in, e.key.Value, value)
+		if kind == "" {
+			continue
+		}
+		if n := f.atKey(kind, e, j, s); n != nil {
+			n.Secrets = in.secretsOf(value, role)
+		}
+	}
+}
+
+// carried tells what an environment variable carries, going by the secret that it reads and by how that secret is used elsewhere.
+func (f *finder) carried(in scope, name, value string) (kind inventory.Kind, role string) {
+	lower := strings.ToLower(name)
+	if strings.HasPrefix(lower, "tf_var_") && strings.HasSuffix(lower, "client_secret") && !falseFriend(lower) && len(in.secrets(value, "")) > 0 {
+		return inventory.KindTerraformEnv, roleClientSecret
+	}
+	if takesJSONApart(value) {
+		return inventory.KindCredsJSONParts, roleClientSecret
+	}
+	if r, ok := single(value); !ok || r.context != "secrets" || r.property != "" || r.whole {
+		if strings.Contains(strings.ReplaceAll(strings.ToLower(value), " ", ""), "tojson(secrets)") {
+			return inventory.KindOther, roleOther
+		}
+		return "", ""
+	} else if r.index == nil && (f.jsonSecrets[strings.ToUpper(r.name())] || namesCredentials(r.name())) {
+		return inventory.KindCredsEnv, roleCredentials
+	}
+	return "", ""
+}
+
+// namesCredentials tells whether a name says that it is a whole credentials JSON of Azure.
+func namesCredentials(name string) bool {
+	n := strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(name))
+	if !strings.Contains(n, "cred") || strings.Contains(n, "token") {
+		return false
+	}
+	return strings.HasPrefix(n, "az") || strings.Contains(n, "azure") || strings.HasPrefix(n, "arm") || strings.HasPrefix(n, "aml")
+}
+
+// namesClientSecret tells whether a name says that it is the secret of a service principal of Azure.
+func namesClientSecret(name string) bool {
+	n := strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(name))
+	if falseFriend(name) {
+		return false
+	}
+	azure := containsAny(n, []string{"azure", "arm", "aad", "entra"}) || strings.HasPrefix(n, "az")
+	return azure && containsAny(n, []string{"clientsecret", "appsecret", "spsecret", "sppassword", "principalpassword", "principalsecret", "principalkey"}) ||
+		containsAny(n, []string{"serviceprincipalpassword", "serviceprincipalsecret", "serviceprincipalkey"})
+}
+
+// falseFriend tells names of client secrets that are not of a service principal.
+func falseFriend(name string) bool {
+	return containsAny(strings.ToLower(name), []string{"auth0", "mock", "delinea", "wiz", "cdse", "api_client", "google", "okta", "github", "spotify", "oauth", "slack"})
+}
+
+// carrierInputs finds credentials that a step hands to an action which is not known as a sink.
+func (f *finder) carrierInputs(s *step) {
+	local := strings.HasPrefix(s.action, "./")
+	target := f.actionOf(s.action)
+	for _, e := range s.withParams {
+		value := text(e.value)
+		if !strings.Contains(value, "${{") || f.seen[f.file.start(e.key)] != nil {
+			continue
+		}
+		in := scope{f.analysis, f.file, s.job, s}
+		role := f.roleInto(in, target, local && target != nil, e.key.Value, value)
+		if role == "" {
+			continue
+		}
+		kind := inventory.KindRemoteActionInput
+		if local {
+			kind = inventory.KindCompositeInput
+		}
+		if n := f.atKey(kind, e, s.job, s); n != nil {
+			n.Secrets = in.secretsOf(value, role)
+		}
+	}
+}
+
+// roleInto tells what a value is that goes into an input or secret of another file. Where that file is known, its own logins
+// decide; else the name of the input or of the secret.
+func (f *finder) roleInto(in scope, target *file, known bool, name, value string) string {
+	if known {
+		return f.inputRoles[target.path+"\x00"+strings.ToLower(name)]
+	}
+	secrets := in.secrets(value, "")
+	passesInput := false
+	for _, r := range refsOf(value) {
+		passesInput = passesInput || r.context == "inputs" || r.context == "steps" || r.context == "env" || r.context == "needs"
+	}
+	if len(secrets) == 0 && !passesInput {
+		return ""
+	}
+	for _, s := range secrets {
+		switch upper := strings.ToUpper(s.Name); {
+		case f.jsonSecrets[upper] || namesCredentials(s.Name):
+			return roleCredentials
+		case f.clientSecrets[upper] || namesClientSecret(s.Name):
+			return roleClientSecret
+		}
+	}
+	switch {
+	case namesCredentials(name):
+		return roleCredentials
+	case namesClientSecret(name):
+		return roleClientSecret
+	}
+	return ""
+}
+
+// reusablePass finds credentials that a job hands to a reusable workflow.
+func (f *finder) reusablePass(j *job) {
+	if j.uses.key == nil {
+		return
+	}
+	target := f.workflowOf(text(j.uses.value))
+	in := scope{f.analysis, f.file, j, nil}
+	for _, e := range append(entries(j.secrets.value), entries(j.with)...) {
+		value := text(e.value)
+		if !strings.Contains(value, "${{") || f.seen[f.file.start(e.key)] != nil {
+			continue
+		}
+		if role := f.roleInto(in, target, target != nil, e.key.Value, value); role != "" {
+			if n := f.atKey(inventory.KindReusablePass, e, j, nil); n != nil {
+				n.Secrets = in.secretsOf(value, role)
+			}
+		}
+	}
+	if strings.EqualFold(text(j.secrets.value), "inherit") {
+		f.inherit(j, target)
+	}
+}
+
+// inherit treats `secrets: inherit`: every secret goes to the called workflow.
+func (f *finder) inherit(j *job, target *file) {
+	all := inventory.SecretUse{Name: "*", Expression: "secrets: inherit", Role: roleOther}
+	if target == nil {
+		line, column := f.file.place(f.file.start(j.secrets.key))
+		f.mentions = append(f.mentions, inventory.Mention{Repository: f.tree.Repository, File: f.file.path, Line: line, Column: column, Secret: "*",
+			Text: "all secrets are passed to " + text(j.uses.value) + ", which is not among the files that were read"})
+		return
+	}
+	var uses []inventory.SecretUse
+	for _, other := range f.sinksOf(target) {
+		for _, s := range other.Secrets {
+			uses = addUse(uses, inventory.SecretUse{Name: s.Name, Expression: "secrets: inherit", Role: s.Role})
+		}
+	}
+	if len(uses) == 0 {
+		return
+	}
+	if len(uses) > maxNames {
+		uses = []inventory.SecretUse{all}
+	}
+	if n := f.atKey(inventory.KindReusablePass, j.secrets, j, nil); n != nil {
+		n.Secrets = uses
+	}
+}

@@ -1,0 +1,213 @@
+package workflow
+
+import (
+	"strings"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/workflow/script"
+)
+
+// maxRounds bounds how deep actions and reusable workflows that call each other are followed; GitHub allows ten levels of
+// workflows and ten of composite actions.
+const maxRounds = 10
+
+// find looks for logins in all files: first where credentials enter use, then, as often as something new is
+// learned, who hands them on.
+func (a *analysis) find() {
+	finders := make([]*finder, len(a.files))
+	parallel(len(a.files), func(i int) {
+		if a.files[i] != nil {
+			finders[i] = &finder{analysis: a, file: a.files[i]}
+			finders[i].run()
+		}
+	})
+	a.jsonSecrets, a.clientSecrets, a.inputRoles = make(map[string]bool), make(map[string]bool), make(map[string]string)
+	a.byFile = make(map[*file][]*finding)
+	for round, known := 0, -1; round < maxRounds && len(a.inputRoles) != known; round++ {
+		known = len(a.inputRoles)
+		a.learn(finders)
+		if round > 0 && len(a.inputRoles) == known {
+			break
+		}
+		parallel(len(a.files), func(i int) {
+			if finders[i] != nil {
+				finders[i].mentions = finders[i].mentions[:finders[i].ownMentions]
+				finders[i].carriers()
+			}
+		})
+	}
+	for _, f := range finders {
+		if f == nil {
+			continue
+		}
+		a.byFile[f.file] = f.findings
+		a.findings = append(a.findings, f.findings...)
+		a.mentions = append(a.mentions, f.mentions...)
+		a.gaps = append(a.gaps, f.gaps...)
+	}
+	a.classifyAll()
+}
+
+// learn notes what the findings so far tell of the secrets, and of the inputs and secrets of called files.
+func (a *analysis) learn(finders []*finder) {
+	for _, f := range finders {
+		if f == nil {
+			continue
+		}
+		a.byFile[f.file] = f.findings
+		for _, n := range f.findings {
+			a.learnFrom(n)
+		}
+	}
+}
+
+func (a *analysis) learnFrom(n *finding) {
+	for _, s := range n.Secrets {
+		switch {
+		case strings.Contains(s.Expression, "fromJSON"), s.Role == roleCredentials:
+			a.jsonSecrets[strings.ToUpper(s.Name)] = true
+		case s.Role == roleClientSecret:
+			a.clientSecrets[strings.ToUpper(s.Name)] = true
+		}
+	}
+	if !n.file.action && n.file.call == nil && !n.file.has("workflow_call") {
+		return
+	}
+	role := roleOfKind(n.Kind)
+	for _, r := range a.reads(n) {
+		if r.context == "inputs" || r.context == "secrets" && !n.file.action {
+			key := n.file.path + "\x00" + strings.ToLower(r.name())
+			as := role
+			if part := roleOfProperty(r.property); part != "" {
+				as = roleCredentials
+			}
+			if as == roleClientSecret && isID(r) {
+				continue
+			}
+			if a.inputRoles[key] == "" {
+				a.inputRoles[key] = as
+			}
+		}
+	}
+}
+
+// isID tells reads that hold an id beside a credential, as in a composed JSON.
+func isID(r ref) bool {
+	n := strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(r.name()))
+	return strings.HasSuffix(n, "id") || strings.HasSuffix(n, "tenant")
+}
+
+func roleOfKind(k inventory.Kind) string {
+	switch k {
+	case inventory.KindAzureLoginCreds, inventory.KindCredsEnv, inventory.KindAKSSetContextCreds:
+		return roleCredentials
+	case inventory.KindTerraformEnv, inventory.KindSDKEnv, inventory.KindAzLoginSP, inventory.KindAzdLogin, inventory.KindConnectAzAccount, inventory.KindDockerACRSP:
+		return roleClientSecret
+	}
+	return roleOther
+}
+
+// reads lists what the credential of a finding is read from inside its file: secrets and inputs, through env and the script's own variables.
+func (a *analysis) reads(n *finding) []ref {
+	in := scope{a, n.file, n.job, n.step}
+	if n.script == nil {
+		return in.sources(nil, text(n.entry.value), nil, 0)
+	}
+	return in.sources(nil, n.credentialText(), n.script, 0)
+}
+
+// credentialText is the part of a script that carries a finding's credential.
+func (n *finding) credentialText() string {
+	r := n.script
+	switch {
+	case n.assignment != nil:
+		return r.original(n.assignment.Value)
+	case n.argument.End > n.argument.Start:
+		return r.text[n.argument.Start:n.argument.End]
+	case n.written:
+		from, to := n.start, n.end
+		return string(n.file.src[from:to])
+	case n.command != nil:
+		if w, ok := secretWord(n.command); ok {
+			return r.original(w)
+		}
+		return r.text[n.command.Start:n.command.End]
+	}
+	return ""
+}
+
+// secretWord gives the word of a login command that holds the credential.
+func secretWord(c *script.Command) (script.Word, bool) {
+	return c.Flag("-p", "--password", "--client-secret", "-Credential", "--account-key", "--connection-string", "--sas-token", "--deployment-token")
+}
+
+func (s scope) sources(list []ref, value string, r *runScript, depth int) []ref {
+	if depth > maxFlow {
+		return list
+	}
+	for _, x := range refsOf(value) {
+		if x.context == "env" {
+			if v, in, ok := s.env(x.name()); ok {
+				list = in.sources(list, v, nil, depth+1)
+				continue
+			}
+		}
+		list = append(list, x)
+	}
+	if r == nil {
+		return list
+	}
+	for _, name := range variables(value) {
+		if v, in, ok := s.env(name); ok {
+			list = in.sources(list, v, nil, depth+1)
+			continue
+		}
+		for _, as := range r.Assignments {
+			if as.Name == name {
+				list = s.sources(list, r.original(as.Value), r, depth+1)
+			}
+		}
+	}
+	return list
+}
+
+// sinksOf gives the findings of a called file, and of what it calls in turn through its own findings.
+func (a *analysis) sinksOf(target *file) []*finding { return a.byFile[target] }
+
+// tokenJobs gives every job that must be able to request a token for a login: its own, and those that call the
+// action or reusable workflow it is in. The called workflows come after their callers.
+func (a *analysis) tokenJobs(n *finding) []*job {
+	var list []*job
+	seen := make(map[*job]bool)
+	var add func(j *job, depth int)
+	var callersOf func(f *file, depth int)
+	callersOf = func(f *file, depth int) {
+		if depth > maxRounds {
+			return
+		}
+		for _, c := range a.callers[f.path] {
+			if j := c.owner(); j != nil {
+				add(j, depth+1)
+			} else {
+				callersOf(c.step.file, depth+1)
+			}
+		}
+	}
+	add = func(j *job, depth int) {
+		if seen[j] {
+			return
+		}
+		seen[j] = true
+		if j.file.has("workflow_call") {
+			callersOf(j.file, depth)
+		}
+		list = append(list, j)
+	}
+	if n.file.action {
+		callersOf(n.file, 0)
+	}
+	for _, j := range n.needsToken {
+		add(j, 0)
+	}
+	return list
+}

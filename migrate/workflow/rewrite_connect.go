@@ -1,0 +1,105 @@
+package workflow
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/unsecret-dev/unsecret/migrate/workflow/script"
+)
+
+// connectPlan is how a Connect-AzAccount is replaced: the lines that go.
+type connectPlan struct {
+	lines [][2]int // of the file
+}
+
+// connectPlan recognises the closed form: a literal PowerShell script at whose top a credential is made of secrets by plain
+// assignments, used for nothing else, and followed by the command. It gives nil for any other form.
+func (f *finding) connectPlan() *connectPlan {
+	c, r := f.command, f.script
+	if !c.Certain || !f.exact || r.shell != script.PowerShell || !c.Simple || f.Identity.ClientID == "" && f.credentialUser() == "" {
+		return nil
+	}
+	start, end, ok := f.commandLines()
+	if !ok {
+		return nil
+	}
+	plan := &connectPlan{lines: [][2]int{{start, end}}}
+	made := make(map[string]bool)
+	for _, other := range r.Commands {
+		if other.Start >= c.Start {
+			break
+		}
+		a, ok := f.assignmentOf(other)
+		if !ok || !credentialCommands[other.Name] && !prelude[other.Name] {
+			if !prelude[other.Name] {
+				return nil
+			}
+			continue
+		}
+		at, _ := f.file.source(r.entry.value, a.Start)
+		if _, alone := f.file.indent(at); !alone {
+			return nil
+		}
+		made[a.Name] = true
+		plan.lines = append(plan.lines, [2]int{f.file.lineStart(at), f.file.nextLine(at)})
+	}
+	for name := range made {
+		if strings.Contains(r.text[c.End:], "$"+name) {
+			return nil
+		}
+	}
+	if len(made) == 0 {
+		return nil
+	}
+	return plan
+}
+
+var (
+	credentialCommands = map[string]bool{"convertto-securestring": true, "new-object": true}
+	prelude            = map[string]bool{"write-host": true, "write-output": true, "set-strictmode": true}
+)
+
+func (f *finding) assignmentOf(c script.Command) (script.Assignment, bool) {
+	for _, a := range f.script.Assignments {
+		if a.Value.Start <= c.Start && c.End <= a.End+len(f.script.text) && a.Value.Start == c.Start {
+			return a, true
+		}
+	}
+	return script.Assignment{}, false
+}
+
+// credentialUser finds the client id that a PSCredential is made with.
+func (f *finding) credentialUser() string {
+	for _, c := range f.script.Commands {
+		if c.Name != "new-object" || c.End > f.command.Start+len(f.script.text) {
+			continue
+		}
+		for _, w := range c.Words {
+			if first, _, ok := strings.Cut(w.Text, ","); ok {
+				first = unquote(strings.TrimSpace(strings.TrimPrefix(first, "(")))
+				if strings.Contains(first, "xxx") || isVariable(first) || isGUID(first) {
+					return first
+				}
+			}
+		}
+	}
+	return ""
+}
+
+func (r *rewriter) connectToLogin(f *finding, p *connectPlan) error {
+	if f.Identity.ClientID == "" {
+		return fmt.Errorf("the client id is made by the script")
+	}
+	inputs, err := r.scriptLogin(f)
+	if err != nil {
+		return err
+	}
+	inputs = append(inputs, [2]string{"enable-AzPSSession", "true"})
+	if err := r.insertLogin(f, inputs, "sign in with OIDC instead of a stored credential"); err != nil {
+		return err
+	}
+	for _, l := range p.lines {
+		r.edit(f.file, f.ID, l[0], l[1], "", "azure/login before the step has signed in")
+	}
+	return nil
+}

@@ -1,0 +1,345 @@
+package workflow
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/unsecret-dev/unsecret/migrate/workflow/script"
+)
+
+// scriptLogin gives the inputs of an azure/login step that takes the place of a command. The command selects no subscription unless the
+// script does, which is what allow-no-subscriptions means.
+func (r *rewriter) scriptLogin(f *finding) ([][2]string, error) {
+	id, err := r.outside(f, f.Identity.ClientID, "client", "-u", "--username", "--client-id", "-ApplicationId")
+	if err != nil {
+		return nil, err
+	}
+	tenant, err := r.outside(f, f.Identity.TenantID, "tenant", "-t", "--tenant", "--tenant-id", "-Tenant", "-TenantId")
+	if err != nil {
+		return nil, err
+	}
+	inputs := [][2]string{{"client-id", expression(id, false)}, {"tenant-id", expression(tenant, false)}}
+	if r.options.Names != nil {
+		if n := r.options.Names(f.Login); n.ClientID != "" && n.TenantID != "" {
+			inputs = [][2]string{{"client-id", expression(n.ClientID, false)}, {"tenant-id", expression(n.TenantID, false)}}
+		}
+	}
+	if f.Identity.SubscriptionID != "" {
+		return append(inputs, [2]string{"subscription-id", expression(f.Identity.SubscriptionID, false)}), nil
+	}
+	return append(inputs, [2]string{"allow-no-subscriptions", "true"}), nil
+}
+
+// outside gives the expression for an id of a command as a step can read it.
+func (r *rewriter) outside(f *finding, known, what string, flags ...string) (string, error) {
+	if known != "" && !strings.ContainsAny(known, "$`\"\n") {
+		return known, nil
+	}
+	w, ok := f.command.Flag(flags...)
+	if !ok {
+		return "", fmt.Errorf("the command does not name the %s", what)
+	}
+	return "", fmt.Errorf("the %s is computed by the script (%s)", what, f.script.original(w))
+}
+
+// azLoginToOIDC replaces az login with a password: by a step of azure/login where the command comes first, else by the
+// same command with the job's token.
+func azLoginToOIDC(r *rewriter, f *finding) error {
+	const reason = "sign in with OIDC instead of a stored credential"
+	whole := f.wholeScript()
+	if !f.command.First && !whole {
+		return r.azLoginInPlace(f)
+	}
+	inputs, err := r.scriptLogin(f)
+	if err != nil {
+		if f.script.shell == script.Bash && !f.script.inline && !whole {
+			return r.azLoginInPlace(f)
+		}
+		return err
+	}
+	if whole && !f.script.inline {
+		return r.stepToLogin(f, inputs, reason)
+	}
+	start, end, ok := f.commandLines()
+	if !ok {
+		return errors.New("something else is on the command's lines")
+	}
+	if err := r.insertLogin(f, inputs, reason); err != nil {
+		return err
+	}
+	r.edit(f.file, f.ID, start, end, "", "azure/login before the step has signed in")
+	return r.dropVariables(f)
+}
+
+// stepToLogin makes a step whose script is only the command into a step of azure/login.
+func (r *rewriter) stepToLogin(f *finding, inputs [][2]string, reason string) error {
+	s := f.step
+	if isFlow(s.node) {
+		return errors.New("the step is in flow style")
+	}
+	if err := anchored(s.run); err != nil {
+		return err
+	}
+	start, end := f.file.entryRange(s.run)
+	nl, margin := f.file.newline(start), f.file.margin(start)
+	lines := []string{"uses: " + r.loginUses(), "with:"}
+	for _, in := range inputs {
+		lines = append(lines, "  "+in[0]+": "+in[1])
+	}
+	r.edit(f.file, f.ID, start, end, strings.Join(lines, nl+margin), reason)
+	for _, key := range []string{"shell", "working-directory"} {
+		if e, ok := lookup(s.node, key); ok {
+			if err := r.deleteEntry(f, e, "a step that uses an action has no "+key); err != nil {
+				return err
+			}
+		}
+	}
+	return r.dropVariables(f)
+}
+
+// azLoginInPlace keeps the command and gives it the job's token, which it requests just before: the token lives for minutes only.
+func (r *rewriter) azLoginInPlace(f *finding) error {
+	const reason = "sign in with the job's OIDC token, requested just before, instead of a stored credential"
+	d, c := f.file, f.command
+	if !f.exact || f.script.entry.value.Style&(literalOrPlain) == 0 {
+		return errors.New("the script is not a literal block")
+	}
+	indent, alone := d.indent(f.start)
+	if !alone {
+		return errors.New("the command does not begin a line")
+	}
+	from, to, ok := flagRange(c, "-p", "--password")
+	if !ok {
+		return errors.New("the command's password is not found")
+	}
+	start, _ := d.source(f.script.entry.value, from)
+	end, _ := d.source(f.script.entry.value, to)
+	nl := d.newline(f.start)
+	fetch := `OIDC_TOKEN=$(curl -sSf -H "Authorization: bearer $ACTIONS_ID_TOKEN_REQUEST_TOKEN" "${ACTIONS_ID_TOKEN_REQUEST_URL}&audience=api://AzureADTokenExchange" | jq -r .value)`
+	r.edit(d, f.ID, f.start, f.start, fetch+nl+indent, reason)
+	r.edit(d, f.ID, start, end, `--federated-token "$OIDC_TOKEN"`, reason)
+	return r.dropVariables(f)
+}
+
+// flagRange gives the bytes of an option with its value.
+func flagRange(c *script.Command, names ...string) (start, end int, ok bool) {
+	for i, w := range c.Words {
+		for _, name := range names {
+			if w.Text == name && i+1 < len(c.Words) {
+				return w.Start, c.Words[i+1].End, true
+			}
+			if strings.HasPrefix(w.Text, name+"=") && strings.HasPrefix(name, "--") {
+				return w.Start, w.End, true
+			}
+		}
+	}
+	return 0, 0, false
+}
+
+// dropVariables takes out the variables that only the converted command read.
+func (r *rewriter) dropVariables(f *finding) error {
+	w, ok := secretWord(f.command)
+	if !ok {
+		return nil
+	}
+	for _, name := range variables(f.script.original(w)) {
+		e, ok := scopeEntry(f, name)
+		if !ok || !onlySecrets(text(e.value)) {
+			continue
+		}
+		if have := f.fileFinding(r.analysis, f.file.start(e.key)); have != nil {
+			continue // it is a login of its own and converted, or not, as such
+		}
+		if r.readersDoneOr(f, name) {
+			if err := r.deleteEntry(f, e, "nothing reads the credential any longer"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// readersDoneOr tells whether every reader of a variable is in a converted finding, this one included.
+func (r *rewriter) readersDoneOr(f *finding, name string) bool {
+	for _, at := range f.file.readers(name) {
+		covered := f.start <= at && at < f.end
+		for _, other := range r.done {
+			covered = covered || other.file == f.file && other.start <= at && at < other.end
+		}
+		if !covered {
+			return false
+		}
+	}
+	return true
+}
+
+func (f *finding) fileFinding(a *analysis, start int) *finding {
+	for _, n := range a.byFile[f.file] {
+		if n.start == start {
+			return n
+		}
+	}
+	return nil
+}
+
+// scopeEntry finds the env entry that a step's variable comes from.
+func scopeEntry(f *finding, name string) (entry, bool) {
+	if f.step != nil {
+		if e, ok := lookup(f.step.env, name); ok {
+			return e, true
+		}
+	}
+	if f.job != nil {
+		if e, ok := lookup(f.job.env, name); ok {
+			return e, true
+		}
+	}
+	return lookup(f.file.env, name)
+}
+
+// onlySecrets tells whether a value is one secret.
+func onlySecrets(value string) bool {
+	r, ok := single(value)
+	return ok && r.context == "secrets"
+}
+
+// azdToFederated lets azd take the job's token.
+func azdToFederated(r *rewriter, f *finding) error {
+	from, to, ok := flagRange(f.command, "--client-secret")
+	if !ok {
+		return errors.New("the command's client secret is not found")
+	}
+	start, _ := f.file.source(f.script.entry.value, from)
+	end, _ := f.file.source(f.script.entry.value, to)
+	r.edit(f.file, f.ID, start, end, `--federated-credential-provider "github"`, "let azd take the job's OIDC token instead of a stored secret")
+	return r.dropVariables(f)
+}
+
+// registryToACR signs in with OIDC and lets az acr login log in to the registry.
+func registryToACR(r *rewriter, f *finding) error {
+	const reason = "log in to the registry with the identity's own session instead of a stored secret"
+	inputs, err := r.registryLoginInputs(f)
+	if err != nil {
+		return err
+	}
+	if f.script != nil {
+		return r.dockerLoginToACR(f, inputs, reason)
+	}
+	s := f.step
+	host := paramValue(s, "login-server")
+	if host == nil {
+		host = paramValue(s, "registry")
+	}
+	if isFlow(s.node) || s.with == nil || resolve(s.with) != s.with || s.with.Anchor != "" {
+		return errors.New("the step is in flow style or shared by an anchor")
+	}
+	if err := r.insertLogin(f, inputs, "sign in with OIDC before the registry login"); err != nil {
+		return err
+	}
+	uses, with := s.uses, entry{}
+	with, _ = lookup(s.node, "with")
+	start, end := f.file.entryRange(uses)
+	r.edit(f.file, f.ID, start, end, "run: "+acrLogin(text(host), f.file.newline(start)+f.file.margin(start)), reason)
+	if err := r.deleteEntry(f, with, "az acr login takes no user name and password"); err != nil {
+		return err
+	}
+	if f.file.action && get(s.node, "shell") == nil {
+		r.edit(f.file, f.ID, end, end, f.file.newline(start)+f.file.margin(start)+"shell: bash", "a script in an action names its shell")
+	}
+	return nil
+}
+
+func (r *rewriter) registryLoginInputs(f *finding) ([][2]string, error) {
+	if f.script != nil && f.registryUser.End > f.registryUser.Start {
+		f.Identity.ClientID = r.userOf(f)
+	}
+	n := r.names(f)
+	if n.ClientID == "" {
+		return nil, errors.New("the user name is computed, so the client id is not known")
+	}
+	return [][2]string{{"client-id", expression(n.ClientID, false)}, {"tenant-id", expression(n.TenantID, false)}, {"allow-no-subscriptions", "true"}}, nil
+}
+
+func (r *rewriter) userOf(f *finding) string {
+	finder := &finder{analysis: r.analysis, file: f.file}
+	return finder.wordValue(f.step, f.script, f.registryUser)
+}
+
+var registryHost = regexp.MustCompile(`^[a-zA-Z0-9-]+(\.azurecr\.(io|us|cn))?$`)
+
+// acrLogin writes az acr login for a registry's host; an expression is cut at its first dot by the shell.
+func acrLogin(host, newline string) string {
+	host = strings.TrimSpace(strings.TrimSuffix(strings.TrimPrefix(host, "https://"), "/"))
+	if name, rest, _ := strings.Cut(host, "."); registryHost.MatchString(host) || (!strings.Contains(name, "${{") || strings.Contains(name, "}}")) && strings.HasPrefix(rest, "azurecr.") {
+		return "az acr login --name " + name
+	}
+	return "|" + newline + "  LOGIN_SERVER='" + host + "'" + newline + `  az acr login --name "${LOGIN_SERVER%%.*}"`
+}
+
+func (r *rewriter) dockerLoginToACR(f *finding, inputs [][2]string, reason string) error {
+	host := ""
+	for i := 2; i < len(f.command.Words); i++ {
+		w := f.command.Words[i]
+		if strings.HasPrefix(w.Text, "-") {
+			if !strings.Contains(w.Text, "=") {
+				i++
+			}
+			continue
+		}
+		host = f.script.text[w.Start:w.End]
+	}
+	host = unquote(host)
+	name, rest, dot := strings.Cut(strings.TrimPrefix(host, "https://"), ".azurecr.")
+	if !dot || name == "" || strings.ContainsAny(name, " \t") {
+		return fmt.Errorf("the registry's name is not in the command (%s)", host)
+	}
+	_ = rest
+	if err := r.insertLogin(f, inputs, "sign in with OIDC before the registry login"); err != nil {
+		return err
+	}
+	r.edit(f.file, f.ID, f.start, f.end, `az acr login --name "`+name+`"`, reason)
+	return r.dropVariables(f)
+}
+
+// sdkToLogin signs in before a step and takes the three variables of EnvironmentCredential from it: an id without a secret would
+// make EnvironmentCredential fail.
+func sdkToLogin(r *rewriter, f *finding) error {
+	n := r.names(f)
+	inputs := [][2]string{{"client-id", expression(n.ClientID, false)}, {"tenant-id", expression(n.TenantID, false)}, {"allow-no-subscriptions", "true"}}
+	if f.Identity.SubscriptionID != "" {
+		inputs[2] = [2]string{"subscription-id", expression(f.Identity.SubscriptionID, false)}
+	}
+	if err := r.insertLogin(f, inputs, "sign in with OIDC before the step, so that DefaultAzureCredential uses the Azure CLI's session"); err != nil {
+		return err
+	}
+	for _, name := range []string{"AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET"} {
+		if e, ok := lookup(f.step.env, name); ok {
+			if err := r.deleteEntry(f, e, "DefaultAzureCredential would try these before the Azure CLI's session"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// clusterToLogin signs in before a step and lets azure/aks-set-context use the session.
+func clusterToLogin(r *rewriter, f *finding) error {
+	const reason = "azure/aks-set-context uses the session of azure/login"
+	n := r.names(f)
+	inputs := [][2]string{{"client-id", expression(n.ClientID, false)}, {"tenant-id", expression(n.TenantID, false)}, {"subscription-id", expression(n.SubscriptionID, false)}}
+	if err := r.insertLogin(f, inputs, "sign in with OIDC before the cluster's context is set"); err != nil {
+		return err
+	}
+	for _, name := range []string{"creds", "method", "cluster-type"} {
+		if e, ok := f.step.param(name); ok {
+			if err := r.deleteEntry(f, e, reason); err != nil {
+				return err
+			}
+		}
+	}
+	start, end := f.file.content(f.step.uses.raw), f.file.end(f.step.uses.raw)
+	r.edit(f.file, f.ID, start, end, r.uses("azure/aks-set-context", "v4"), reason)
+	return nil
+}
