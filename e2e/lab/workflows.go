@@ -103,7 +103,7 @@ type loading struct {
 	repo    *world.Repo
 	app     *world.App
 	sub     *world.Subscription
-	secrets map[string]string // upper case → as what: creds, or empty
+	secrets map[string]string // upper case → as what: creds, clientsecret, clientid, tenantid, subscriptionid, or empty
 	vars    map[string]bool
 }
 
@@ -112,6 +112,7 @@ var (
 	formatted  = regexp.MustCompile(`\bsecrets\s*\[\s*format\(\s*'([^']*)'`)
 	wholeCreds = regexp.MustCompile(`(?i)(?:creds|azure[-_]credentials)["']?\s*:\s*["']?\$\{\{\s*secrets\s*(?:\.\s*([\w-]+)|\[\s*['"]([\w-]+)['"]\s*\])\s*\}\}`)
 	decoded    = regexp.MustCompile(`(?i)fromJSON\(\s*secrets\s*(?:\.\s*([\w-]+)|\[\s*['"]([\w-]+)['"]\s*\])`)
+	sunk       = regexp.MustCompile(`(?i)(client[_-]?secret|client[_-]?id|tenant[_-]?id|subscription[_-]?id)["']?\s*[:=]\s*["']?\$\{\{\s*secrets\s*(?:\.\s*([\w-]+)|\[\s*['"]([\w-]+)['"]\s*\])\s*\}\}`)
 	option     = regexp.MustCompile(`(?m)^\s*-\s*["']?([\w-]+)["']?\s*$`)
 )
 
@@ -125,6 +126,12 @@ func (l *loading) read(text string) {
 			l.vars[name] = true
 		} else if _, ok := l.secrets[name]; !ok {
 			l.secrets[name] = ""
+		}
+	}
+	for _, m := range sunk.FindAllStringSubmatch(text, -1) {
+		name := strings.ToUpper(m[2] + m[3])
+		if l.secrets[name] == "" && !notAzure.MatchString(name) {
+			l.secrets[name] = strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(m[1]))
 		}
 	}
 	for _, pattern := range []*regexp.Regexp{wholeCreds, decoded} {
@@ -161,20 +168,25 @@ var (
 	likeSub    = regexp.MustCompile(`SUBSCRIPTION|SUB_?ID$`)
 )
 
-// value decides by the name what a secret or variable holds.
+// value decides what a secret or variable holds: by where its value goes, or else by its name.
 func (l *loading) value(name, as string) (text string, credential bool) {
 	p := l.app.Passwords[0]
 	switch {
-	case as == "creds" || as == "" && likeCreds.MatchString(name):
+	case as == "creds":
 		return l.creds(l.app, p, l.sub), true
-	case likeTenant.MatchString(name):
+	case as == "clientsecret":
+		return p.Value, true
+	case as == "tenantid" || likeTenant.MatchString(name):
 		return l.builder.tenant.ID, false
-	case likeSub.MatchString(name):
+	case as == "subscriptionid" || likeSub.MatchString(name):
 		return l.sub.ID, false
+	case as == "clientid":
+		return l.app.AppID, false
 	case notAzure.MatchString(name):
-		return l.w.NewSecret(), false
 	case likeClient.MatchString(name):
 		return l.app.AppID, false
+	case likeCreds.MatchString(name):
+		return l.creds(l.app, p, l.sub), true
 	case likeSecret.MatchString(name):
 		return p.Value, true
 	case strings.Contains(name, "PUBLISH"):
@@ -197,7 +209,7 @@ func (l *loading) fill() Mapping {
 		}
 	}
 	for _, name := range sortedKeys(l.vars) {
-		text, credential := l.value(name, "variable")
+		text, credential := l.value(name, "")
 		if credential || strings.Contains(text, world.Canary) {
 			text = "lab-" + strings.ToLower(name)
 		}

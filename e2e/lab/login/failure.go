@@ -3,6 +3,7 @@ package login
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
@@ -40,7 +41,11 @@ func missingParameter(name string) *failure {
 	return invalidRequest(900144, "The request body must contain the following parameter: '%s'.", name)
 }
 
+// unknownTenant repeats what it was given only where that can be a tenant: a client may have put anything there.
 func unknownTenant(tenant string) *failure {
+	if len(tenant) > 100 || strings.ContainsAny(tenant, " {}\"\n~") {
+		return invalidRequest(900023, "Specified tenant identifier is neither a valid DNS name, nor a valid external domain.")
+	}
 	return invalidRequest(90002, "Tenant '%s' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. "+
 		"Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant.", tenant)
 }
