@@ -47,7 +47,7 @@ func (s scope) path(node actionlint.ExprNode) ([]string, bool) {
 
 func field(v value, name string) value {
 	switch {
-	case v.kind == kindUnknown:
+	case v.kind == kindUnknown, v.kind == kindObject && v.fields == nil && v.list == nil:
 		return unknownValue
 	case v.kind == kindObject && v.fields != nil:
 		if f, ok := v.fields[name]; ok {

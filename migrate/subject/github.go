@@ -105,7 +105,7 @@ func (s scope) baseRef() value {
 			return textValue(name)
 		}
 		return symbolValue(sym, whole)
-	case s.w.trigger.event == "":
+	case s.w.trigger.event == "", s.w.trigger.event == "merge_group": // documented for pull requests only
 		return s.open("github.base_ref", false)
 	default:
 		return textValue("")
@@ -177,6 +177,8 @@ func (s scope) event(path []string) value {
 		return s.baseRef()
 	case joined == "pull_request.head.ref" && t.isPull():
 		return s.headRef()
+	case joined == "pull_request" && t.isPull():
+		return opaqueValue
 	case len(path) >= 1 && path[0] == "pull_request" && !t.isPull():
 		return s.noPullRequest(joined)
 	case joined == "ref" && t.event == "push":

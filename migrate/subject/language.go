@@ -37,6 +37,17 @@ func (l language) without(globs ...glob) language {
 	return language{clauses: append(slices.Clip(l.clauses), clause{globs: globs, not: true})}
 }
 
+// positive is the language without its exclusions.
+func (l language) positive() language {
+	var out language
+	for _, c := range l.clauses {
+		if !c.not {
+			out.clauses = append(out.clauses, c)
+		}
+	}
+	return out
+}
+
 // contains tells whether the text is in the language.
 func (l language) contains(text string) bool {
 	for _, c := range l.clauses {

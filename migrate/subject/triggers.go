@@ -34,6 +34,7 @@ var (
 	anyHead     = concat(headsPrefix, someText)
 	anyTag      = concat(tagsPrefix, someText)
 	pullMerge   = concat(literal("refs/pull/"), digits, literal("/merge"))
+	segment     = glob{{runes: []rune("/"), not: true}, {runes: []rune("/"), not: true, rep: star}}
 	digits      = glob{{runes: []rune("0123456789")}, {runes: []rune("0123456789"), rep: star}}
 )
 
@@ -152,6 +153,9 @@ func filtered(event, what string, prefix glob, only, ignore *actionlint.WebhookE
 	var out []trigger
 	for _, p := range positives(values(only.Values)) {
 		l := oneOf(filterGlobs(prefix, p.pattern)...)
+		if filterGlob(p.pattern).match("") {
+			l = l.and(concat(prefix, someText)) // no name is empty
+		}
 		reason := event + " to " + what + " " + p.pattern
 		if len(p.except) > 0 {
 			l = l.without(filterGlobs(prefix, p.except...)...)
@@ -186,7 +190,7 @@ func positives(patterns []string) []positive {
 // baseTriggers reads the branches filter of pull requests, which is about the base branch.
 func baseTriggers(e *actionlint.WebhookEvent) []trigger {
 	event := e.Hook.Value
-	out := filtered(event, "base branch", nil, e.Branches, e.BranchesIgnore)
+	out := slices.DeleteFunc(filtered(event, "base branch", nil, e.Branches, e.BranchesIgnore), func(t trigger) bool { return t.ref.empty() })
 	for i := range out {
 		out[i].base = out[i].ref
 		out[i].types = values(e.Types)
@@ -253,7 +257,7 @@ func mergeGroupTriggers(e *actionlint.WebhookEvent) []trigger {
 		for _, c := range base.clauses {
 			globs := make([]glob, 0, len(c.globs))
 			for _, g := range c.globs {
-				globs = append(globs, concat(literal("refs/heads/gh-readonly-queue/"), g, literal("/pr-"), someText))
+				globs = append(globs, concat(literal("refs/heads/gh-readonly-queue/"), g, literal("/pr-"), segment))
 			}
 			t.ref.clauses = append(t.ref.clauses, clause{globs: globs, not: c.not})
 		}

@@ -50,6 +50,7 @@ const (
 var (
 	unknownValue = value{}
 	nullValue    = value{kind: kindNull}
+	opaqueValue  = value{kind: kindObject} // a mapping of which nothing but its existence is known
 )
 
 func boolValue(b bool) value      { return value{kind: kindBool, truth: b} }

@@ -127,21 +127,14 @@ func (w *world) ask(s *symbol, globs []glob) tri {
 
 // judge works out whether the symbol can match, can differ, or both.
 //
-// Where the condition's own spelling can occur it stands for all spellings: nobody has branches that differ only in
-// case, and a pattern for them would trust more than is meant.
+// Conditions compare without case, filters with it. Where the condition's own spelling can occur it stands for all
+// spellings, and where only an exclusion keeps it out, so does the exclusion: nobody has branches that differ only
+// in case, and a pattern for them would trust more than is meant. Where the filters themselves are spelled
+// otherwise, their spelling is taken.
 func (s *symbol) judge(globs []glob) verdict {
 	folded := make([]glob, len(globs))
 	for i, g := range globs {
 		folded[i] = g.folded()
-	}
-	v := verdict{yes: s.lang.and(folded...), no: s.lang.without(folded...)}
-	switch {
-	case v.yes.empty():
-		v.answer = no
-		return v
-	case v.no.empty():
-		v.answer = yes
-		return v
 	}
 	spelled := globs
 	for _, k := range s.known {
@@ -149,8 +142,17 @@ func (s *symbol) judge(globs []glob) verdict {
 			spelled = append(spelled[:len(spelled):len(spelled)], literal(k))
 		}
 	}
-	if exact := s.lang.and(spelled...); !exact.empty() {
-		v.yes = exact
+	v := verdict{yes: s.lang.and(spelled...), no: s.lang.without(folded...)}
+	if v.yes.empty() {
+		if positive := s.lang.positive().and(spelled...); positive.empty() {
+			v.yes = s.lang.and(folded...)
+		}
+	}
+	switch {
+	case v.yes.empty():
+		v.answer = no
+	case v.no.empty():
+		v.answer = yes
 	}
 	return v
 }
