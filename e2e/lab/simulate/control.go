@@ -57,16 +57,11 @@ func (sh *script) branch(words []string, op string, b block) []string {
 	b.now = both(cond, negate(b.done))
 	b.done = either(b.done, cond)
 	sh.blocks = append(sh.blocks, b)
+	if len(words) > 0 && words[0] == "!" {
+		words = words[1:]
+	}
 	if len(words) == 0 || words[0] == "[" || words[0] == "[[" || words[0] == "test" || outer == no {
 		return nil
-	}
-	// The command of the condition runs whether or not it succeeds.
-	last := len(sh.blocks) - 1
-	now := sh.blocks[last].now
-	sh.blocks[last].now = maybe
-	defer func() { sh.blocks[last].now = now }()
-	if words[0] == "!" {
-		words = words[1:]
 	}
 	return words
 }
@@ -95,6 +90,9 @@ func either(a, b tri) tri { return negate(both(negate(a), negate(b))) }
 
 // test decides [ … ] and [[ … ]] with one comparison.
 func test(words []string) tri {
+	if len(words) > 0 && words[0] == "!" {
+		return negate(test(words[1:]))
+	}
 	if len(words) == 0 || words[0] != "[" && words[0] != "[[" && words[0] != "test" {
 		return maybe
 	}

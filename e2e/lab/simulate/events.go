@@ -10,9 +10,9 @@ import (
 const maxDispatches = 64
 
 // Events gives a finite set of events that stands for everything that can start a workflow: each literal branch and
-// tag, a sample for each wildcard, each combination of a dispatch's choices on the default branch, pull requests of
-// the repository, of a fork and of Dependabot, each schedule, each activity type. A file that cannot be read, or that
-// only other workflows call, has none.
+// tag, each that exists, a sample for each wildcard, each combination of a dispatch's choices, pull requests of
+// the repository, of a fork and of Dependabot, each schedule, each activity type. An event whose ref is invented says
+// so. A file that cannot be read, or that only other workflows call, has none.
 func (s *Simulator) Events(repository, workflowPath string) ([]Event, error) {
 	p, err := s.find(repository)
 	if err != nil {
@@ -44,17 +44,18 @@ func (p *project) eventsOf(t trigger) []Event {
 	case "workflow_dispatch":
 		return p.dispatches(t)
 	case "release":
-		return p.types(t, Event{Name: t.event, Ref: "refs/tags/v1.0.0"})
+		return p.releases(t)
 	case "pull_request_target", "merge_group":
 		var out []Event
-		for _, base := range p.samples(t, "branches") {
-			out = append(out, p.types(t, Event{Name: t.event, Base: base})...)
+		for _, n := range p.samples(t, "branches") {
+			// The ref of a merge group names a pull request and a commit; pull_request_target runs at the default branch.
+			out = append(out, p.types(t, Event{Name: t.event, Base: n.name, Sample: t.event == "merge_group"})...)
 		}
 		return out
 	case "workflow_run":
 		var out []Event
-		for _, b := range p.samples(t, "branches") {
-			out = append(out, p.types(t, Event{Name: t.event, Ref: "refs/heads/" + b})...)
+		for _, n := range p.samples(t, "branches") {
+			out = append(out, p.types(t, Event{Name: t.event, Ref: "refs/heads/" + n.name})...)
 		}
 		return out
 	case "workflow_call":
@@ -84,22 +85,30 @@ func (p *project) types(t trigger, ev Event) []Event {
 func (p *project) pushes(t trigger) []Event {
 	var out []Event
 	if t.has("branches") || !t.has("tags") {
-		for _, b := range p.samples(t, "branches") {
-			out = append(out, Event{Name: "push", Ref: "refs/heads/" + b})
+		for _, n := range p.samples(t, "branches") {
+			out = append(out, Event{Name: "push", Ref: "refs/heads/" + n.name, Sample: n.invented})
 		}
 	}
 	if t.has("tags") || !t.has("branches") {
-		for _, tag := range p.samples(t, "tags") {
-			out = append(out, Event{Name: "push", Ref: "refs/tags/" + tag})
+		for _, n := range p.samples(t, "tags") {
+			out = append(out, Event{Name: "push", Ref: "refs/tags/" + n.name, Sample: n.invented})
 		}
+	}
+	return out
+}
+
+func (p *project) releases(t trigger) []Event {
+	var out []Event
+	for _, n := range p.samples(trigger{}, "tags") {
+		out = append(out, p.types(t, Event{Name: t.event, Ref: "refs/tags/" + n.name, Sample: n.invented})...)
 	}
 	return out
 }
 
 func (p *project) pullRequests(t trigger) []Event {
 	var out []Event
-	for _, base := range p.samples(t, "branches") {
-		own := Event{Name: "pull_request", Ref: "refs/heads/feature", Base: base}
+	for _, n := range p.samples(t, "branches") {
+		own := Event{Name: "pull_request", Ref: "refs/heads/feature", Base: n.name}
 		out = append(out, p.types(t, own)...)
 		fork, bot := own, own
 		fork.Fork, bot.Actor = true, dependabot
@@ -108,38 +117,61 @@ func (p *project) pullRequests(t trigger) []Event {
 	return out
 }
 
-// samples gives the names that a filter lets through: its literals and one for each wildcard; without a filter the
-// default branch and one other, or one tag.
-func (p *project) samples(t trigger, filter string) []string {
+// sampled is a branch or tag that a filter lets through.
+type sampled struct {
+	name     string
+	invented bool
+}
+
+// maxExisting bounds how many existing branches or tags are taken.
+const maxExisting = 20
+
+// samples gives the names that a filter lets through: its literals, what exists, and one for each wildcard; without a
+// filter one invented name besides what exists.
+func (p *project) samples(t trigger, filter string) []sampled {
+	var out []sampled
+	add := func(name string, invented bool) bool {
+		if !t.matches(filter, name) {
+			return false
+		}
+		if !slices.ContainsFunc(out, func(s sampled) bool { return s.name == name }) {
+			out = append(out, sampled{name, invented})
+		}
+		return true
+	}
+	patterns := t.conf.get(filter).strings()
+	for _, pattern := range patterns {
+		if !strings.ContainsAny(pattern, `!*?+[\`) {
+			add(pattern, false)
+		}
+	}
+	for _, name := range p.existing(filter) {
+		add(name, false)
+	}
+	for _, pattern := range patterns {
+		// A later ! may take the first sample out again.
+		if strings.ContainsAny(pattern, `*?+[\`) && !strings.HasPrefix(pattern, "!") && !add(sample(pattern, "sample"), true) {
+			add(sample(pattern, "other"), true)
+		}
+	}
+	if t.conf.get(filter) == nil {
+		add(map[string]string{"branches": "feature/sample", "tags": "v1.0.0"}[filter], true)
+	}
+	return out
+}
+
+// existing lists the branches or tags of the repository, the default branch first.
+func (p *project) existing(filter string) []string {
+	prefix := map[string]string{"branches": "refs/heads/", "tags": "refs/tags/"}[filter]
 	var out []string
-	add := func(name string) {
-		if t.matches(filter, name) && !slices.Contains(out, name) {
+	if filter == "branches" {
+		out = append(out, p.defaultBranch)
+	}
+	for _, ref := range sortedKeys(p.refs) {
+		if name, ok := strings.CutPrefix(ref, prefix); ok && len(out) < maxExisting {
 			out = append(out, name)
 		}
 	}
-	for _, pattern := range t.conf.get(filter).strings() {
-		if strings.HasPrefix(pattern, "!") {
-			continue
-		}
-		// A later ! may take the first sample out again.
-		if name := sample(pattern, "sample"); t.matches(filter, name) {
-			add(name)
-		} else {
-			add(sample(pattern, "other"))
-		}
-	}
-	if t.conf.get(filter) != nil {
-		if filter == "branches" {
-			add(p.defaultBranch)
-		}
-		return out
-	}
-	if filter == "tags" {
-		add("v1.0.0")
-		return out
-	}
-	add(p.defaultBranch)
-	add("feature/sample")
 	return out
 }
 
@@ -165,7 +197,8 @@ func schedules(t trigger) []Event {
 	return out
 }
 
-// dispatches is every combination of choices and booleans, up to a bound; texts get their default or a sample.
+// dispatches is every combination of choices and booleans, up to a bound, on the default branch, and the first of them
+// on the other branches; texts get their default or a sample.
 func (p *project) dispatches(t trigger) []Event {
 	combos := []map[string]string{{}}
 	defs := t.conf.get("inputs")
@@ -178,7 +211,10 @@ func (p *project) dispatches(t trigger) []Event {
 	for _, c := range combos {
 		out = append(out, Event{Name: "workflow_dispatch", Inputs: c})
 	}
-	return append(out, Event{Name: "workflow_dispatch", Ref: "refs/heads/feature/sample", Inputs: combos[0]})
+	for _, n := range p.samples(trigger{}, "branches")[1:] {
+		out = append(out, Event{Name: "workflow_dispatch", Ref: "refs/heads/" + n.name, Inputs: combos[0], Sample: n.invented})
+	}
+	return out
 }
 
 // choices lists an input's values, the default first.

@@ -22,6 +22,9 @@ func short(ev simulate.Event) string {
 			out = append(out, kv[0]+"="+kv[1])
 		}
 	}
+	if ev.Sample {
+		out = append(out, "~")
+	}
 	if ev.Fork {
 		out = append(out, "fork")
 	}
@@ -37,13 +40,13 @@ func TestEventsStandForEveryTrigger(t *testing.T) {
 		on   string
 		want []string
 	}{
-		"push to anything": {"on: push", []string{"push ref=refs/heads/main", "push ref=refs/heads/feature/sample", "push ref=refs/tags/v1.0.0"}},
+		"push to anything": {"on: push", []string{"push ref=refs/heads/main", "push ref=refs/heads/feature/sample ~", "push ref=refs/tags/v1.0.0 ~"}},
 		"branches and wildcards": {
 			"on: { push: { branches: [ main, dev, 'release/**', 'v[0-9]+.x', '!release/sample' ] } }",
-			[]string{"push ref=refs/heads/main", "push ref=refs/heads/dev", "push ref=refs/heads/release/other", "push ref=refs/heads/v0.x"},
+			[]string{"push ref=refs/heads/main", "push ref=refs/heads/dev", "push ref=refs/heads/release/other ~", "push ref=refs/heads/v0.x ~"},
 		},
-		"ignored branches": {"on: { push: { branches-ignore: [main] } }", []string{"push ref=refs/heads/feature/sample"}},
-		"tags only":        {"on: { push: { tags: ['v*'] } }", []string{"push ref=refs/tags/vsample"}},
+		"ignored branches": {"on: { push: { branches-ignore: [main] } }", []string{"push ref=refs/heads/feature/sample ~"}},
+		"tags only":        {"on: { push: { tags: ['v*'] } }", []string{"push ref=refs/tags/vsample ~"}},
 		"pull request": {"on: { pull_request: { branches: [main] } }", []string{
 			"pull_request ref=refs/heads/feature base=main", "pull_request ref=refs/heads/feature base=main fork",
 			"pull_request ref=refs/heads/feature base=main actor=dependabot[bot]",
@@ -54,12 +57,13 @@ func TestEventsStandForEveryTrigger(t *testing.T) {
 			[]string{
 				"workflow_dispatch dry=false env=prod note=sample", "workflow_dispatch dry=true env=prod note=sample",
 				"workflow_dispatch dry=false env=dev note=sample", "workflow_dispatch dry=true env=dev note=sample",
-				"workflow_dispatch ref=refs/heads/feature/sample dry=false env=prod note=sample",
+				"workflow_dispatch ref=refs/heads/feature/sample ~ dry=false env=prod note=sample",
 			},
 		},
 		"types":       {"on: { repository_dispatch: { types: [go, 'run-*'] }, issue_comment: }", []string{"repository_dispatch type=go", "repository_dispatch type=run-sample", "issue_comment"}},
+		"merge queue": {"on: merge_group", []string{"merge_group base=main ~", "merge_group base=feature/sample ~"}},
 		"only called": {"on: workflow_call", nil},
-		"release":     {"on: { release: { types: [published] } }", []string{"release ref=refs/tags/v1.0.0 type=published"}},
+		"release":     {"on: { release: { types: [published] } }", []string{"release ref=refs/tags/v1.0.0 type=published ~"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -104,5 +108,24 @@ func TestEventsAreBoundedButNameEveryChoice(t *testing.T) {
 	}
 	if len(seen) != 48 {
 		t.Errorf("%d of 48 choices occur", len(seen))
+	}
+}
+
+func TestEventsTakeWhatExists(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, map[string]string{".github/workflows/a.yml": "on: { push: { branches: ['rel/**'], tags: ['v*'] } }" + trivialJob})
+	l.repo.Refs["refs/heads/rel/1"] = l.repo.Refs["refs/heads/main"]
+	l.repo.Refs["refs/tags/v1"] = l.repo.Refs["refs/heads/main"]
+	events, err := l.sim.Events("acme/app", ".github/workflows/a.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, ev := range events {
+		got = append(got, short(ev))
+	}
+	want := []string{"push ref=refs/heads/rel/1", "push ref=refs/heads/rel/sample ~", "push ref=refs/tags/v1", "push ref=refs/tags/vsample ~"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 }

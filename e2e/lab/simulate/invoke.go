@@ -170,7 +170,7 @@ func (r *run) callWorkflow(inv *invocation, j *job, sc scope, combo *object) (bo
 	t := callee.wf.trigger("workflow_call")
 	inner.inputs, err = callInputs(sc, j.with, t.conf.get("inputs"))
 	if err == nil {
-		inner.secrets, err = r.callSecrets(inv, j, sc, t.conf.get("secrets"))
+		inner.secrets, err = r.callSecrets(inv, j, callee, sc)
 	}
 	if err != nil {
 		r.addJob(inv, j, combo, sc).Conclusion = "failure"
@@ -217,19 +217,19 @@ func typed(v value, typ string) value {
 
 // callSecrets is the secrets context of a called workflow: all of the caller's with inherit (within one owner), or
 // the ones that are passed. A job's environment is laid over it later.
-func (r *run) callSecrets(inv *invocation, j *job, sc scope, declared *node) (*object, error) {
+func (r *run) callSecrets(inv *invocation, j *job, callee *file, sc scope) (*object, error) {
+	out := newObject()
 	if j.secrets.str() == "inherit" {
+		if !strings.EqualFold(callee.owner, inv.file.owner) {
+			return out, nil
+		}
 		return inv.secrets.clone(), nil
 	}
-	out := newObject()
 	if j.secrets.isNull() || j.secrets.kind != mapNode {
 		return out, nil
 	}
 	sc = sc.with("secrets", withToken(inv.secrets))
 	for _, p := range j.secrets.pairs {
-		if declared.get(p.key) == nil {
-			continue
-		}
 		v, err := sc.value(p.value)
 		if err != nil {
 			return nil, err

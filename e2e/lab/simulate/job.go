@@ -28,6 +28,7 @@ type frame struct {
 	steps  *object
 	status status
 	label  string // in front of step names
+	shell  string // of scripts that name none
 	depth  int
 }
 
@@ -39,7 +40,7 @@ func (r *run) runSteps(inv *invocation, j *job, sc scope, combo *object) (bool, 
 		out.Conclusion = "failure"
 		return false, newObject()
 	}
-	f := &frame{r: r, j: jr, sc: sc, env: newObject(), steps: newObject()}
+	f := &frame{r: r, j: jr, sc: sc, env: newObject(), steps: newObject(), shell: j.shell}
 	f.runAll(j.steps)
 	out.Conclusion = "success"
 	if f.status.failed {

@@ -39,7 +39,7 @@ func (s *Simulator) called(from *file, uses string) (*file, error) {
 		return nil, fmt.Errorf("invalid value workflow reference: %s", uses)
 	}
 	p, err := s.find(m[1] + "/" + m[2])
-	if err != nil {
+	if err != nil || p.visibility != "public" && !strings.EqualFold(p.owner, from.owner) {
 		return nil, notFound
 	}
 	for _, ref := range []string{"refs/tags/" + m[4], "refs/heads/" + m[4], m[4]} {

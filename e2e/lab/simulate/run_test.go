@@ -1,13 +1,16 @@
 package simulate_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -229,6 +232,9 @@ func (l *lab) setUp(t *testing.T, setup string) {
 			}
 		case "tag":
 			l.repo.Refs["refs/tags/"+f[1]] = l.repo.Refs["refs/heads/main"]
+		case "public":
+			owner, name, _ := strings.Cut(f[1], "/")
+			l.w.GitHub.Repo(owner, name).Visibility = "public"
 		case "revoke":
 			l.app.Passwords = nil
 		default:
@@ -292,4 +298,68 @@ func (l *lab) tell(t *testing.T, events string) string {
 		b.WriteString(story(runs, permissions))
 	}
 	return b.String()
+}
+
+// watchdog is an identity provider that fails when the simulator holds the world's lock.
+type watchdog struct {
+	*login.Server
+	w *world.World
+	t *testing.T
+}
+
+func (d watchdog) Exchange(tenant string, form url.Values) (int, map[string]any) {
+	done := make(chan struct{})
+	go func() {
+		d.w.Lock()
+		d.w.Unlock() //nolint:staticcheck // only whether it can be had
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(5 * time.Second):
+		d.t.Error("the world is locked while a login is made")
+	}
+	return d.Server.Exchange(tenant, form)
+}
+
+func TestRunsAndConnectionsMayHappenAtOnce(t *testing.T) {
+	t.Parallel()
+	l, _ := withConnection(t, nil)
+	l.w.CommitFiles(l.repo, "main", "add", map[string][]byte{".github/workflows/a.yml": []byte(`
+on: push
+jobs:
+  a:
+    runs-on: ubuntu-latest
+    steps: [ { uses: azure/login@v2, with: { creds: "${{ secrets.AZURE_CREDENTIALS }}" } } ]
+`)})
+	sim := simulate.New(l.w, watchdog{login.New(l.w), l.w, t})
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			runs, err := sim.Run("ACME/App", simulate.Event{Name: "push"})
+			if err != nil || len(runs) != 1 || runs[0].Conclusion != "success" {
+				t.Errorf("%v: %s", err, story(runs, false))
+			}
+			if ok, code := sim.Connection(context.Background(), "acme", connectionID); !ok {
+				t.Error(code)
+			}
+		})
+	}
+	wg.Wait()
+	if len(l.repo.Runs) != 8 || len(l.w.DevOps["acme"].Runs) != 8 {
+		t.Errorf("%d workflow runs and %d pipeline runs are recorded", len(l.repo.Runs), len(l.w.DevOps["acme"].Runs))
+	}
+}
+
+func TestEventsThatCannotHappenAreRefused(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, map[string]string{})
+	for _, ev := range []simulate.Event{{Name: "workflow_call"}, {Name: "push", Ref: "main"}} {
+		if _, err := l.sim.Run("acme/app", ev); err == nil {
+			t.Errorf("%+v happened", ev)
+		}
+	}
+	if _, err := l.sim.Run("acme/nosuch", simulate.Event{Name: "push"}); err == nil {
+		t.Error("a repository that does not exist ran")
+	}
 }

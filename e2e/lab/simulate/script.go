@@ -54,14 +54,19 @@ func (a *site) script(src, shell string) error {
 		a: a, pwsh: isPowerShell(src, shell), locals: map[string]string{},
 		secure: map[string]string{}, creds: map[string][2]string{},
 	}
-	if shell == "python" || shell == "node" {
+	switch {
+	case strings.HasPrefix(shell, "python"), strings.HasPrefix(shell, "node"):
 		return a.sdkStep(0)
+	case strings.HasPrefix(shell, "cmd"):
+		src = percent.ReplaceAllStringFunc(src, func(m string) string { return sh.lookup(strings.Trim(m, "%")) })
 	}
 	if err := sh.runText(src); err != nil {
 		return err
 	}
 	return a.sdkStep(sh.logins)
 }
+
+var percent = regexp.MustCompile(`%[A-Za-z_]\w*%`)
 
 // sdkStep is the login of a program that the script starts, when the environment is made for one.
 func (a *site) sdkStep(logins int) error {

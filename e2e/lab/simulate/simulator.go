@@ -43,6 +43,7 @@ type Event struct {
 	Actor    string            // empty: octocat
 	Paths    []string          // changed files; empty: every path filter matches
 	Fork     bool              // a pull request from a fork
+	Sample   bool              // the ref is an invented one that stands for many (set by Events; Run does not look at it)
 }
 
 // actor is who caused the event.

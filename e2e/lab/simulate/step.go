@@ -74,7 +74,7 @@ func (f *frame) try(s *step, name string, outputs *object) (ran bool, err error)
 			return true, err
 		}
 		outputs.open = true
-		return true, at.script(script, s.shell)
+		return true, at.script(script, orElse(s.shell, f.shell))
 	}
 	with, err := sc.env(s.with)
 	if err != nil {

@@ -12,6 +12,7 @@ type workflow struct {
 	name        string
 	on          []trigger
 	env         *node
+	shell       string      // of its scripts
 	permissions permissions // nil: the file says nothing
 	jobs        []*job
 	invalid     error // why GitHub refuses the file, when it listens to the event
@@ -37,6 +38,7 @@ type job struct {
 	matrix      *node
 	outputs     *node
 	steps       []*step
+	shell       string // of its scripts, unless a step says another
 	uses        string // a called workflow
 	with        *node
 	secrets     *node
@@ -72,6 +74,7 @@ func readWorkflow(file string, data []byte) *workflow {
 		wf.name = n
 	}
 	wf.on = readTriggers(root.get("on"))
+	wf.shell = root.get("defaults").get("run").get("shell").str()
 	wf.env = root.get("env")
 	if wf.invalid = wf.readRest(root); wf.invalid == nil {
 		wf.invalid = wf.check()
@@ -87,7 +90,7 @@ func (wf *workflow) fail(line, col int, msg string, args ...any) error {
 func (wf *workflow) readRest(root *node) error {
 	for _, p := range root.pairs {
 		switch strings.ToLower(p.key) {
-		case "on", "name", "run-name", "env", "permissions", "jobs", "defaults", "concurrency":
+		case "on", "name", "run-name", "env", "permissions", "jobs", "defaults", "concurrency", "description":
 		default:
 			return wf.fail(p.line, p.col, "Unexpected value '%s'", p.key)
 		}
@@ -141,6 +144,7 @@ func (wf *workflow) readJob(p pair) (*job, error) {
 		uses: n.get("uses").str(), with: n.get("with"), secrets: n.get("secrets"),
 		tolerant: n.get("continue-on-error"),
 	}
+	j.shell = wf.shellOf(n)
 	if s := n.get("strategy"); s != nil && s.kind == mapNode {
 		j.matrix = s.get("matrix")
 	}
@@ -160,6 +164,22 @@ func (wf *workflow) readJob(p pair) (*job, error) {
 	}
 	j.steps, err = wf.readSteps(steps)
 	return j, err
+}
+
+// shellOf is the shell of a job's scripts: the job's default, the file's, or PowerShell on Windows.
+func (wf *workflow) shellOf(n *node) string {
+	if s := n.get("defaults").get("run").get("shell").str(); s != "" {
+		return s
+	}
+	if wf.shell != "" {
+		return wf.shell
+	}
+	for _, label := range n.get("runs-on").strings() {
+		if strings.Contains(strings.ToLower(label), "windows") {
+			return "pwsh"
+		}
+	}
+	return ""
 }
 
 func (wf *workflow) readSteps(n *node) ([]*step, error) {
