@@ -1,0 +1,336 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unsecret-dev/unsecret/migrate/execute"
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/plan"
+	"github.com/unsecret-dev/unsecret/reports"
+)
+
+// execution is what the commands that carry a plan out share.
+type execution struct {
+	only   []string
+	yes    bool
+	dryRun bool
+	output string
+}
+
+func (x *execution) flags(cmd *cobra.Command, writes bool) {
+	f := cmd.Flags()
+	f.StringSliceVar(&x.only, "only", nil, "only these `units`, by id")
+	if writes {
+		f.BoolVar(&x.yes, "yes", false, "do not ask before changing things")
+		f.BoolVar(&x.dryRun, "dry-run", false, "show what would be done, and change nothing")
+	}
+	outputFlag(cmd, &x.output, "table", "json")
+}
+
+// executor opens what carrying a plan out needs. The returned function closes it.
+func (a *app) executor(ctx context.Context, command string, readOnly bool) (*execute.Executor, func(), error) {
+	c, err := a.config()
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := a.loadPlan()
+	if err != nil {
+		return nil, nil, err
+	}
+	if inv, err := a.loadInventory(); err == nil {
+		c.fill(inv)
+	}
+	conn, err := a.connect(ctx, c, readOnly)
+	if err != nil {
+		return nil, nil, err
+	}
+	return a.openExecutor(p, conn.outside, command, func() {
+		conn.report(a)
+		conn.Close()
+	})
+}
+
+// fill takes from the scan what the configuration leaves out, since the scan may have been told by flags.
+func (c *config) fill(inv *inventory.Inventory) {
+	if len(c.AzureDevOps.Organizations)+len(c.GitHub.Organizations)+len(c.GitHub.Repositories) > 0 || c.Entra.Tenant != "" {
+		return
+	}
+	for _, s := range inv.Sources {
+		switch s.Kind {
+		case inventory.SourceAzureDevOps:
+			c.AzureDevOps.Organizations = append(c.AzureDevOps.Organizations, s.Name)
+		case inventory.SourceGitHub:
+			c.GitHub.Organizations = append(c.GitHub.Organizations, s.Name)
+		case inventory.SourceEntra:
+			c.Entra.Tenant = s.Name
+		}
+	}
+}
+
+func (a *app) openExecutor(p *plan.Plan, outside execute.Outside, command string, closing func()) (*execute.Executor, func(), error) {
+	actor := currentUser()
+	journal, err := execute.OpenJournal(a.stateDir, execute.JournalOptions{Holder: actor + ", unsecret " + command})
+	if err != nil {
+		closing()
+		return nil, nil, err
+	}
+	show := newProgress(a.std.err, a.quiet)
+	e := &execute.Executor{Outside: outside, Journal: journal, Plan: p, Actor: actor, Progress: func(ev execute.Event) {
+		if ev.State == execute.StepDone || ev.State == execute.StepFailed || ev.State == execute.StepRefused || ev.State == execute.StepUndone {
+			show.say("%s: %s", ev.State, clean(ev.Title))
+		}
+	}}
+	return e, func() {
+		show.done()
+		if err := journal.Close(); err != nil {
+			fmt.Fprintf(a.std.err, "unsecret: close the journal: %v\n", err)
+		}
+		closing()
+	}, nil
+}
+
+// currentUser names who runs the program, for the journal: user@host.
+func currentUser() string {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if host, err := os.Hostname(); err == nil {
+		name += "@" + host
+	}
+	return clean(name)
+}
+
+func newApply(a *app) *cobra.Command {
+	x, wave := execution{}, 0
+	cmd := &cobra.Command{
+		Use:   "apply",
+		Short: "Carry the plan out up to the point before revoking",
+		Long: `Carries out plan.json: adds the trust, converts connections, sets variables and opens one pull
+request for each repository. No old secret is removed. A step whose object has changed since the scan is
+refused, with what changed. Where a gate is not met, the rest goes on, and the command ends with 4.
+
+It can be stopped and started again at any time: what was done is in the journal.
+Shows what it will do and asks first; with no terminal it refuses without --yes.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.apply(cmd.Context(), x, wave) },
+	}
+	x.flags(cmd, true)
+	cmd.Flags().IntVar(&wave, "wave", 0, "only units of this wave")
+	return cmd
+}
+
+func (a *app) apply(ctx context.Context, x execution, wave int) error {
+	return a.change(ctx, x, "apply", "Apply this?", func(e *execute.Executor, dry bool) (execute.Result, error) {
+		return e.Apply(ctx, execute.ApplyOptions{Only: x.only, Wave: wave, DryRun: dry})
+	})
+}
+
+// change runs a command that writes: first dry, to show what it will do, then, after a yes, for real.
+func (a *app) change(ctx context.Context, x execution, command, question string, run func(e *execute.Executor, dry bool) (execute.Result, error)) error {
+	if err := checkOutput(x.output, "table", "json"); err != nil {
+		return err
+	}
+	e, done, err := a.executor(ctx, command, x.dryRun)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if x.dryRun || !x.yes {
+		r, err := run(e, true)
+		if err != nil {
+			return executeError(command, err)
+		}
+		if x.dryRun {
+			return a.showResult(r, x.output)
+		}
+		printResult(a.std.err, r)
+		if err := a.confirm(question); err != nil {
+			return err
+		}
+	}
+	r, err := run(e, false)
+	if err != nil {
+		return executeError(command, err)
+	}
+	return a.showResult(r, x.output)
+}
+
+// executeError gives the exit code of an error that ended a whole command.
+func executeError(command string, err error) error {
+	var locked *execute.LockedError
+	if errors.As(err, &locked) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", command, err)
+}
+
+func newVerify(a *app) *cobra.Command {
+	x := execution{}
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Prove that each unit signs in the new way",
+		Long: `Proves each unit twice. On paper: every subject that any trigger of any login can present is
+trusted by a federated credential that is there now. In the world: each connection passes its own test, and each
+rewritten workflow has a green run, or its identity a sign-in with the new federated credential, since the merge.
+Changes nothing outside; the proof is written to the journal, where revoke looks for it.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.verify(cmd.Context(), x) },
+	}
+	x.flags(cmd, false)
+	return cmd
+}
+
+func (a *app) verify(ctx context.Context, x execution) error {
+	if err := checkOutput(x.output, "table", "json"); err != nil {
+		return err
+	}
+	// A connection's own test counts as a write of Azure DevOps, so the transport cannot be read-only here.
+	e, done, err := a.executor(ctx, "verify", false)
+	if err != nil {
+		return err
+	}
+	defer done()
+	r, err := e.Verify(ctx, execute.VerifyOptions{Only: x.only})
+	if err != nil {
+		return executeError("verify", err)
+	}
+	return a.showResult(r, x.output)
+}
+
+func newRevoke(a *app) *cobra.Command {
+	x, accept := execution{}, false
+	cmd := &cobra.Command{
+		Use:   "revoke",
+		Short: "Remove the old secrets whose gates hold",
+		Long: `Removes each old secret for which all of this holds: everything known to use it has moved and is
+verified, the soak time is over, and the sign-in log shows no use of that key since. This is the point of no return: a
+removed secret cannot be brought back; a rollback after it mints a new one.
+
+Where the sign-in log cannot be had (no Entra ID P1 or P2, no permission), --accept-no-sign-in-log
+decides to go on without it; the decision is written to the journal.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.revoke(cmd.Context(), x, accept) },
+	}
+	x.flags(cmd, true)
+	cmd.Flags().BoolVar(&accept, "accept-no-sign-in-log", false, "revoke although the sign-in log cannot be read; journaled")
+	return cmd
+}
+
+func (a *app) revoke(ctx context.Context, x execution, accept bool) error {
+	return a.change(ctx, x, "revoke", "Remove these secrets for good?", func(e *execute.Executor, dry bool) (execute.Result, error) {
+		return e.Revoke(ctx, execute.RevokeOptions{Only: x.only, AcceptNoSignInLog: accept, DryRun: dry})
+	})
+}
+
+func newRollback(a *app) *cobra.Command {
+	x := execution{}
+	cmd := &cobra.Command{
+		Use:   "rollback",
+		Short: "Undo units, at any point",
+		Long: `Undoes the steps of a unit so that nothing ever cannot sign in: the old way is restored first, then the
+workflows go back, and only then the new trust is removed. Before a revoke it converts connections back within their
+seven days; after it, or after that time, it mints a new short-lived secret and puts it straight into every place that
+held the old one. Pull requests that are merged are reverted by a pull request; run rollback again once it is merged.`,
+		Example: `  unsecret rollback --unit app:22222222-2222-2222-2222-222222222222`,
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.rollback(cmd.Context(), x) },
+	}
+	f := cmd.Flags()
+	f.StringSliceVar(&x.only, "unit", nil, "the `units` to roll back, by id; default all that were changed")
+	f.BoolVar(&x.yes, "yes", false, "do not ask before changing things")
+	f.BoolVar(&x.dryRun, "dry-run", false, "show what would be done, and change nothing")
+	outputFlag(cmd, &x.output, "table", "json")
+	return cmd
+}
+
+func (a *app) rollback(ctx context.Context, x execution) error {
+	return a.change(ctx, x, "rollback", "Roll this back?", func(e *execute.Executor, dry bool) (execute.Result, error) {
+		return e.Rollback(ctx, execute.RollbackOptions{Units: x.only, DryRun: dry})
+	})
+}
+
+func newStatus(a *app) *cobra.Command {
+	output := ""
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show where each unit stands and what it waits for",
+		Long: `Shows from the plan and the journal where each unit stands, what it waits for and until when. It reads
+the state directory alone: nothing outside is asked, and another command may be running.`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return a.status(output) },
+	}
+	outputFlag(cmd, &output, "table", "json")
+	return cmd
+}
+
+func (a *app) status(output string) error {
+	if err := checkOutput(output, "table", "json"); err != nil {
+		return err
+	}
+	p, err := a.loadPlan()
+	if err != nil {
+		return err
+	}
+	r, damage, err := a.readStatus(p)
+	if err != nil {
+		return err
+	}
+	if output == "json" {
+		err = a.printJSON(r)
+	} else {
+		printResult(a.std.out, r)
+	}
+	if err != nil {
+		return err
+	}
+	if damage != nil {
+		return &exitError{code: exitPartly, err: damage}
+	}
+	if r.Pending() {
+		return exitWith(exitPending)
+	}
+	return nil
+}
+
+// readStatus folds the journal. With a damaged one it gives the state up to the damage, and the damage.
+func (a *app) readStatus(p *plan.Plan) (r execute.Result, damage, err error) {
+	records, err := execute.ReadJournal(a.stateDir)
+	var d *execute.DamageError
+	if errors.As(err, &d) {
+		damage, err = d, nil
+	}
+	if err != nil {
+		return r, nil, err
+	}
+	return execute.Standing(p, records, time.Now()), damage, nil
+}
+
+// unitProgress gives the state of each unit for a report.
+func (a *app) unitProgress(p *plan.Plan) ([]reports.UnitProgress, error) {
+	r, _, err := a.readStatus(p)
+	if err != nil {
+		return nil, err
+	}
+	var out []reports.UnitProgress
+	for _, u := range r.Units {
+		up := reports.UnitProgress{Unit: u.Unit, State: string(u.State), Detail: u.Reason}
+		for _, g := range u.Gates {
+			if up.Detail == "" {
+				up.Detail = g.Reason
+			}
+			if up.Until.IsZero() {
+				up.Until = g.Until
+			}
+		}
+		out = append(out, up)
+	}
+	return out, nil
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unsecret-dev/unsecret/migrate/plan"
+)
+
+func newPlan(a *app) *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "plan",
+		Short: "Plan the move to workload identity federation; changes nothing",
+		Long: `Turns the inventory of the last scan into plan.json in the state directory: what will
+be changed in which order, what each step needs and how it is undone, and for all that is left
+alone the reason and what a person would do. Nothing outside is read or changed, and
+the same inventory and configuration give the same plan.
+
+Where the identity behind a GitHub secret is not known, the plan says which mapping to
+write into the configuration file.`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return a.plan(output) },
+	}
+	outputFlag(cmd, &output, "table", "json")
+	return cmd
+}
+
+func (a *app) plan(output string) error {
+	if err := checkOutput(output, "table", "json"); err != nil {
+		return err
+	}
+	c, err := a.config()
+	if err != nil {
+		return err
+	}
+	inv, err := a.loadInventory()
+	if err != nil {
+		return err
+	}
+	p, err := plan.New(inv, c.Plan)
+	if err != nil {
+		return usageErrorf("plan: %w", err)
+	}
+	if err := a.save(planFile, p); err != nil {
+		return err
+	}
+	if output == "json" {
+		return a.printJSON(p)
+	}
+	printPlan(a.std.out, p)
+	fmt.Fprintf(a.std.out, "Written to %s. Next: review it, then unsecret apply --dry-run.\n", a.statePath(planFile))
+	return nil
+}
+
+func printPlan(w io.Writer, p *plan.Plan) {
+	for _, u := range p.Units {
+		state := ""
+		switch {
+		case u.Blocked():
+			state = " · blocked"
+		case len(u.Withheld) > 0:
+			state = " · old secret is kept"
+		}
+		paragraph(w, "", fmt.Sprintf("%s  wave %d%s", u.Title, u.Wave, state))
+		paragraph(w, "  id ", u.ID)
+		for _, r := range u.Blockers {
+			printReason(w, "  ✗ ", r)
+		}
+		if !u.Blocked() {
+			for _, s := range u.Steps {
+				if !s.OnDemand {
+					bullet(w, stepMark(s), s.Title)
+				}
+			}
+		}
+		for _, r := range u.Withheld {
+			printReason(w, "  ! ", r)
+		}
+		for _, r := range u.Notes {
+			printReason(w, "  i ", r)
+		}
+		fmt.Fprintln(w)
+	}
+	printLeft(w, p.Left)
+	s := p.Summary
+	for _, l := range wrap(fmt.Sprintf("%s: %d ready, %d blocked, %d keep their old secret. Apply: %s, %s, %s, %s (%s). Revoke: %s, %s. %s left alone.",
+		plural(s.Units, "unit"), s.Ready, s.Blocked, s.Withheld,
+		plural(s.FederatedCredentials, "federated credential"), plural(s.Connections, "connection"), plural(s.Variables, "variable"),
+		plural(s.PullRequests, "pull request"), plural(s.Logins, "login"), plural(s.Credentials, "credential"), plural(s.Secrets, "secret"), plural(s.Left, "object")), lineWidth) {
+		fmt.Fprintln(w, l)
+	}
+}
+
+// stepMark tells apply from revoke, and marks what cannot be undone.
+func stepMark(s plan.Step) string {
+	switch {
+	case s.Class == plan.Irreversible:
+		return "  ⚠ "
+	case s.Phase == plan.PhaseRevoke:
+		return "  - "
+	default:
+		return "  + "
+	}
+}
+
+// bullet writes a wrapped text behind a mark, with the following lines indented under the text.
+func bullet(w io.Writer, mark, text string) {
+	indent := strings.Repeat(" ", len([]rune(mark)))
+	for i, l := range wrap(clean(text), lineWidth-len([]rune(mark))) {
+		if i == 0 {
+			fmt.Fprintln(w, mark+l)
+		} else {
+			fmt.Fprintln(w, indent+l)
+		}
+	}
+}
+
+func printReason(w io.Writer, mark string, r plan.Reason) {
+	bullet(w, mark, r.Message)
+	for _, n := range r.Next {
+		bullet(w, "      → ", n)
+	}
+}
+
+func printLeft(w io.Writer, left []plan.Left) {
+	if len(left) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "Left alone:")
+	for _, l := range left {
+		place := ""
+		if l.Place != "" && l.Place != l.Object {
+			place = " (" + l.Place + ")"
+		}
+		bullet(w, "  · ", l.Object+place+": "+l.Reason)
+		for _, n := range l.Next {
+			bullet(w, "      → ", n)
+		}
+	}
+	fmt.Fprintln(w)
+}

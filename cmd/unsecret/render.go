@@ -1,0 +1,144 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// lineWidth is what every table fits in.
+const lineWidth = 80
+
+// clean makes a text from outside (a name, a message) safe for a terminal and keeps it on one line: control
+// characters, among them escape sequences, and characters that reverse the reading direction are replaced.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t' || r == '\r':
+			return ' '
+		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == utf8.RuneError:
+			return '�'
+		}
+		return r
+	}, s)
+}
+
+// cut shortens a text to n runes, keeping the end of a path-like text and the beginning of any other.
+func cut(s string, n int) string {
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	if n <= 1 {
+		return string(r[:n])
+	}
+	if strings.Contains(s, "/") && !strings.Contains(s, " ") {
+		return "…" + string(r[len(r)-n+1:])
+	}
+	return string(r[:n-1]) + "…"
+}
+
+// table writes rows in columns within 80 characters. The widest columns give way first; the last column is wrapped, not cut.
+func table(w io.Writer, head []string, rows [][]string) {
+	if len(rows) == 0 {
+		return
+	}
+	width := make([]int, len(head))
+	for i, h := range head {
+		width[i] = utf8.RuneCountInString(h)
+	}
+	for _, row := range rows {
+		for i, c := range row {
+			row[i] = clean(c)
+			width[i] = max(width[i], utf8.RuneCountInString(row[i]))
+		}
+	}
+	shrink(width, lineWidth-2*(len(head)-1))
+	line(w, head, width)
+	for _, row := range rows {
+		line(w, row, width)
+	}
+}
+
+// shrink takes from the widest column until all fit. No column becomes narrower than 8.
+func shrink(width []int, total int) {
+	for {
+		sum, widest := 0, 0
+		for i, n := range width {
+			sum += n
+			if n > width[widest] {
+				widest = i
+			}
+		}
+		if sum <= total || width[widest] <= 8 {
+			return
+		}
+		width[widest]--
+	}
+}
+
+func line(w io.Writer, cells []string, width []int) {
+	last := len(cells) - 1
+	var b strings.Builder
+	indent := 0
+	for i, c := range cells[:last] {
+		c = cut(c, width[i])
+		b.WriteString(c)
+		b.WriteString(strings.Repeat(" ", width[i]-utf8.RuneCountInString(c)+2))
+		indent += width[i] + 2
+	}
+	for i, part := range wrap(cells[last], max(width[last], 8)) {
+		if i > 0 {
+			b.WriteString("\n" + strings.Repeat(" ", indent))
+		}
+		b.WriteString(part)
+	}
+	for l := range strings.SplitSeq(b.String(), "\n") {
+		fmt.Fprintln(w, strings.TrimRight(l, " "))
+	}
+}
+
+// wrap breaks a text at spaces into lines of at most n runes; a longer word is broken.
+func wrap(s string, n int) []string {
+	var lines []string
+	var cur []rune
+	for _, word := range strings.Fields(s) {
+		r := []rune(word)
+		if len(cur) > 0 && len(cur)+1+len(r) > n {
+			lines = append(lines, string(cur))
+			cur = nil
+		}
+		if len(cur) > 0 {
+			cur = append(cur, ' ')
+		}
+		for len(r) > n {
+			lines = append(lines, string(r[:n]))
+			r = r[n:]
+		}
+		cur = append(cur, r...)
+	}
+	if len(cur) > 0 || len(lines) == 0 {
+		lines = append(lines, string(cur))
+	}
+	return lines
+}
+
+// paragraph writes a text wrapped to 80 columns behind an indent.
+func paragraph(w io.Writer, indent, text string) {
+	for _, l := range wrap(clean(text), lineWidth-utf8.RuneCountInString(indent)) {
+		fmt.Fprintln(w, indent+l)
+	}
+}
+
+// plural gives "1 login", "2 logins".
+func plural(n int, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	if strings.HasSuffix(one, "y") && !strings.HasSuffix(one, "ey") {
+		return fmt.Sprintf("%d %sies", n, strings.TrimSuffix(one, "y"))
+	}
+	return fmt.Sprintf("%d %ss", n, one)
+}

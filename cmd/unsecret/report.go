@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/policy"
+	"github.com/unsecret-dev/unsecret/reports"
+)
+
+type reportOptions struct {
+	format string
+	file   string
+}
+
+var reportFormats = map[string]func(io.Writer, reports.Input) error{
+	"html": reports.HTML, "sarif": reports.SARIF, "json": reports.JSON, "csv": reports.CSV, "markdown": reports.Markdown,
+}
+
+func newReport(a *app) *cobra.Command {
+	o := reportOptions{}
+	cmd := &cobra.Command{
+		Use:   "report",
+		Short: "Write a report of the last scan, the plan and where it stands",
+		Long: `Renders the inventory of the last scan with its findings, and where they exist the
+plan and the state of its units. The HTML report is one self-contained file: no network,
+no script, in light and dark and on paper. Nothing outside is read or changed.`,
+		Example: `  unsecret report --format html --file report.html
+  unsecret report --format markdown >> "$GITHUB_STEP_SUMMARY"`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.report(o) },
+	}
+	cmd.Flags().StringVar(&o.format, "format", "html", "html, sarif, json, csv or markdown")
+	cmd.Flags().StringVar(&o.file, "file", "", "write to a `file` instead of stdout")
+	cmd.Flags().StringVarP(&o.file, "output-file", "O", "", "the same as --file")
+	_ = cmd.Flags().MarkHidden("output-file")
+	return cmd
+}
+
+func (a *app) report(o reportOptions) error {
+	render, ok := reportFormats[o.format]
+	if !ok {
+		return usageErrorf("invalid argument %q for --format: it must be html, sarif, json, csv or markdown", o.format)
+	}
+	in, err := a.reportInput()
+	if err != nil {
+		return err
+	}
+	if o.file == "" {
+		return render(a.std.out, in)
+	}
+	var b bytes.Buffer
+	if err := render(&b, in); err != nil {
+		return err
+	}
+	if err := writeFile(o.file, b.Bytes()); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	fmt.Fprintf(a.std.err, "Written to %s.\n", o.file)
+	return nil
+}
+
+// reportInput collects what the state directory holds. Only the inventory must be there.
+func (a *app) reportInput() (reports.Input, error) {
+	c, err := a.config()
+	if err != nil {
+		return reports.Input{}, err
+	}
+	inv, err := a.loadInventory()
+	if err != nil {
+		return reports.Input{}, err
+	}
+	in := reports.Input{Tool: version, Inventory: inv, Findings: policy.Evaluate(inv, c.Check)}
+	if _, err := os.Stat(a.statePath(planFile)); errors.Is(err, fs.ErrNotExist) {
+		return in, nil
+	}
+	if in.Plan, err = a.loadPlan(); err != nil {
+		return in, err
+	}
+	in.Progress, err = a.unitProgress(in.Plan)
+	return in, err
+}
+
+func newCheck(a *app) *cobra.Command {
+	o := struct{ output, threshold string }{}
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Judge the last scan by the rules; for schedulers",
+		Long: `Evaluates the rules over the inventory of the last scan and ends with 3 if a finding is
+at or above the threshold and not excepted by the configuration, with 5 if the scan has
+gaps, and with 0 otherwise. Nothing outside is read or changed: run scan before it.`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return a.check(o.output, o.threshold) },
+	}
+	cmd.Flags().StringVar(&o.threshold, "threshold", "", "critical, high, medium, low or info (default: check.threshold of the configuration, else high)")
+	outputFlag(cmd, &o.output, "table", "json", "sarif")
+	return cmd
+}
+
+// checkResult is what check prints as JSON.
+type checkResult struct {
+	Threshold policy.Severity  `json:"threshold"`
+	Failing   []policy.Finding `json:"failing"`
+	Findings  int              `json:"findings"`
+	Excepted  int              `json:"excepted"`
+	Gaps      []inventory.Gap  `json:"gaps"`
+}
+
+func (a *app) check(output, threshold string) error {
+	if err := checkOutput(output, "table", "json", "sarif"); err != nil {
+		return err
+	}
+	c, err := a.config()
+	if err != nil {
+		return err
+	}
+	if threshold != "" {
+		c.Check.Threshold = policy.Severity(threshold)
+		if err := c.Check.Validate(); err != nil {
+			return usageErrorf("invalid argument %q for --threshold: it must be critical, high, medium, low or info", threshold)
+		}
+	}
+	inv, err := a.loadInventory()
+	if err != nil {
+		return err
+	}
+	findings := policy.Evaluate(inv, c.Check)
+	r := checkResult{Threshold: c.Check.WithDefaults().Threshold, Failing: policy.Failing(findings, c.Check), Findings: len(findings), Gaps: inv.Gaps}
+	for _, f := range findings {
+		if f.Excepted != nil {
+			r.Excepted++
+		}
+	}
+	if err := a.showCheck(r, inv, findings, output); err != nil {
+		return err
+	}
+	switch {
+	case len(r.Failing) > 0:
+		return exitWith(exitFindings)
+	case len(r.Gaps) > 0:
+		return exitWith(exitPartly)
+	}
+	return nil
+}
+
+func (a *app) showCheck(r checkResult, inv *inventory.Inventory, findings []policy.Finding, output string) error {
+	switch output {
+	case "json":
+		if r.Failing == nil {
+			r.Failing = []policy.Finding{}
+		}
+		return a.printJSON(r)
+	case "sarif":
+		return reports.SARIF(a.std.out, reports.Input{Tool: version, Inventory: inv, Findings: findings})
+	}
+	rows := make([][]string, 0, len(r.Failing))
+	for _, f := range r.Failing {
+		rows = append(rows, []string{string(f.Severity), f.Rule, f.Message})
+	}
+	table(a.std.out, []string{"SEVERITY", "RULE", "FINDING"}, rows)
+	if len(rows) > 0 {
+		fmt.Fprintln(a.std.out)
+	}
+	fmt.Fprintf(a.std.out, "%s at or above %s, %d in all, %d excepted, %s.\n", plural(len(r.Failing), "finding"), r.Threshold, r.Findings, r.Excepted, plural(len(r.Gaps), "gap"))
+	return nil
+}

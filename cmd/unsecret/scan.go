@@ -1,0 +1,311 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/policy"
+	"github.com/unsecret-dev/unsecret/migrate/scan"
+	"github.com/unsecret-dev/unsecret/reports"
+)
+
+type scanOptions struct {
+	local           string
+	azureDevOps     []string
+	github          []string
+	entra           string
+	allApplications bool
+	output          string
+}
+
+func newScan(a *app) *cobra.Command {
+	o := scanOptions{}
+	cmd := &cobra.Command{
+		Use:   "scan",
+		Short: "Find every credential and login; reads only",
+		Long: `Reads Azure DevOps organisations, GitHub organisations or repositories and an Entra
+tenant, and writes what it finds to inventory.json in the state directory. It changes
+nothing: requests that are not known to be reads are refused before they are sent.
+What cannot be read is listed as a gap, never taken for clean.
+
+With --local it reads the workflow files of a checkout or any other folder. That
+needs no network and no account, and writes no state.
+
+Without flags the sources are those of the configuration file.`,
+		Example: `  unsecret scan --local .
+  unsecret scan --azure-devops contoso --github contoso --entra contoso.onmicrosoft.com
+  unsecret scan --github contoso/shop,contoso/infra -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.scan(cmd, o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.local, "local", "", "scan the workflow files in a `directory` (or one file)")
+	f.StringSliceVar(&o.azureDevOps, "azure-devops", nil, "Azure DevOps `organisations`")
+	f.StringSliceVar(&o.github, "github", nil, "GitHub organisations, users or `OWNER/NAME` repositories")
+	f.StringVar(&o.entra, "entra", "", "Entra `tenant` id")
+	f.BoolVar(&o.allApplications, "all-apps", false, "read every application of the tenant, not only those that something names")
+	for _, other := range []string{"azure-devops", "github", "entra", "all-apps"} {
+		cmd.MarkFlagsMutuallyExclusive("local", other)
+	}
+	outputFlag(cmd, &o.output, "table", "json", "sarif")
+	return cmd
+}
+
+func (a *app) scan(cmd *cobra.Command, o scanOptions) error {
+	if err := checkOutput(o.output, "table", "json", "sarif"); err != nil {
+		return err
+	}
+	if o.local != "" {
+		return a.scanLocal(cmd, o)
+	}
+	c, err := a.config()
+	if err != nil {
+		return err
+	}
+	c.merge(o)
+	set, err := a.connect(cmd.Context(), c, true)
+	if err != nil {
+		return err
+	}
+	if len(set.sources.AzureDevOps) == 0 && len(set.sources.GitHub) == 0 && set.sources.Entra == nil {
+		return usageErrorf("nothing to scan: name a source (--local, --azure-devops, --github, --entra) or put it into %s", defaultConfigFile)
+	}
+	// A state directory that cannot be written should be known before an hour of reading.
+	if err := a.makeState(); err != nil {
+		return err
+	}
+	p := newProgress(a.std.err, a.quiet)
+	inv, err := scan.Run(cmd.Context(), set.sources, scan.Options{
+		Tool: toolName(), Now: set.now, Progress: p.update,
+		Applications: c.applications(), AllApplications: c.Entra.AllApplications,
+		SignInWindow: time.Duration(c.Scan.SignInDays) * 24 * time.Hour,
+	})
+	p.done()
+	set.report(a)
+	if err != nil {
+		return fmt.Errorf("scan: %w", err)
+	}
+	if err := a.save(inventoryFile, inv); err != nil {
+		return err
+	}
+	return a.showScan(inv, c, o.output, a.statePath(inventoryFile))
+}
+
+func (c *config) merge(o scanOptions) {
+	if len(o.azureDevOps) > 0 || len(o.github) > 0 || o.entra != "" {
+		c.AzureDevOps.Organizations, c.GitHub.Organizations, c.GitHub.Repositories = o.azureDevOps, nil, nil
+		for _, g := range o.github {
+			if strings.Contains(g, "/") {
+				c.GitHub.Repositories = append(c.GitHub.Repositories, inventory.RepositoryName(g))
+			} else {
+				c.GitHub.Organizations = append(c.GitHub.Organizations, g)
+			}
+		}
+		if o.entra != "" {
+			c.Entra.Tenant = o.entra
+		}
+	}
+	c.Entra.AllApplications = c.Entra.AllApplications || o.allApplications
+}
+
+// applications gives the client ids that the mapping names.
+func (c *config) applications() []inventory.AppID {
+	var ids []inventory.AppID
+	for _, m := range c.Plan.Mapping {
+		ids = append(ids, m.AppID)
+	}
+	return ids
+}
+
+func (a *app) scanLocal(cmd *cobra.Command, o scanOptions) error {
+	inv, err := scan.Local(cmd.Context(), o.local, scan.Options{Tool: toolName()})
+	if err != nil {
+		if cmd.Context().Err() != nil {
+			return err
+		}
+		return usageErrorf("%w", err)
+	}
+	c, err := a.config()
+	if err != nil {
+		return err
+	}
+	annotate(a.std.err, inv)
+	return a.showScan(inv, c, o.output, "")
+}
+
+// showScan renders an inventory and gives the exit code: partly done with gaps, findings at or above the threshold otherwise.
+func (a *app) showScan(inv *inventory.Inventory, c *config, output, saved string) error {
+	findings := policy.Evaluate(inv, c.Check)
+	switch output {
+	case "json":
+		if err := a.printJSON(inv); err != nil {
+			return err
+		}
+	case "sarif":
+		if err := reports.SARIF(a.std.out, reports.Input{Inventory: inv, Findings: findings, Tool: version}); err != nil {
+			return err
+		}
+	default:
+		printScan(a.std.out, inv, saved)
+	}
+	switch {
+	case len(inv.Gaps) > 0:
+		return exitWith(exitPartly)
+	case saved == "" && len(policy.Failing(findings, c.Check)) > 0:
+		return exitWith(exitFindings)
+	}
+	return nil
+}
+
+func printScan(w io.Writer, inv *inventory.Inventory, saved string) {
+	printLogins(w, inv.Logins)
+	printConnections(w, inv.Connections)
+	printGaps(w, inv.Gaps)
+	fmt.Fprintln(w, scanSummary(inv))
+	if saved != "" {
+		fmt.Fprintf(w, "Written to %s. Next: unsecret report, or unsecret plan.\n", saved)
+	}
+}
+
+func printLogins(w io.Writer, logins []inventory.Login) {
+	rows := make([][]string, 0, len(logins))
+	for _, l := range logins {
+		place := l.File
+		if l.Repository != "" {
+			place = string(l.Repository) + "/" + strings.TrimPrefix(l.File, ".github/workflows/")
+		}
+		rows = append(rows, []string{fmt.Sprintf("%s:%d", place, l.Line), string(l.Kind), string(l.Conversion), strings.Join(loginSecrets(l), " ")})
+	}
+	if len(rows) > 0 {
+		table(w, []string{"LOGIN", "KIND", "CONVERSION", "SECRETS"}, rows)
+		fmt.Fprintln(w)
+	}
+}
+
+func loginSecrets(l inventory.Login) []string {
+	var names []string
+	for _, s := range l.Secrets {
+		if !slices.Contains(names, s.Name) {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
+func printConnections(w io.Writer, list []inventory.Connection) {
+	rows := make([][]string, 0, len(list))
+	for _, c := range list {
+		scheme := c.Scheme
+		if !c.Readable {
+			scheme = "not readable"
+		}
+		project := ""
+		if len(c.Projects) > 0 {
+			project = c.Projects[0].Name
+		}
+		if len(c.Projects) > 1 {
+			project += fmt.Sprintf(" +%d", len(c.Projects)-1)
+		}
+		rows = append(rows, []string{c.Organization + "/" + c.Name, c.Type, scheme, project})
+	}
+	if len(rows) > 0 {
+		table(w, []string{"CONNECTION", "TYPE", "SCHEME", "PROJECTS"}, rows)
+		fmt.Fprintln(w)
+	}
+}
+
+func printGaps(w io.Writer, gaps []inventory.Gap) {
+	for _, g := range gaps {
+		place := g.Object
+		if g.File != "" && g.File != g.Object {
+			place += " " + g.File
+		}
+		if g.Line > 0 {
+			place += fmt.Sprintf(":%d", g.Line)
+		}
+		paragraph(w, "", "not read: "+place)
+		paragraph(w, "    ", g.Message)
+		if g.Next != "" {
+			paragraph(w, "    ", g.Next)
+		}
+	}
+	if len(gaps) > 0 {
+		fmt.Fprintln(w)
+	}
+}
+
+// scanSummary gives one line of counts, such as "3 logins (2 automatic, 1 manual) in 2 repositories, 1 connection, 0 gaps.".
+func scanSummary(inv *inventory.Inventory) string {
+	byConversion := map[inventory.Conversion]int{}
+	files := map[string]bool{}
+	for _, l := range inv.Logins {
+		byConversion[l.Conversion]++
+		files[string(l.Repository)+"/"+l.File] = true
+	}
+	var parts []string
+	for _, c := range []inventory.Conversion{inventory.ConversionAutomatic, inventory.ConversionAssisted, inventory.ConversionManual, inventory.ConversionNone} {
+		if n := byConversion[c]; n > 0 {
+			name := string(c)
+			if c == inventory.ConversionNone {
+				name = "without a secret"
+			}
+			parts = append(parts, fmt.Sprintf("%d %s", n, name))
+		}
+	}
+	s := plural(len(inv.Logins), "login")
+	if len(parts) > 0 {
+		s += " (" + strings.Join(parts, ", ") + ")"
+	}
+	s += " in " + plural(len(files), "file")
+	if n := len(inv.Repositories); n > 0 {
+		s += " of " + plural(n, "repository read")
+		s = strings.Replace(s, "repository reads", "repositories read", 1)
+	}
+	if n := len(inv.Connections); n > 0 {
+		s += ", " + plural(n, "connection")
+	}
+	if n := len(inv.Identities); n > 0 {
+		s += ", " + plural(n, "application")
+	}
+	if n := len(inv.Mentions); n > 0 {
+		s += ", " + plural(n, "mention")
+	}
+	return strings.Join(wrap(s+", "+plural(len(inv.Gaps), "gap")+".", lineWidth), "\n")
+}
+
+// annotate writes workflow commands for each login when it runs inside GitHub Actions, so that they appear on the
+// lines of a pull request (github/docs, "Workflow commands for GitHub Actions").
+func annotate(w io.Writer, inv *inventory.Inventory) {
+	if !insideActions() {
+		return
+	}
+	logins := slices.Clone(inv.Logins)
+	slices.SortStableFunc(logins, func(a, b inventory.Login) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	})
+	for _, l := range logins {
+		if policy.UsesSecret(l) {
+			fmt.Fprintf(w, "::warning file=%s,line=%d,col=%d,title=%s::%s\n", commandProperty(l.File), l.Line, l.Column,
+				commandProperty("Stored Azure credential"), commandData(fmt.Sprintf("%s (%s): %s", l.Kind, l.Conversion, l.Reason)))
+		}
+	}
+}
+
+// insideActions tells whether the program runs in a GitHub Actions job.
+func insideActions() bool { return os.Getenv("GITHUB_ACTIONS") == "true" }
+
+var (
+	commandEscapes  = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	propertyEscapes = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+)
+
+func commandData(s string) string     { return commandEscapes.Replace(s) }
+func commandProperty(s string) string { return propertyEscapes.Replace(s) }
