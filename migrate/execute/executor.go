@@ -49,11 +49,35 @@ const stepTimeout = 20 * time.Minute
 func (e *Executor) start() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.Plan == nil || e.Journal == nil || e.Outside.Directory == nil || e.Outside.Connections == nil || e.Outside.Repositories == nil {
-		return errors.New("execute: the executor needs a plan, a journal and all of the outside world")
+	if e.Plan == nil || e.Journal == nil {
+		return errors.New("execute: the executor needs a plan and a journal")
+	}
+	if err := e.connected(); err != nil {
+		return err
 	}
 	if e.fold == nil {
 		e.fold, e.hash = newFold(e.Journal.Records()), e.Plan.Hash()
+	}
+	return nil
+}
+
+// connected checks that every system is connected that a step of the plan acts on.
+func (e *Executor) connected() error {
+	for _, u := range e.Plan.Units {
+		for _, s := range u.Steps {
+			missing := ""
+			switch {
+			case e.Outside.Directory == nil:
+				missing = "Microsoft Entra"
+			case e.Outside.Connections == nil && s.Kind == plan.StepConnection:
+				missing = "Azure DevOps"
+			case e.Outside.Repositories == nil && (s.Kind == plan.StepPullRequest || s.Kind == plan.StepVariable || s.Kind == plan.StepSecret):
+				missing = "GitHub"
+			}
+			if missing != "" {
+				return fmt.Errorf("the plan changes things in %s, which is not connected: configure it as it was for the scan", missing)
+			}
+		}
 	}
 	return nil
 }

@@ -40,6 +40,8 @@ type linker struct {
 	inv     *inventory.Inventory
 	stores  *stores
 	mapping []Mapping
+	names   VariableNames
+	only    map[string]int // how many credential stores a place has
 }
 
 // store links one secret store, given everything that reads it.
@@ -47,6 +49,9 @@ func (k *linker) store(ref inventory.StoreRef, uses []use) link {
 	found := k.mapped(ref)
 	for _, u := range uses {
 		found = append(found, k.readable(u.login, u.environments)...)
+	}
+	if len(found) == 0 {
+		found = k.beside(ref, uses)
 	}
 	if len(found) == 0 {
 		found = k.federated(uses)
@@ -106,6 +111,57 @@ func cutPrefixFold(s, prefix string) (string, bool) {
 		return s, false
 	}
 	return s[len(prefix):], true
+}
+
+// beside reads a variable that stands in the same place as the secret and is named like its client id. A general name, such
+// as AZURE_CLIENT_ID, speaks only for the one secret of its place that is a credential, and not where a login
+// that is federated already may be meant by it.
+func (k *linker) beside(ref inventory.StoreRef, uses []use) []evidence {
+	names := []string{strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(strings.ToUpper(ref.Name), "_CREDENTIALS"), "_SECRET"), "_CLIENT") + "_CLIENT_ID"}
+	if k.only[placeKey(ref)] == 1 && !k.federatedIn(uses) {
+		names = append(names, k.names.ClientID, "AZURE_CLIENT_ID", "ARM_CLIENT_ID")
+	} else if names[0] == "AZURE_CLIENT_ID" || names[0] == "ARM_CLIENT_ID" {
+		return nil
+	}
+	for _, name := range names {
+		at := ref
+		at.Name = name
+		v := k.stores.variables[at.Key()]
+		if v == nil || !guid.MatchString(strings.TrimSpace(v.Value)) {
+			continue
+		}
+		prefix := strings.TrimSuffix(strings.ToUpper(name), "_CLIENT_ID")
+		return []evidence{{rule: ruleReadable, app: lower(inventory.AppID(v.Value)), why: fmt.Sprintf("variable %s beside it is %s", at, v.Value),
+			tenant: inventory.TenantID(k.idAt(at, prefix+"_TENANT_ID")), subscription: inventory.SubscriptionID(k.idAt(at, prefix+"_SUBSCRIPTION_ID"))}}
+	}
+	return nil
+}
+
+// idAt reads an id out of a variable in the same place.
+func (k *linker) idAt(at inventory.StoreRef, name string) string {
+	at.Name = name
+	if v := k.stores.variables[at.Key()]; v != nil && guid.MatchString(strings.TrimSpace(v.Value)) {
+		return strings.TrimSpace(v.Value)
+	}
+	return ""
+}
+
+// federatedIn tells whether a repository of the uses has a login without a secret already.
+func (k *linker) federatedIn(uses []use) bool {
+	for _, u := range uses {
+		for i := range k.inv.Logins {
+			if l := &k.inv.Logins[i]; l.Repository == u.login.Repository && l.Conversion == inventory.ConversionNone && l.Identity.ClientID != "" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// placeKey is where a store is, without its name.
+func placeKey(ref inventory.StoreRef) string {
+	ref.Name = ""
+	return ref.Key()
 }
 
 // federated looks for identities that trust a repository of the uses already.

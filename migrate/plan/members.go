@@ -53,6 +53,9 @@ func (p *planner) linkLogins() {
 			byStore[u.store.Key()] = append(byStore[u.store.Key()], u)
 		}
 	}
+	for _, uses := range byStore {
+		p.linker.only[placeKey(uses[0].store)]++
+	}
 	links := map[string]link{}
 	for key, uses := range byStore {
 		links[key] = p.linker.store(uses[0].store, uses)

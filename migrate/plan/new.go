@@ -58,7 +58,7 @@ func New(inv *inventory.Inventory, cfg Config) (*Plan, error) {
 func newPlanner(inv *inventory.Inventory, cfg Config) *planner {
 	p := &planner{inv: inv, cfg: cfg, stores: newStores(inv, cfg.Mapping), apps: map[inventory.AppID]*inventory.Identity{},
 		drafts: map[inventory.AppID]*draft{}, unknown: map[string]*draft{}}
-	p.linker = &linker{inv: inv, stores: p.stores, mapping: cfg.Mapping}
+	p.linker = &linker{inv: inv, stores: p.stores, mapping: cfg.Mapping, names: cfg.Variables, only: map[string]int{}}
 	for i := range inv.Identities {
 		p.apps[inv.Identities[i].AppID] = &inv.Identities[i]
 	}
