@@ -253,7 +253,9 @@ func (t *tripper) answer(x *exchange, r *http.Response, body []byte) (*http.Resp
 	media := strings.ToLower(r.Header.Get("Content-Type"))
 	html := strings.Contains(media, "text/html") || strings.Contains(media, "xhtml") || media == "" && looksLikeHTML(body)
 	wantsHTML := strings.Contains(x.req.Header.Get("Accept"), "html")
+	redirect := r.StatusCode/100 == 3 && r.Header.Get("Location") != "" // followed, or refused, by the client
 	switch {
+	case redirect:
 	case html && !wantsHTML && r.StatusCode < 500 && r.StatusCode != http.StatusNotFound:
 		return nil, x.fail(r.StatusCode, "answered with an HTML page (a sign-in page, most likely) instead of data: sign in again, and check that the token is for this host and its tenant", execute.ErrForbidden)
 	case html && !wantsHTML:
