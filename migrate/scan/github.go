@@ -97,7 +97,7 @@ func (s *scanner) repositories(ctx context.Context, scope GitHubScope) (refs []R
 
 // tree keeps the files that can matter: those that can hold a login, and those that another file can call.
 func (s *scanner) tree(ctx context.Context, c RepositoryContent) (workflow.Tree, error) {
-	t := workflow.Tree{Repository: c.Repository.Name, DefaultBranch: c.Repository.DefaultBranch}
+	t := workflow.Tree{Repository: c.Repository.Name, DefaultBranch: c.Repository.DefaultBranch, Environments: c.Repository.Environments}
 	for _, f := range c.Files {
 		if f.Err != nil {
 			if err := s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: "repository " + string(c.Repository.Name), File: f.Path,

@@ -16,6 +16,9 @@ import (
 // Scan finds the logins of one repository or folder. It never fails: what it cannot read is a gap.
 func Scan(t Tree, o Options) Result {
 	a := analyse(t, o)
+	if o.Subjects {
+		a.subjects()
+	}
 	return a.result()
 }
 
@@ -60,7 +63,8 @@ type analysis struct {
 	jsonSecrets   map[string]bool // secrets that hold a credentials JSON, upper case
 	clientSecrets map[string]bool // secrets that hold a client secret, upper case
 	channels      map[string]*channel
-	inputRoles    map[string]string // path NUL input or secret (lower case) of a called file → role
+
+	inputRoles map[string]string // path NUL input or secret (lower case) of a called file → role
 }
 
 func analyse(t Tree, o Options) *analysis {
@@ -143,6 +147,9 @@ func (a *analysis) result() Result {
 		r.Logins = append(r.Logins, f.Login)
 	}
 	sort.SliceStable(r.Logins, func(i, j int) bool { return before(r.Logins[i], r.Logins[j]) })
+	if a.options.Subjects {
+		a.subjects(r.Logins)
+	}
 	return r
 }
 

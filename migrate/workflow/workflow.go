@@ -17,7 +17,8 @@ type File struct {
 type Tree struct {
 	Repository         inventory.RepositoryName
 	DefaultBranch      string
-	DefaultPermissions string // of GITHUB_TOKEN: read or write; empty where it is not known
+	DefaultPermissions string   // of GITHUB_TOKEN: read or write; empty where it is not known
+	Environments       []string // names of the repository's environments, as far as they are known
 	Files              []File
 }
 
@@ -69,8 +70,17 @@ type RewriteOptions struct {
 	Names        func(inventory.Login) IdentityNames
 	Level        Level
 	Permissions  PermissionMode
+	IDs          string            // context that new ids are read from where Names is nil: "vars" (default) or "secrets"
 	LoginVersion string            // of azure/login where one is written: "v2" (default) or "v3"
 	Pins         map[string]string // action@version → commit
+}
+
+// idContext is the context that new ids are read from.
+func (o RewriteOptions) idContext() string {
+	if o.IDs == "" {
+		return "vars"
+	}
+	return o.IDs
 }
 
 // Edit replaces the bytes from Start to End by New.
