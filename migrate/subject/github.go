@@ -1,6 +1,7 @@
 package subject
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -189,12 +190,13 @@ func (s scope) event(path []string) value {
 	return s.open("github.event."+joined, true)
 }
 
-// noPullRequest: most other events have no pull_request in their payload.
+// noPullRequest: the payload of other known events has no pull_request (github/docs: Webhook events and payloads).
+// A comment's issue may be a pull request, so that nothing is concluded from that.
 func (s scope) noPullRequest(joined string) value {
-	switch s.w.trigger.event {
-	case "push", "schedule", "workflow_dispatch", "repository_dispatch", "release", "merge_group", "create", "delete":
-		return nullValue
-	default:
+	event := s.w.trigger.event
+	known := slices.Contains(defaultBranchEvents, event) || slices.Contains(otherEvents, event)
+	if !known || strings.HasPrefix(event, "issue") {
 		return s.open("github.event."+joined, true)
 	}
+	return nullValue
 }

@@ -17,6 +17,7 @@ const other = rune(-1)
 type clause struct {
 	globs []glob
 	not   bool
+	guard bool // bounds the language, but is too fine to be shown as a pattern
 }
 
 // language is the set of texts that meet every clause: the values that a name can still have.
@@ -330,7 +331,7 @@ func (l language) wildcards() []string {
 	var best []glob
 	bestScore := -1
 	for _, c := range l.clauses {
-		if c.not {
+		if c.not || c.guard {
 			continue
 		}
 		globs, score := l.useful(c.globs)

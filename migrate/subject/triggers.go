@@ -27,6 +27,9 @@ var defaultBranchEvents = []string{
 	"public", "repository_dispatch", "schedule", "status", "watch", "workflow_run",
 }
 
+// otherEvents are the known ones that run elsewhere and are not about a pull request.
+var otherEvents = []string{"create", "deployment", "deployment_status", "merge_group", "push", "registry_package", "release", "workflow_dispatch"}
+
 // Globs of whole references.
 var (
 	headsPrefix = literal("refs/heads/")
@@ -34,6 +37,8 @@ var (
 	anyHead     = concat(headsPrefix, someText)
 	anyTag      = concat(tagsPrefix, someText)
 	pullMerge   = concat(literal("refs/pull/"), digits, literal("/merge"))
+	hexDigits   = glob{{runes: []rune("0123456789abcdef")}, {runes: []rune("0123456789abcdef"), rep: star}}
+	queueEnd    = concat(anyText, literal("/pr-"), digits, literal("-"), hexDigits)
 	segment     = glob{{runes: []rune("/"), not: true}, {runes: []rune("/"), not: true, rep: star}}
 	digits      = glob{{runes: []rune("0123456789")}, {runes: []rune("0123456789"), rep: star}}
 )
@@ -261,6 +266,7 @@ func mergeGroupTriggers(e *actionlint.WebhookEvent) []trigger {
 			}
 			t.ref.clauses = append(t.ref.clauses, clause{globs: globs, not: c.not})
 		}
+		t.ref.clauses = append(t.ref.clauses, clause{globs: []glob{queueEnd}, guard: true})
 		out = append(out, t)
 	}
 	return out
