@@ -25,6 +25,10 @@ func (s *Simulator) Events(repository, workflowPath string) ([]Event, error) {
 	wf := s.workflow(p.full, workflowPath, oid)
 	var out []Event
 	for _, t := range wf.on {
+		if t.event == "workflow_dispatch" {
+			out = append(out, p.dispatches(t, wf.comparisons())...)
+			continue
+		}
 		out = append(out, p.eventsOf(t)...)
 	}
 	for i := range out {
@@ -41,8 +45,6 @@ func (p *project) eventsOf(t trigger) []Event {
 		return p.pullRequests(t)
 	case "schedule":
 		return schedules(t)
-	case "workflow_dispatch":
-		return p.dispatches(t)
 	case "release":
 		return p.releases(t)
 	case "pull_request_target", "merge_group":
@@ -199,12 +201,12 @@ func schedules(t trigger) []Event {
 
 // dispatches is every combination of choices and booleans, up to a bound, on the default branch, and the first of them
 // on the other branches; texts get their default or a sample.
-func (p *project) dispatches(t trigger) []Event {
+func (p *project) dispatches(t trigger, compared map[string][]string) []Event {
 	combos := []map[string]string{{}}
 	defs := t.conf.get("inputs")
 	if defs != nil {
 		for _, d := range defs.pairs {
-			combos = spreadInput(combos, d.key, p.choices(d.value))
+			combos = spreadInput(combos, d.key, p.choices(d.value, compared[strings.ToLower(d.key)]))
 		}
 	}
 	var out []Event
@@ -217,8 +219,49 @@ func (p *project) dispatches(t trigger) []Event {
 	return out
 }
 
-// choices lists an input's values, the default first.
-func (p *project) choices(d *node) []string {
+// comparisons lists the texts that conditions compare each input with, by the input's lower-case name: a job that
+// asks for the word DESTROY runs only when somebody types it.
+func (wf *workflow) comparisons() map[string][]string {
+	out := map[string][]string{}
+	collect := func(cond string) {
+		e, err := parseCondition(cond)
+		if err == nil {
+			compared(e, out)
+		}
+	}
+	for _, j := range wf.jobs {
+		collect(j.cond)
+		for _, s := range j.steps {
+			collect(s.cond)
+		}
+	}
+	return out
+}
+
+func compared(e expr, out map[string][]string) {
+	switch x := e.(type) {
+	case not:
+		compared(x.of, out)
+	case binary:
+		compared(x.l, out)
+		compared(x.r, out)
+		for _, pair := range [][2]expr{{x.l, x.r}, {x.r, x.l}} {
+			of, isIndex := pair[0].(index)
+			lit, isLiteral := pair[1].(literal)
+			if !isIndex || !isLiteral || x.op != "==" && x.op != "!=" {
+				continue
+			}
+			key, _ := of.key.(literal)
+			name, word := strings.ToLower(text(key.v)), text(lit.v)
+			if word != "" && !slices.Contains(out[name], word) {
+				out[name] = append(out[name], word)
+			}
+		}
+	}
+}
+
+// choices lists an input's values, the default first. compared are the texts that conditions compare it with.
+func (p *project) choices(d *node, compared []string) []string {
 	def := d.get("default").str()
 	switch d.get("type").str() {
 	case "boolean":
@@ -249,9 +292,15 @@ func (p *project) choices(d *node) []string {
 		return []string{orElse(def, "1")}
 	}
 	if def == "" && d.get("required").str() == "true" {
-		return []string{"sample"}
+		def = "sample"
 	}
-	return []string{def}
+	out := []string{def}
+	for _, c := range compared {
+		if c != def {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // spreadInput multiplies as long as the bound allows; after that every value still occurs once, with the first

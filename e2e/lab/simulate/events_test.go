@@ -86,6 +86,36 @@ func TestEventsStandForEveryTrigger(t *testing.T) {
 	}
 }
 
+func TestEventsTypeTheWordThatAConditionAsksFor(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, map[string]string{".github/workflows/a.yml": `
+on: { workflow_dispatch: { inputs: { confirm: { required: true } } } }
+jobs: { x: { if: "github.event.inputs.confirm == 'DESTROY'", runs-on: ubuntu-latest, steps: [ { run: 'true' } ] } }
+`})
+	events, err := l.sim.Events("acme/app", ".github/workflows/a.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := 0
+	for _, ev := range events {
+		if l.run(t, ev)[0].Conclusion == "success" {
+			ran++
+		}
+	}
+	if ran != 1 {
+		t.Errorf("%d of %d events run the job", ran, len(events))
+	}
+}
+
+func TestNothingRunsInAnArchivedRepository(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, map[string]string{".github/workflows/a.yml": "on: push" + trivialJob})
+	l.repo.Archived = true
+	if runs := l.run(t, simulate.Event{Name: "push"}); len(runs) > 0 {
+		t.Error(story(runs, false))
+	}
+}
+
 func TestEventsAreBoundedButNameEveryChoice(t *testing.T) {
 	t.Parallel()
 	var inputs strings.Builder

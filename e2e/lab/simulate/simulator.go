@@ -62,6 +62,7 @@ type project struct {
 	ownerType         string
 	id, ownerID       int64
 	visibility        string
+	archived          bool
 	defaultBranch     string
 	setting           string // default permissions
 	subject           subjectSettings
@@ -81,7 +82,7 @@ func (s *Simulator) find(full string) (*project, error) {
 	}
 	p := &project{
 		owner: r.Owner, name: r.Name, full: r.FullName(), id: r.ID,
-		visibility: orElse(r.Visibility, "private"), defaultBranch: orElse(r.DefaultBranch, "main"), setting: r.DefaultPermissions,
+		visibility: orElse(r.Visibility, "private"), defaultBranch: orElse(r.DefaultBranch, "main"), setting: r.DefaultPermissions, archived: r.Archived,
 		refs: map[string]string{}, environments: map[string]string{},
 	}
 	for k, v := range r.Refs {
@@ -163,8 +164,8 @@ func (s *Simulator) Run(repository string, ev Event) ([]*world.WorkflowRun, erro
 		return nil, err
 	}
 	at, err := p.locate(ev)
-	if err != nil {
-		return nil, err
+	if err != nil || p.archived {
+		return nil, err // nothing runs in an archived repository
 	}
 	files := s.files(p.full, at.commit)
 	var runs []*world.WorkflowRun

@@ -167,10 +167,13 @@ func (sh *script) az(words []string) error {
 }
 
 func (sh *script) azd(words []string) error {
-	if len(words) < 2 || words[0] != "auth" || words[1] != "login" {
+	if len(words) > 0 && words[0] == "auth" { // azd login is the form before auth was
+		words = words[1:]
+	}
+	if len(words) == 0 || words[0] != "login" {
 		return nil
 	}
-	f := parseFlags(words[2:], "--no-prompt --debug --managed-identity --use-device-code")
+	f := parseFlags(words[1:], "--no-prompt --debug --managed-identity --use-device-code")
 	client, tenant := f.get("--client-id"), f.get("--tenant-id")
 	switch {
 	case f.has("--federated-credential-provider"):
