@@ -63,12 +63,10 @@ func subjectKind(presented, trusted string) string {
 	pRepo, pContext := splitSubject(presented)
 	tRepo, tContext := splitSubject(trusted)
 	switch {
-	case pRepo != tRepo && withoutIDs(pRepo) == withoutIDs(tRepo):
-		return FieldIDs
-	case pRepo != tRepo && strings.EqualFold(pRepo, tRepo):
-		return FieldCase
-	case pRepo != tRepo:
+	case pRepo != tRepo && withoutIDs(pRepo) != withoutIDs(tRepo) && !strings.EqualFold(pRepo, tRepo):
 		return FieldRepository
+	case pRepo != tRepo && pContext == tContext:
+		return FieldIDs
 	case bothHave(pContext, tContext, "environment:"):
 		return FieldEnvironment
 	case bothHave(pContext, tContext, "ref:"):
@@ -127,6 +125,9 @@ func distance(s Subject, c inventory.FederatedCredential, diffs []Difference) in
 			w = 6
 		}
 		total += w
+	}
+	if presented, _ := splitSubject(s.Value); !strings.HasPrefix(subjectText(c), presented+":") {
+		total++
 	}
 	return total*1000 - min(commonPrefix(s.Value, subjectText(c)), 999)
 }
