@@ -261,17 +261,27 @@ func (a *analysis) classifyPassed(f *finding) {
 }
 
 // classifyUncalled treats a called file none of whose callers was read. In a repository that was read as a whole the callers are
-// in other repositories; in a folder of files nothing is known of them.
+// in other repositories; in a folder of files nothing is known of them. A workflow can change by itself where its credential is a
+// secret: the callers may go on passing it. An action cannot, since its inputs change.
 func (a *analysis) classifyUncalled(f *finding) {
 	const steps = "Grant id-token: write to every calling job first, then give this file client-id, tenant-id and subscription-id instead of the credential, and keep the old input or secret for one release."
-	if IsWorkflowPath(f.File) || strings.Contains(f.File, "/") && IsActionPath(f.File) {
+	whole := IsWorkflowPath(f.File) || strings.Contains(f.File, "/") && IsActionPath(f.File)
+	if whole && (f.file.action || len(f.file.triggers) == 1) {
 		f.manual("the credential comes from callers in other repositories, which must grant id-token: write before this file can change", steps)
 		return
 	}
-	f.assisted("the credential comes from callers that are not among these files; they change too", func(*rewriter, *finding) error {
-		return fmt.Errorf("no caller of %s is among these files", f.File)
-	})
-	f.Manual = []string{steps}
+	convert := f.convert
+	for _, c := range f.channels {
+		if !c.secret {
+			convert = nil
+		}
+	}
+	f.assisted("workflows that call this one are not among the files that were read; they must grant id-token: write first", convert)
+	if convert == nil {
+		f.Reason = "the credential comes from callers that are not among these files; they change too"
+		f.Manual = []string{steps}
+		f.convert = func(*rewriter, *finding) error { return fmt.Errorf("no caller of %s is among these files", f.File) }
+	}
 }
 
 // classifyPasser treats an input or secret that hands a credential to a file.

@@ -142,13 +142,13 @@ func (r *rewriter) names(f *finding) IdentityNames {
 		prefix = variableName(secret)
 	}
 	if n.ClientID == "" {
-		n.ClientID = "vars." + prefix + "_CLIENT_ID"
+		n.ClientID = r.options.idContext() + "." + prefix + "_CLIENT_ID"
 	}
 	if n.TenantID == "" {
-		n.TenantID = "vars." + prefix + "_TENANT_ID"
+		n.TenantID = r.options.idContext() + "." + prefix + "_TENANT_ID"
 	}
 	if n.SubscriptionID == "" {
-		n.SubscriptionID = "vars." + prefix + "_SUBSCRIPTION_ID"
+		n.SubscriptionID = r.options.idContext() + "." + prefix + "_SUBSCRIPTION_ID"
 	}
 	return n
 }

@@ -28,7 +28,7 @@ func (r *rewriter) convertChannel(c *channel) error {
 		}
 	}
 	ids := c.needsIDs()
-	inputs := c.idInputs()
+	inputs := r.idInputs(c)
 	for _, name := range inputs {
 		if own(get(c.target.root, "inputs"), name) {
 			return fmt.Errorf("%s already has an input %s", c.target.path, name)
@@ -47,9 +47,19 @@ func (r *rewriter) convertChannel(c *channel) error {
 	return r.convertDeclaration(c, ids && !c.secret, inputs)
 }
 
-// idInputs are the names of the inputs that take the place of a credential.
-func (c *channel) idInputs() [3]string {
-	return [3]string{"azure-client-id", "azure-tenant-id", "azure-subscription-id"}
+// idInputs are the names of the inputs that take the place of a credential; where a file takes several credentials, each has its own.
+func (r *rewriter) idInputs(c *channel) [3]string {
+	several := 0
+	for _, other := range r.channels {
+		if other.target == c.target && !other.secret && other.needsIDs() {
+			several++
+		}
+	}
+	prefix := "azure"
+	if several > 1 {
+		prefix = strings.ReplaceAll(strings.ToLower(c.name), "_", "-")
+	}
+	return [3]string{prefix + "-client-id", prefix + "-tenant-id", prefix + "-subscription-id"}
 }
 
 func (r *rewriter) convertPasser(c *channel, p *finding, ids bool, inputs [3]string) error {

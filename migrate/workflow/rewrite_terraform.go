@@ -107,5 +107,5 @@ func (r *rewriter) idName(f *finding, key, known string) string {
 	if secret := credentialSecret(f.Login); secret != "" && len(r.credentials) > 1 {
 		prefix = variableName(secret)
 	}
-	return "vars." + prefix + strings.TrimPrefix(strings.ToUpper(key), "ARM")
+	return r.options.idContext() + "." + prefix + strings.TrimPrefix(strings.ToUpper(key), "ARM")
 }

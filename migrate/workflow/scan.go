@@ -147,9 +147,6 @@ func (a *analysis) result() Result {
 		r.Logins = append(r.Logins, f.Login)
 	}
 	sort.SliceStable(r.Logins, func(i, j int) bool { return before(r.Logins[i], r.Logins[j]) })
-	if a.options.Subjects {
-		a.subjects(r.Logins)
-	}
 	return r
 }
 

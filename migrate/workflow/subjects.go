@@ -61,7 +61,7 @@ func (s *subjectReader) need(f *file, seen map[*file]bool, list *[]*file, depth 
 }
 
 func (s *subjectReader) of(f *file) []inventory.JobSubjects {
-	return subject.Jobs(s.parsed[f], subject.JobOptions{DefaultBranch: s.tree.DefaultBranch, Path: f.path, Repository: s.tree.Repository, Callers: s.callersOf(f, 0)})
+	return subject.Jobs(s.parsed[f], subject.JobOptions{DefaultBranch: s.tree.DefaultBranch, Path: f.path, Repository: s.tree.Repository, Environments: s.tree.Environments, Callers: s.callersOf(f, 0)})
 }
 
 func (s *subjectReader) callersOf(f *file, depth int) []subject.Caller {

@@ -112,8 +112,8 @@ func firstWord(line string) string {
 // converted themselves. It gives the line, or 0.
 func (a *analysis) otherReaders(f *finding, name string) (line int, what string) {
 	for _, n := range f.file.readers(name) {
-		for _, other := range a.findings {
-			if other.file == f.file && other.start <= n && n < other.end && (other == f || other.converts()) {
+		for _, other := range a.byFile[f.file] {
+			if other.start <= n && n < other.end && (other == f || other.converts()) {
 				n = -1
 				break
 			}
