@@ -45,7 +45,7 @@ func Local(ctx context.Context, dir string, o Options) (*inventory.Inventory, er
 			if err := gctx.Err(); err != nil {
 				return err
 			}
-			results[i] = t.Relative(workflow.Scan(t.Tree, workflow.Options{Subjects: true}))
+			results[i] = t.Relative(workflow.Scan(t.Tree, workflow.Options{}))
 			return nil
 		})
 	}
@@ -78,20 +78,20 @@ func (t LocalTree) Path(inside string) string { return path.Join(t.Root, inside)
 func (t LocalTree) Relative(r workflow.Result) workflow.Result {
 	out := workflow.Result{}
 	for _, l := range r.Logins {
-		if t.wanted(l.File) {
+		if t.Asked(l.File) {
 			l.File = t.Path(l.File)
 			l.ID = inventory.NewLoginID("", l.File, l.Line, l.Column)
 			out.Logins = append(out.Logins, l)
 		}
 	}
 	for _, m := range r.Mentions {
-		if t.wanted(m.File) {
+		if t.Asked(m.File) {
 			m.File = t.Path(m.File)
 			out.Mentions = append(out.Mentions, m)
 		}
 	}
 	for _, g := range r.Gaps {
-		if t.wanted(g.File) {
+		if t.Asked(g.File) {
 			g.Source, g.File = inventory.SourceLocal, t.Path(g.File)
 			g.Object = g.File
 			out.Gaps = append(out.Gaps, g)
@@ -100,22 +100,32 @@ func (t LocalTree) Relative(r workflow.Result) workflow.Result {
 	return out
 }
 
-func (t LocalTree) wanted(inside string) bool { return t.Wanted == nil || t.Wanted[inside] }
+// Asked tells whether a file of the tree was asked for.
+func (t LocalTree) Asked(inside string) bool { return t.Wanted == nil || t.Wanted[inside] }
 
 // LocalTrees reads the workflow and action files below a directory, or a single file, and groups them by the
 // checkout that they are in, since a file can only call those of its own repository by a path. Files that no login
 // can be in, and that nothing can call, are left out. Symbolic links to directories are not followed, so that a loop
 // cannot hold the scan; what could not be read is a gap.
 func LocalTrees(ctx context.Context, dir string) ([]LocalTree, []inventory.Gap, error) {
+	return localTrees(ctx, dir, false)
+}
+
+// AllLocalTrees is LocalTrees with every workflow and action, whether or not a login can be in it.
+func AllLocalTrees(ctx context.Context, dir string) ([]LocalTree, []inventory.Gap, error) {
+	return localTrees(ctx, dir, true)
+}
+
+func localTrees(ctx context.Context, dir string, all bool) ([]LocalTree, []inventory.Gap, error) {
 	info, err := os.Stat(dir)
 	if err != nil {
 		return nil, nil, fmt.Errorf("scan %s: %w", dir, err)
 	}
 	if root, inside, ok := enclosingCheckout(dir); ok {
-		return insideCheckout(ctx, root, inside)
+		return insideCheckout(ctx, root, inside, all)
 	}
 	if !info.IsDir() {
-		t, gaps := localFiles(filepath.Dir(dir), []string{filepath.Base(dir)})
+		t, gaps := localFiles(filepath.Dir(dir), []string{filepath.Base(dir)}, all)
 		return t, gaps, nil
 	}
 	var paths []string
@@ -149,7 +159,7 @@ func LocalTrees(ctx context.Context, dir string) ([]LocalTree, []inventory.Gap, 
 	if err != nil {
 		return nil, nil, err
 	}
-	trees, more := localFiles(dir, paths)
+	trees, more := localFiles(dir, paths, all)
 	return trees, append(gaps, more...), nil
 }
 
@@ -169,8 +179,8 @@ func enclosingCheckout(p string) (root, inside string, ok bool) {
 
 // insideCheckout reads the whole checkout, since its files can call each other, and keeps what was asked for: paths
 // that are inside, or below, one path of it.
-func insideCheckout(ctx context.Context, root, inside string) ([]LocalTree, []inventory.Gap, error) {
-	trees, gaps, err := LocalTrees(ctx, root)
+func insideCheckout(ctx context.Context, root, inside string, all bool) ([]LocalTree, []inventory.Gap, error) {
+	trees, gaps, err := localTrees(ctx, root, all)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -204,7 +214,7 @@ func localGap(rel, message string) inventory.Gap {
 		Next: "make it readable and scan again; until then it is unknown, not clean"}
 }
 
-func localFiles(dir string, paths []string) ([]LocalTree, []inventory.Gap) {
+func localFiles(dir string, paths []string, all bool) ([]LocalTree, []inventory.Gap) {
 	type loaded struct {
 		content []byte
 		gap     *inventory.Gap
@@ -226,7 +236,7 @@ func localFiles(dir string, paths []string) ([]LocalTree, []inventory.Gap) {
 				files[i].gap = &gap
 				return nil
 			}
-			if relevant(p, content, inCheckout) {
+			if relevant(p, content, inCheckout, all) {
 				files[i].content = content
 			}
 			return nil
@@ -260,7 +270,7 @@ func localFiles(dir string, paths []string) ([]LocalTree, []inventory.Gap) {
 	}
 	trees := make([]LocalTree, 0, len(order))
 	for _, k := range order {
-		if slices.ContainsFunc(byRoot[k].Files, func(f workflow.File) bool { return workflow.IsCandidate(f.Content) }) {
+		if all || slices.ContainsFunc(byRoot[k].Files, func(f workflow.File) bool { return workflow.IsCandidate(f.Content) }) {
 			trees = append(trees, *byRoot[k])
 		}
 	}
@@ -269,11 +279,11 @@ func localFiles(dir string, paths []string) ([]LocalTree, []inventory.Gap) {
 
 // relevant tells whether a file can matter: a login can be in it, or a caller of its checkout can use it. A loose
 // file must also have the shape of a workflow or an action, since YAML is used for much else.
-func relevant(p string, content []byte, inCheckout bool) bool {
+func relevant(p string, content []byte, inCheckout, all bool) bool {
 	if inCheckout {
-		return workflow.IsCandidate(content) || workflow.IsActionPath(p) || bytes.Contains(content, []byte("workflow_call"))
+		return all || workflow.IsCandidate(content) || workflow.IsActionPath(p) || bytes.Contains(content, []byte("workflow_call"))
 	}
-	return workflow.IsCandidate(content) && (hasKey(content, "jobs") || hasKey(content, "runs"))
+	return (all || workflow.IsCandidate(content)) && (hasKey(content, "jobs") || hasKey(content, "runs"))
 }
 
 // hasKey looks for a top-level key without parsing.
