@@ -283,11 +283,11 @@ func apply(name string, args []value) (value, error) {
 	case "fromjson":
 		v, ok := fromJSON(text(args[0]))
 		if !ok {
-			return nil, fmt.Errorf("Error parsing fromJson")
+			return nil, says("Error parsing fromJson")
 		}
 		return v, nil
 	}
-	return nil, fmt.Errorf("Unrecognized function: '%s'", name)
+	return nil, says("Unrecognized function: '%s'", name)
 }
 
 // choose is case(condition, value, …, default).
@@ -345,7 +345,7 @@ func join(args []value) value {
 // format replaces {0}, {1}… and reads {{ and }} as braces.
 func format(f string, args []value) (value, error) {
 	var b strings.Builder
-	bad := fmt.Errorf("The following format string is invalid: '%s'", f)
+	bad := says("The following format string is invalid: '%s'", f)
 	for i := 0; i < len(f); i++ {
 		if (f[i] == '{' || f[i] == '}') && i+1 < len(f) && f[i+1] == f[i] {
 			b.WriteByte(f[i])

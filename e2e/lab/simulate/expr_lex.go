@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"fmt"
 	"math"
 	"strings"
 )
@@ -62,7 +61,7 @@ func lexOne(src string, i int, before []token) (token, int, error) {
 	if strings.IndexByte("()[].,!<>*", c) >= 0 {
 		return token{kind: tokOp, text: string(c)}, 1, nil
 	}
-	return token{}, 0, fmt.Errorf("Unexpected symbol: '%s'. Located at position %d within expression: %s", rest(src[i:]), i+1, src)
+	return token{}, 0, says("Unexpected symbol: '%s'. Located at position %d within expression: %s", rest(src[i:]), i+1, src)
 }
 
 func isNameStart(c byte) bool {
@@ -113,7 +112,7 @@ func lexNumber(src string, i int) (token, int, error) {
 		f = math.Inf(1)
 	}
 	if math.IsNaN(f) {
-		return token{}, 0, fmt.Errorf("Unexpected symbol: '%s'. Located at position %d within expression: %s", raw, i+1, src)
+		return token{}, 0, says("Unexpected symbol: '%s'. Located at position %d within expression: %s", raw, i+1, src)
 	}
 	return token{kind: tokNumber, text: raw, num: f}, n, nil
 }
@@ -132,7 +131,7 @@ func lexString(src string, i int) (token, int, error) {
 		}
 		return token{kind: tokString, text: b.String()}, j + 1 - i, nil
 	}
-	return token{}, 0, fmt.Errorf("Unexpected symbol: '%s'. Located at position %d within expression: %s", rest(src[i:]), i+1, src)
+	return token{}, 0, says("Unexpected symbol: '%s'. Located at position %d within expression: %s", rest(src[i:]), i+1, src)
 }
 
 func rest(s string) string {

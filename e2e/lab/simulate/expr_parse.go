@@ -81,9 +81,9 @@ func (p *parser) accept(op string) bool {
 // unexpected words the error as GitHub does.
 func (p *parser) unexpected(t token) error {
 	if t.kind == tokEnd {
-		return fmt.Errorf("Unexpected end of expression: '%s'. Located at position %d within expression: %s", t.text, t.at+1, p.src)
+		return says("Unexpected end of expression: '%s'. Located at position %d within expression: %s", t.text, t.at+1, p.src)
 	}
-	return fmt.Errorf("Unexpected symbol: '%s'. Located at position %d within expression: %s", t.text, t.at+1, p.src)
+	return says("Unexpected symbol: '%s'. Located at position %d within expression: %s", t.text, t.at+1, p.src)
 }
 
 func (p *parser) or(depth int) (expr, error) {
@@ -131,7 +131,7 @@ func (p *parser) acceptAny(ops []string) (string, bool) {
 
 func (p *parser) unary(depth int) (expr, error) {
 	if depth > maxExprDepth {
-		return nil, fmt.Errorf("Exceeded max expression depth %d", maxExprDepth)
+		return nil, says("Exceeded max expression depth %d", maxExprDepth)
 	}
 	if p.accept("!") {
 		of, err := p.unary(depth + 1)
@@ -147,7 +147,7 @@ func (p *parser) postfix(depth int) (expr, error) {
 	}
 	for n := depth; ; n++ {
 		if n > maxExprDepth {
-			return nil, fmt.Errorf("Exceeded max expression depth %d", maxExprDepth)
+			return nil, says("Exceeded max expression depth %d", maxExprDepth)
 		}
 		switch {
 		case p.accept("."):
@@ -232,7 +232,7 @@ func (p *parser) name(t token, depth int) (expr, error) {
 	}
 	name := strings.ToLower(t.text)
 	if !contextNames[name] {
-		return nil, fmt.Errorf("Unrecognized named-value: '%s'. Located at position %d within expression: %s", t.text, t.at+1, p.src)
+		return nil, says("Unrecognized named-value: '%s'. Located at position %d within expression: %s", t.text, t.at+1, p.src)
 	}
 	return named{name: name}, nil
 }
@@ -241,7 +241,7 @@ func (p *parser) call(t token, depth int) (expr, error) {
 	name := strings.ToLower(t.text)
 	arity, ok := functions[name]
 	if !ok {
-		return nil, fmt.Errorf("Unrecognized function: '%s'. Located at position %d within expression: %s", t.text, t.at+1, p.src)
+		return nil, says("Unrecognized function: '%s'. Located at position %d within expression: %s", t.text, t.at+1, p.src)
 	}
 	var args []expr
 	for !p.accept(")") {
@@ -255,10 +255,10 @@ func (p *parser) call(t token, depth int) (expr, error) {
 		args = append(args, a)
 	}
 	if len(args) < arity[0] {
-		return nil, fmt.Errorf("Too few parameters supplied: '%s'. Located at position %d within expression: %s", t.text, t.at+1, p.src)
+		return nil, says("Too few parameters supplied: '%s'. Located at position %d within expression: %s", t.text, t.at+1, p.src)
 	}
 	if len(args) > arity[1] {
-		return nil, fmt.Errorf("Too many parameters supplied: '%s'. Located at position %d within expression: %s", t.text, t.at+1, p.src)
+		return nil, says("Too many parameters supplied: '%s'. Located at position %d within expression: %s", t.text, t.at+1, p.src)
 	}
 	return call{name: name, args: args}, nil
 }

@@ -16,7 +16,7 @@ const (
 )
 
 // errNoToken is what the actions toolkit says when a job has no id-token permission.
-var errNoToken = errors.New("Error message: Unable to get ACTIONS_ID_TOKEN_REQUEST_URL env variable")
+var errNoToken = says("Error message: Unable to get ACTIONS_ID_TOKEN_REQUEST_URL env variable")
 
 // armScope is the resource that a pipeline signs in for.
 const armScope = "https://management.azure.com/.default"
@@ -147,13 +147,13 @@ func (a *site) wanted(kind string) string {
 }
 
 func loginFailed(msg string) error {
-	return fmt.Errorf("Login failed with Error: %s Double check if the 'auth-type' is correct. Refer to https://github.com/Azure/login#readme for more information.", strings.TrimSuffix(msg, " "))
+	return says("Login failed with Error: %s Double check if the 'auth-type' is correct. Refer to https://github.com/Azure/login#readme for more information.", strings.TrimSuffix(msg, " "))
 }
 
 // oldAzureLogin is azure/login before v1.4.0, which knows creds only.
 func (a *site) oldAzureLogin(creds string) error {
 	if creds == "" {
-		return a.record(kindSecret, "", errors.New("Input required and not supplied: creds"))
+		return a.record(kindSecret, "", says("Input required and not supplied: creds"))
 	}
 	if isUnknown(creds) {
 		a.f.j.session = true
@@ -161,7 +161,7 @@ func (a *site) oldAzureLogin(creds string) error {
 	}
 	c, ok := readCredentials(creds)
 	if !ok || c.client == "" || c.secret == "" || c.tenant == "" {
-		return a.record(kindSecret, c.client, errors.New("Not all values are present in the creds object. Ensure clientId, clientSecret, tenantId and subscriptionId are supplied."))
+		return a.record(kindSecret, c.client, says("Not all values are present in the creds object. Ensure clientId, clientSecret, tenantId and subscriptionId are supplied."))
 	}
 	return a.withSecret(c.tenant, c.client, c.secret)
 }
@@ -174,7 +174,7 @@ func (a *site) credsAction(applies bool) error {
 	}
 	c, ok := readCredentials(creds)
 	if !ok {
-		return a.record(kindSecret, "", errors.New("Credentials object is not a valid JSON"))
+		return a.record(kindSecret, "", says("Credentials object is not a valid JSON"))
 	}
 	session := a.f.j.session
 	err := a.withSecret(c.tenant, c.client, c.secret)
@@ -194,7 +194,7 @@ func (a *site) registryLogin(server, user, password string) error {
 		return nil
 	}
 	if password == "" {
-		return a.record(kindSecret, user, errors.New("Error: Cannot perform an interactive login from a non TTY device"))
+		return a.record(kindSecret, user, says("Error: Cannot perform an interactive login from a non TTY device"))
 	}
 	session := a.f.j.session
 	err := a.withSecret(tenant, user, password)
@@ -262,7 +262,7 @@ func (a *site) sdkLogin() error {
 	}
 	err := a.keepSession(func() error {
 		if client == "" || tenant == "" || secret == "" {
-			return a.record(kindSecret, client, errors.New("EnvironmentCredential authentication unavailable. Environment variables are not fully configured."))
+			return a.record(kindSecret, client, says("EnvironmentCredential authentication unavailable. Environment variables are not fully configured."))
 		}
 		return a.withSecret(tenant, client, secret)
 	})

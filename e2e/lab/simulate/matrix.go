@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"errors"
 	"strings"
 )
 
@@ -9,9 +8,9 @@ import (
 const maxCombinations = 256
 
 var (
-	errMatrixSize  = errors.New("The strategy configuration resulted in too many jobs: more than 256")
-	errMatrixEmpty = errors.New("Matrix vector does not contain any values")
-	errMatrixShape = errors.New("Unexpected value of strategy.matrix")
+	errMatrixSize  = says("The strategy configuration resulted in too many jobs: more than 256")
+	errMatrixEmpty = says("Matrix vector does not contain any values")
+	errMatrixShape = says("Unexpected value of strategy.matrix")
 )
 
 // combinations unfolds a matrix. A matrix that only the real run knows counts as one combination with unknown

@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"errors"
 	"regexp"
 	"strings"
 )
@@ -93,7 +92,7 @@ func (sh *script) connect(line string) error {
 		a.f.j.session = true
 		return nil
 	case pair[0] == "" || pair[1] == "" || tenant == "":
-		return a.record(kindSecret, pair[0], errors.New("Connect-AzAccount: the tenant, the application id or the secret is empty"))
+		return a.record(kindSecret, pair[0], says("Connect-AzAccount: the tenant, the application id or the secret is empty"))
 	}
 	return a.withSecret(tenant, pair[0], pair[1])
 }

@@ -50,7 +50,7 @@ func (s *Simulator) called(from *file, uses string) (*file, error) {
 	return s.fileAt(p.full, m[3], m[4], m[4])
 }
 
-var notFound = fmt.Errorf("workflow was not found. See https://docs.github.com/actions/learn-github-actions/reusing-workflows#access-to-reusable-workflows for more information.")
+var notFound = says("workflow was not found. See https://docs.github.com/actions/learn-github-actions/reusing-workflows#access-to-reusable-workflows for more information.")
 
 func (s *Simulator) fileAt(full, path, commit, gitRef string) (*file, error) {
 	oid := s.files(full, commit)[path]

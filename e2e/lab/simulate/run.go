@@ -47,15 +47,8 @@ func (s *Simulator) runFile(p *project, wf *workflow, ev Event, at place, files 
 
 func (r *run) execute() error {
 	root := r.rootFile()
-	problem := r.wf.broken
-	if problem == nil {
-		problem = r.wf.invalid
-	}
-	if problem == nil {
-		problem = (&callCheck{s: r.s, root: root, setting: r.p.setting}).check(root, r.wf.permissions, 0)
-	}
-	if problem != nil {
-		r.out.Conclusion, r.out.Message = "startup_failure", problem.Error()
+	if r.out.Message = r.refusal(root); r.out.Message != "" {
+		r.out.Conclusion = "startup_failure"
 		return nil
 	}
 	inputs, err := r.inputs()
@@ -67,6 +60,21 @@ func (r *run) execute() error {
 	})
 	r.out.Conclusion = conclude(results)
 	return nil
+}
+
+// refusal is why GitHub does not start the run, or "".
+func (r *run) refusal(root *file) string {
+	problem := r.wf.broken
+	if problem == nil {
+		problem = r.wf.invalid
+	}
+	if problem == nil {
+		problem = (&callCheck{s: r.s, root: root, setting: r.p.setting}).check(root, r.wf.permissions, 0)
+	}
+	if problem == nil {
+		return ""
+	}
+	return problem.Error()
 }
 
 // conclude is the outcome of a set of jobs.
@@ -112,7 +120,7 @@ func dispatchInput(d pair, given map[string]string) (value, error) {
 	}
 	typ := d.value.get("type").str()
 	if !ok && raw == "" && d.value.get("required").str() == "true" && typ != "boolean" {
-		return nil, fmt.Errorf("Required input '%s' not provided", d.key)
+		return nil, says("Required input '%s' not provided", d.key)
 	}
 	switch typ {
 	case "boolean":
@@ -129,7 +137,7 @@ func dispatchInput(d pair, given map[string]string) (value, error) {
 				return raw, nil
 			}
 		}
-		return nil, fmt.Errorf("Provided value '%s' for input '%s' not in the list of allowed values", raw, d.key)
+		return nil, says("Provided value '%s' for input '%s' not in the list of allowed values", raw, d.key)
 	}
 	return raw, nil
 }

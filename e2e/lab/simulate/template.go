@@ -30,7 +30,7 @@ func splitTemplate(s string) ([]segment, error) {
 		}
 		end := exprEnd(s[start+3:])
 		if end < 0 {
-			return nil, fmt.Errorf("The expression is not closed. An unescaped ${{ sequence was found, but the closing }} sequence was not found.")
+			return nil, says("The expression is not closed. An unescaped ${{ sequence was found, but the closing }} sequence was not found.")
 		}
 		src := s[start+3 : start+3+end]
 		e, err := parsed(strings.TrimSpace(src))

@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"errors"
 	"path"
 	"strings"
 )
@@ -161,7 +160,7 @@ func (sh *script) az(words []string) error {
 		a.f.j.session = true
 		return nil
 	case client == "" || tenant == "" || password == "":
-		return a.record(kindSecret, client, errors.New("ERROR: 'tenant', 'username' and 'password' are required for a service principal: one of them is empty"))
+		return a.record(kindSecret, client, says("ERROR: 'tenant', 'username' and 'password' are required for a service principal: one of them is empty"))
 	}
 	return a.withSecret(tenant, client, password)
 }
@@ -182,7 +181,7 @@ func (sh *script) azd(words []string) error {
 	case f.has("--client-secret"):
 		sh.logins++
 		if f.get("--client-secret") == "" {
-			return sh.a.record(kindSecret, client, errors.New("ERROR: logging in: client secret is empty"))
+			return sh.a.record(kindSecret, client, says("ERROR: logging in: client secret is empty"))
 		}
 		return sh.a.keepSession(func() error { return sh.a.withSecret(tenant, client, f.get("--client-secret")) })
 	}

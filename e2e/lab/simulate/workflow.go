@@ -63,11 +63,11 @@ func readWorkflow(file string, data []byte) *workflow {
 	wf := &workflow{path: file, name: file}
 	root, err := readYAML(data)
 	if err != nil {
-		wf.broken = fmt.Errorf("Invalid workflow file: %s: %w", file, err)
+		wf.broken = says("Invalid workflow file: %s: %s", file, err)
 		return wf
 	}
 	if root.kind != mapNode {
-		wf.broken = fmt.Errorf("Invalid workflow file: %s (Line: %d, Col: %d): A mapping was expected", file, root.line, root.col)
+		wf.broken = says("Invalid workflow file: %s (Line: %d, Col: %d): A mapping was expected", file, root.line, root.col)
 		return wf
 	}
 	if n := root.get("name").str(); n != "" {
@@ -84,7 +84,7 @@ func readWorkflow(file string, data []byte) *workflow {
 
 // fail words an error as GitHub's annotation on the run does.
 func (wf *workflow) fail(line, col int, msg string, args ...any) error {
-	return fmt.Errorf("The workflow is not valid. %s (Line: %d, Col: %d): %s", wf.path, line, col, fmt.Sprintf(msg, args...))
+	return says("The workflow is not valid. %s (Line: %d, Col: %d): %s", wf.path, line, col, fmt.Sprintf(msg, args...))
 }
 
 func (wf *workflow) readRest(root *node) error {

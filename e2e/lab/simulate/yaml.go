@@ -51,7 +51,7 @@ func readYAML(data []byte) (*node, error) {
 	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(data, &doc); err != nil {
-		return nil, fmt.Errorf("You have an error in your yaml syntax: %w", err)
+		return nil, says("You have an error in your yaml syntax: %s", err)
 	}
 	if doc.Kind != yaml.DocumentNode || len(doc.Content) == 0 {
 		return nil, errEmpty
