@@ -200,7 +200,7 @@ func (a *analysis) consumerProblem(c *channel, n *finding) string {
 
 // unexplained finds a read of the channel's name in its file that is not one of the consumers'.
 func (a *analysis) unexplained(c *channel) int {
-	src := strings.ToLower(string(c.target.src))
+	src := c.target.lowered()
 	name := strings.ToLower(c.name)
 	contexts := []string{"inputs", "secrets"}
 	for at := 0; ; {
@@ -321,8 +321,13 @@ func (a *analysis) classifyUnknownTarget(f *finding) {
 
 // folder tells whether the tree is a folder of files rather than a repository: none of its files is where GitHub looks for workflows.
 func (a *analysis) folder() bool {
+	if a.isFolder != 0 {
+		return a.isFolder > 0
+	}
+	a.isFolder = 1
 	for _, f := range a.tree.Files {
 		if IsWorkflowPath(f.Path) {
+			a.isFolder = -1
 			return false
 		}
 	}

@@ -160,7 +160,7 @@ func (a *analysis) classifyCredsEnv(f *finding) {
 		f.manual("a script hands the whole credentials JSON to later steps", steps...)
 		return
 	}
-	if strings.Contains(strings.ToLower(string(f.file.src)), "microsoft/al-go") {
+	if strings.Contains(f.file.lowered(), "microsoft/al-go") {
 		f.manual("AL-Go for GitHub reads the credentials JSON itself", steps[1])
 		return
 	}

@@ -57,6 +57,10 @@ func segments(value string) []segment {
 
 func parseSegment(value string, start int) segment {
 	body := value[start+3:]
+	if s, ok := plainAccess(body); ok {
+		s.start, s.end = start, s.end+start+3
+		return s
+	}
 	lexer := actionlint.NewExprLexer(body)
 	node, err := actionlint.NewExprParser().Parse(lexer)
 	if err != nil {
@@ -73,6 +77,39 @@ func parseSegment(value string, start int) segment {
 	s.refs = collect(nil, node, body)
 	return s
 }
+
+// plainAccess reads the most usual expression, a context and names joined by dots, without the parser. Its end is after the braces.
+func plainAccess(body string) (segment, bool) {
+	i := skipSpace(body, 0)
+	from, dots := i, 0
+	for i < len(body) && (isName(body[i]) || body[i] == '.') {
+		if body[i] == '.' {
+			if i == from || body[i-1] == '.' || isDigit(body[i-1]) && dots == 0 {
+				return segment{}, false
+			}
+			dots++
+		}
+		i++
+	}
+	if dots == 0 || body[i-1] == '.' || isDigit(body[from]) || body[from] == '-' {
+		return segment{}, false
+	}
+	access := body[from:i]
+	i = skipSpace(body, i)
+	if !strings.HasPrefix(body[i:], "}}") {
+		return segment{}, false
+	}
+	names := strings.Split(access, ".")
+	for _, n := range names {
+		if isDigit(n[0]) || n[0] == '-' {
+			return segment{}, false
+		}
+	}
+	r := ref{context: strings.ToLower(names[0]), path: names[1:], text: access}
+	return segment{end: i + 2, text: access, refs: []ref{r}}, true
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 // condition reads an `if:` value, which is an expression with or without ${{ }}.
 func condition(value string) (actionlint.ExprNode, []ref) {

@@ -180,9 +180,16 @@ func (f *finder) carried(in scope, name, value string) (kind inventory.Kind, rol
 	return "", ""
 }
 
+// squash puts a name into lower case without what divides its words.
+func squash(name string) string {
+	return divides.Replace(strings.ToLower(name))
+}
+
+var divides = strings.NewReplacer("_", "", "-", "", " ", "")
+
 // namesCredentials tells whether a name says that it is a whole credentials JSON of Azure.
 func namesCredentials(name string) bool {
-	n := strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(name))
+	n := squash(name)
 	if !strings.Contains(n, "cred") || strings.Contains(n, "token") {
 		return false
 	}
@@ -191,8 +198,8 @@ func namesCredentials(name string) bool {
 
 // namesClientSecret tells whether a name says that it is the secret of a service principal of Azure.
 func namesClientSecret(name string) bool {
-	n := strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(name))
-	if falseFriend(name) {
+	n := squash(name)
+	if !strings.Contains(n, "secret") && !strings.Contains(n, "password") && !strings.Contains(n, "principalkey") || falseFriend(name) {
 		return false
 	}
 	azure := containsAny(n, []string{"azure", "arm", "aad", "entra"}) || strings.HasPrefix(n, "az")
@@ -235,11 +242,15 @@ func (f *finder) roleInto(in scope, target *file, known bool, name, value string
 	if known {
 		return f.inputRoles[target.path+"\x00"+strings.ToLower(name)]
 	}
-	secrets := in.secrets(value, "")
-	passesInput := false
+	passesInput, passesSecret := false, false
 	for _, r := range refsOf(value) {
 		passesInput = passesInput || r.context == "inputs" || r.context == "steps" || r.context == "env" || r.context == "needs"
+		passesSecret = passesSecret || r.context == "secrets"
 	}
+	if !passesInput && !passesSecret {
+		return ""
+	}
+	secrets := in.secrets(value, "")
 	if len(secrets) == 0 && !passesInput {
 		return ""
 	}

@@ -41,6 +41,7 @@ func (a *analysis) link() {
 		for _, j := range f.jobs {
 			if target := a.workflowOf(text(j.uses.value)); target != nil {
 				a.callers[target.path] = append(a.callers[target.path], caller{job: j})
+				f.callsLocal = true
 			}
 			a.linkSteps(j.steps)
 		}
@@ -52,6 +53,7 @@ func (a *analysis) linkSteps(steps []*step) {
 	for _, s := range steps {
 		if target := a.actionOf(s.action); target != nil {
 			a.callers[target.path] = append(a.callers[target.path], caller{step: s})
+			s.file.callsLocal = true
 		}
 	}
 }

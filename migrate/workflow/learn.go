@@ -30,7 +30,7 @@ func (a *analysis) find() {
 			break
 		}
 		parallel(len(a.files), func(i int) {
-			if finders[i] != nil {
+			if finders[i] != nil && (round == 0 || finders[i].file.callsLocal) {
 				finders[i].mentions = finders[i].mentions[:finders[i].ownMentions]
 				finders[i].carriers()
 			}
@@ -93,7 +93,7 @@ func (a *analysis) learnFrom(n *finding) {
 
 // isID tells reads that hold an id beside a credential, as in a composed JSON.
 func isID(r ref) bool {
-	n := strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(r.name()))
+	n := squash(r.name())
 	return strings.HasSuffix(n, "id") || strings.HasSuffix(n, "tenant")
 }
 

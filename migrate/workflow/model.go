@@ -21,6 +21,8 @@ type file struct {
 	jobs       []*job
 	steps      []*step // of a composite action
 	using      string  // of an action
+	callsLocal bool    // uses an action or workflow of the same tree
+	lower      string  // the text in lower case, made when it is first needed
 }
 
 // job is one job of a workflow.

@@ -101,6 +101,8 @@ func (s scope) valueStrings(value string, depth int) []string {
 		values := []string{"*"}
 		if seg.node != nil {
 			values = s.strings(seg.node, depth+1)
+		} else if r, ok := seg.only(); ok && depth < maxFlow {
+			values = s.contextStrings(r, depth+1)
 		}
 		var next []string
 		for _, r := range results {

@@ -63,6 +63,7 @@ type analysis struct {
 	jsonSecrets   map[string]bool // secrets that hold a credentials JSON, upper case
 	clientSecrets map[string]bool // secrets that hold a client secret, upper case
 	channels      map[string]*channel
+	isFolder      int // 1 where the tree is a folder of files, -1 where it is a repository, 0 where that is not known yet
 
 	inputRoles map[string]string // path NUL input or secret (lower case) of a called file → role
 }

@@ -130,9 +130,9 @@ func (a *analysis) otherReaders(f *finding, name string) (line int, what string)
 // variable: not in comments, not as a key, and not as the name of a secret, variable or input.
 func (f *file) readers(name string) []int {
 	var list []int
-	lower := strings.ToLower(string(f.src))
+	lower, wanted := f.lowered(), strings.ToLower(name)
 	for at := 0; ; {
-		i := strings.Index(lower[at:], strings.ToLower(name))
+		i := strings.Index(lower[at:], wanted)
 		if i < 0 {
 			return list
 		}
@@ -147,6 +147,21 @@ func (f *file) readers(name string) []int {
 		}
 		list = append(list, start)
 	}
+}
+
+// lowered is the file's text in lower case, byte for byte.
+func (f *file) lowered() string {
+	if f.lower == "" {
+		b := make([]byte, len(f.src))
+		for i, c := range f.src {
+			if c >= 'A' && c <= 'Z' {
+				c += 'a' - 'A'
+			}
+			b[i] = c
+		}
+		f.lower = string(b)
+	}
+	return f.lower
 }
 
 func isWord(c byte) bool { return isName(c) && c != '-' }
