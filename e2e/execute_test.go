@@ -100,7 +100,7 @@ func (j *journey) scan() *inventory.Inventory {
 }
 
 func (j *journey) config() plan.Config {
-	c := plan.Config{IncludeShared: true}
+	c := plan.Config{IncludeShared: true, AllowFlexible: true}
 	for _, h := range j.mapping {
 		c.Mapping = append(c.Mapping, plan.Mapping{Organization: h.Account, Repository: inventory.RepositoryName(h.Repository),
 			Environment: h.Environment, Secret: h.Name, AppID: inventory.AppID(h.AppID)})
@@ -206,6 +206,9 @@ func (j *journey) mustSignIn(when string) {
 	}
 }
 
+// pass lets time go by in the lab.
+func (j *journey) pass(d time.Duration) { j.lab.World.Clock.Move(d) }
+
 func (j *journey) log(r execute.Result) {
 	j.t.Helper()
 	for _, u := range r.Units {
@@ -230,6 +233,47 @@ func demoJourney(t *testing.T) *journey {
 	return startJourney(t, w, mapping)
 }
 
+func generatedJourney(t *testing.T, size lab.Size) *journey {
+	t.Helper()
+	w, mapping := lab.Generate(size)
+	return startJourney(t, w, mapping)
+}
+
+func TestAGeneratedOrganisationIsMigratedRevokedAndRolledBack(t *testing.T) {
+	j := generatedJourney(t, lab.Size{Seed: 7, Repositories: 50, Connections: 60})
+	j.mustSignIn("before")
+	p := j.makePlan()
+	j.pass(time.Hour)
+	t.Logf("%+v", p.Summary)
+	for _, u := range p.Units {
+		for _, b := range append(u.Blockers, u.Withheld...) {
+			t.Logf("%s: %s: %s", u.ID, b.Code, b.Message)
+		}
+	}
+	j.log(j.apply())
+	j.mustSignIn("after apply")
+	t.Log("merged", j.mergeAll())
+	j.log(j.apply())
+	j.pass(time.Hour)
+	j.mustSignIn("after the merge")
+	j.log(j.verify())
+	j.pass(8 * 24 * time.Hour)
+	r := j.revoke()
+	j.log(r)
+	j.mustSignIn("after revoke")
+	var units []string
+	for _, u := range r.Units {
+		if u.State != execute.UnitBlocked {
+			units = append(units, u.Unit)
+		}
+	}
+	j.log(j.rollback(units...))
+	j.mustSignIn("while rolling back")
+	j.mergeAll()
+	j.log(j.rollback(units...))
+	j.mustSignIn("after rollback")
+}
+
 func TestTheDemoOrganisationIsMigratedRevokedAndRolledBack(t *testing.T) {
 	j := demoJourney(t)
 	j.mustSignIn("before")
@@ -244,9 +288,10 @@ func TestTheDemoOrganisationIsMigratedRevokedAndRolledBack(t *testing.T) {
 	j.mustSignIn("after apply")
 	t.Log("merged", j.mergeAll())
 	j.log(j.apply())
+	j.pass(time.Hour)
 	j.mustSignIn("after the merge")
 	j.log(j.verify())
-	j.lab.World.Clock.Move(8 * 24 * time.Hour)
+	j.pass(8 * 24 * time.Hour)
 	j.log(j.revoke())
 	j.mustSignIn("after revoke")
 	r := j.revoke()

@@ -96,6 +96,9 @@ func (e *Executor) acceptUnknown(u plan.Unit, o RevokeOptions, log inventory.Sig
 	if log.Known {
 		reason = fmt.Sprintf("the log begins at %s, and the last consumer moved at %s", log.Since.UTC().Format(time.RFC3339), moved.UTC().Format(time.RFC3339))
 	}
+	if n := e.unreadable(); n > 0 {
+		reason += fmt.Sprintf("; and %d connections or files could not be read, any of which may use it", n)
+	}
 	if !o.AcceptNoSignInLog {
 		return &Gate{Name: GateSignIns, Reason: "whether the old credential is still used cannot be known: " + reason,
 			Next: []string{"let the program read the sign-in log (AuditLog.Read.All, Entra ID P1 or P2)",
@@ -108,6 +111,17 @@ func (e *Executor) acceptUnknown(u plan.Unit, o RevokeOptions, log inventory.Sig
 		return &Gate{Name: GateSignIns, Reason: err.Error()}
 	}
 	return nil
+}
+
+// unreadable counts what the scan could not look into.
+func (e *Executor) unreadable() int {
+	n := 0
+	for _, l := range e.Plan.Left {
+		if l.Code == "unreadable" || l.Code == "gap" {
+			n++
+		}
+	}
+	return n
 }
 
 // remove runs the revoke steps in their order. A credential that was used since the last consumer moved has a consumer that

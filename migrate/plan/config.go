@@ -20,6 +20,7 @@ type Config struct {
 	Soak           *Duration     `yaml:"soak" json:"soak,omitempty"`                     // wait between the last move and a revoke; default 168h
 	IncludeShared  bool          `yaml:"includeShared" json:"includeShared,omitempty"`   // convert connections that several projects share
 	AllowFlexible  bool          `yaml:"allowFlexible" json:"allowFlexible,omitempty"`   // use flexible federated credentials (a preview)
+	OpenBranches   string        `yaml:"openBranches" json:"openBranches,omitempty"`     // all (default), or default: a run on any branch (workflow_dispatch) is trusted only on the default branch
 	IDs            string        `yaml:"ids" json:"ids,omitempty"`                       // vars (default) or secrets: where the ids are put
 	Permissions    string        `yaml:"permissions" json:"permissions,omitempty"`       // minimal (default) or preserve
 	LoginVersion   string        `yaml:"loginVersion" json:"loginVersion,omitempty"`     // azure/login's version for rewritten steps; default v2
@@ -92,12 +93,14 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Values of Config.IDs, Config.Permissions and Config.Level.
+// Values of Config.IDs, Config.Permissions, Config.OpenBranches and Config.Level.
 const (
 	IDsVariables        = "vars"
 	IDsSecrets          = "secrets"
 	PermissionsMinimal  = "minimal"
 	PermissionsPreserve = "preserve"
+	BranchesAll         = "all"
+	BranchesDefault     = "default"
 	LevelSafe           = "safe"
 	LevelNeedsReview    = "needs-review"
 )
@@ -126,6 +129,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Permissions, PermissionsMinimal)
 	setDefault(&c.LoginVersion, "v2")
 	setDefault(&c.Level, LevelNeedsReview)
+	setDefault(&c.OpenBranches, BranchesAll)
 	if c.RollbackDays == 0 {
 		c.RollbackDays = DefaultRollbackDays
 	}
@@ -165,6 +169,7 @@ func (c Config) Validate() error {
 	}
 	errs = append(errs, oneOf("ids", c.IDs, "", IDsVariables, IDsSecrets),
 		oneOf("permissions", c.Permissions, "", PermissionsMinimal, PermissionsPreserve),
+		oneOf("openBranches", c.OpenBranches, "", BranchesAll, BranchesDefault),
 		oneOf("level", c.Level, "", LevelSafe, LevelNeedsReview),
 		isVariable("variables.clientId", c.Variables.ClientID), isVariable("variables.tenantId", c.Variables.TenantID),
 		isVariable("variables.subscriptionId", c.Variables.SubscriptionID))

@@ -110,6 +110,9 @@ func (p *planner) needLogins(d *draft) (held bool) {
 func (p *planner) subjectsOf(m *member, app inventory.AppID) ([]subject.Subject, error) {
 	repo := p.stores.repo(m.login.Repository)
 	contexts, open := loginContexts(m, app)
+	if p.cfg.OpenBranches == BranchesDefault {
+		contexts = narrow(contexts, repo.DefaultBranch)
+	}
 	if len(open) > 0 {
 		return nil, fmt.Errorf("nothing bounds the subjects of job %s", strings.Join(open, ", "))
 	}
@@ -143,6 +146,27 @@ func loginContexts(m *member, app inventory.AppID) (contexts, open []string) {
 	slices.Sort(contexts)
 	slices.Sort(open)
 	return slices.Compact(contexts), slices.Compact(open)
+}
+
+// anyBranch is the context of a run that can be on any branch, such as that of workflow_dispatch.
+const anyBranch = "ref:refs/heads/*"
+
+// narrow trusts runs that can be on any branch only on the default branch, as the configuration decided.
+func narrow(contexts []string, defaultBranch string) []string {
+	out := slices.Clone(contexts)
+	for i, c := range out {
+		if c == anyBranch {
+			out[i] = "ref:refs/heads/" + defaultBranch
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// narrowed tells whether a login's runs on other branches will not sign in any more.
+func (p *planner) narrowed(m *member, app inventory.AppID) bool {
+	contexts, _ := loginContexts(m, app)
+	return p.cfg.OpenBranches == BranchesDefault && slices.Contains(contexts, anyBranch)
 }
 
 // needConnections adds what a unit's connections present. An automatic connection gets its federated credential from
@@ -201,6 +225,9 @@ func (p *planner) holdUncovered(d *draft, choice subject.Choice) (held bool) {
 			code, next := "subjects-not-covered", choice.Proposals
 			if !p.cfg.AllowFlexible {
 				code, next = "flexible-needed", append([]string{"set allowFlexible: true (a preview of Microsoft Graph beta) and plan again"}, next...)
+			}
+			if s.Context == anyBranch {
+				next = append(next, "or set openBranches: default, if nobody needs to run it on another branch than the default one")
 			}
 			m.hold = &Reason{Code: code, Object: string(m.login.ID), Next: next,
 				Message: fmt.Sprintf("the token of %s can carry any subject that matches %s: %s", m.login.ID, s.Value, s.Reason)}

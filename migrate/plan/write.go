@@ -189,6 +189,12 @@ func (p *planner) notes(d *draft) []Reason {
 	for _, r := range d.trust.risks {
 		out = append(out, Reason{Code: "trust-risk", Object: d.unit.Title, Message: r})
 	}
+	for _, m := range d.members {
+		if m.hold == nil && p.narrowed(m, d.unit.AppID) {
+			out = append(out, Reason{Code: "narrowed", Object: string(m.login.ID),
+				Message: "it can be run on any branch, and openBranches: default trusts only the default branch: runs on other branches will fail to sign in (AADSTS700213)"})
+		}
+	}
 	for _, c := range d.identity.Credentials {
 		if r, ok := p.credentialLeft(d, c); ok {
 			out = append(out, r)
