@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/unsecret-dev/unsecret/e2e/lab/login"
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
 )
 
@@ -55,7 +54,7 @@ func (b *builder) password(a *world.App, name string, ago, left time.Duration) *
 
 func (b *builder) federated(a *world.App, name, issuer, subject string) *world.FIC {
 	f := &world.FIC{
-		ID: b.w.NewID(), Name: name, Issuer: issuer, Subject: subject, Audiences: []string{login.Audience}, Created: b.w.Clock.Now().AddDate(0, -3, 0),
+		ID: b.w.NewID(), Name: name, Issuer: issuer, Subject: subject, Audiences: []string{world.TokenExchangeAudience}, Created: b.w.Clock.Now().AddDate(0, -3, 0),
 	}
 	a.FICs = append(a.FICs, f)
 	return f

@@ -150,7 +150,7 @@ func (g *generator) store(s *style, app *world.App, secrets *[]*world.Secret, va
 	}
 	at.Name, at.AppID, at.KeyID = g.w.SetSecret(secrets, s.secret, value).Name, app.AppID, p.KeyID
 	g.mapping = append(g.mapping, at)
-	ids := map[string]string{s.client: app.AppID, s.tenant: g.builder.tenant.ID, s.subscription: g.sub.ID}
+	ids := map[string]string{s.client: app.AppID, s.tenant: g.tenant.ID, s.subscription: g.sub.ID}
 	for _, name := range sortedKeys(ids) {
 		switch {
 		case name == "":
@@ -217,7 +217,7 @@ func (g *generator) connectionNumber(org *world.DevOpsOrg, projects []*world.Pro
 	} else {
 		app = g.identities[i%len(g.identities)]
 	}
-	c := g.builder.connection(org, name, app, app.Passwords[0], g.sub, automatic, in...)
+	c := g.connection(org, name, app, app.Passwords[0], g.sub, automatic, in...)
 	switch {
 	case i%17 == 8:
 		g.registry(c, fmt.Sprintf("contoso%03d.azurecr.io", i), i%2 == 0)

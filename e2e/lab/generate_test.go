@@ -175,6 +175,9 @@ func TestABrokenIndexIsAClearError(t *testing.T) {
 
 // TestRealWorkflowsSignIn loads a folder of real files, where there is one, and lets everything run.
 func TestRealWorkflowsSignIn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("loads a thousand files")
+	}
 	corpus := os.Getenv("UNSECRET_CORPUS")
 	if corpus == "" {
 		corpus = filepath.Join("..", "..", "..", "shared", "corpus")

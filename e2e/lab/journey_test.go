@@ -67,8 +67,8 @@ func TestAMigrationByHand(t *testing.T) {
 	}
 	app := appOf(w, mapping, "AZURE_CREDENTIALS")
 	graph, operator := l.World.Endpoints.Graph+"/v1.0/applications/"+app.ObjectID, lab.Token(world.AudienceGraph, world.RoleOperator)
-	fic := map[string]any{"name": "web-main", "issuer": login.GitHubIssuer, "subject": "repo:contoso/web:ref:refs/heads/main", "audiences": []string{login.Audience}}
-	if resp, b, err := do(t, "POST", graph+"/federatedIdentityCredentials", operator, fic); err != nil || resp.StatusCode != 201 {
+	fic := map[string]any{"name": "web-main", "issuer": login.GitHubIssuer, "subject": "repo:contoso/web:ref:refs/heads/main", "audiences": []string{world.TokenExchangeAudience}}
+	if resp, b, err := do(t, "POST", graph+"/federatedIdentityCredentials", operator, fic); err != nil || resp.StatusCode != http.StatusCreated {
 		t.Fatalf("%v %s", err, b)
 	}
 	signIn("federated", false, "AADSTS70021")
@@ -78,7 +78,7 @@ func TestAMigrationByHand(t *testing.T) {
 	signIn("federated", true, "")
 
 	// The secret is revoked: what still uses it fails, what was migrated goes on.
-	if resp, b, err := do(t, "POST", graph+"/removePassword", operator, map[string]any{"keyId": app.Passwords[0].KeyID}); err != nil || resp.StatusCode != 204 {
+	if resp, b, err := do(t, "POST", graph+"/removePassword", operator, map[string]any{"keyId": app.Passwords[0].KeyID}); err != nil || resp.StatusCode != http.StatusNoContent {
 		t.Fatalf("%v %s", err, b)
 	}
 	signIn("federated", true, "")

@@ -96,7 +96,7 @@ func TestEveryServerAnswersItsTokensWithTheLabsDate(t *testing.T) {
 		"login":       {e.Login + "/t/v2.0/.well-known/openid-configuration", ""},
 	} {
 		resp, b, err := do(t, "GET", c.url, c.token, nil)
-		if err != nil || resp.StatusCode != 200 {
+		if err != nil || resp.StatusCode != http.StatusOK {
 			t.Errorf("%s: %v %s", name, err, b)
 			continue
 		}
@@ -207,7 +207,7 @@ func TestFaults(t *testing.T) {
 			if took != c.effect {
 				t.Errorf("effect took place: %v, want %v", took, c.effect)
 			}
-			if resp, _, err := do(t, "POST", add, lab.Token(world.AudienceGraph, world.RoleOperator), map[string]any{}); err != nil || resp.StatusCode != 200 {
+			if resp, _, err := do(t, "POST", add, lab.Token(world.AudienceGraph, world.RoleOperator), map[string]any{}); err != nil || resp.StatusCode != http.StatusOK {
 				t.Errorf("after its one time the fault still hits: %v %v", resp, err)
 			}
 		})
@@ -225,14 +225,14 @@ func TestFaultsHitTheirShareOfTheirRequests(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if resp.StatusCode == 429 {
+			if resp.StatusCode == http.StatusTooManyRequests {
 				n++
 				pattern += "x"
 				continue
 			}
 			pattern += "."
 		}
-		if resp, _, err := do(t, "GET", l.World.Endpoints.GitHub+"/repos/contoso/shop", lab.Token(world.AudienceGitHub, world.RoleReader), nil); err != nil || resp.StatusCode != 200 {
+		if resp, _, err := do(t, "GET", l.World.Endpoints.GitHub+"/repos/contoso/shop", lab.Token(world.AudienceGitHub, world.RoleReader), nil); err != nil || resp.StatusCode != http.StatusOK {
 			t.Errorf("another server got %v %v", resp, err)
 		}
 		return n, pattern

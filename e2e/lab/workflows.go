@@ -60,7 +60,7 @@ func readIndex(name string) ([]indexRow, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load workflows: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	r := csv.NewReader(f)
 	r.Comma, r.LazyQuotes, r.FieldsPerRecord = '\t', true, -1
 	lines, err := r.ReadAll()
@@ -177,7 +177,7 @@ func (l *loading) value(name, as string) (text string, credential bool) {
 	case as == "clientsecret":
 		return p.Value, true
 	case as == "tenantid" || likeTenant.MatchString(name):
-		return l.builder.tenant.ID, false
+		return l.tenant.ID, false
 	case as == "subscriptionid" || likeSub.MatchString(name):
 		return l.sub.ID, false
 	case as == "clientid":

@@ -197,6 +197,10 @@ func TestListingsPageSelectAndFilter(t *testing.T) {
 	count(1, filter("displayName eq 'app 003'"))
 	count(10, filter("startswith(displayName,'APP 01') and (signInAudience eq 'AzureADMyOrg' or displayName eq 'x')"))
 	count(0, filter("owners/$count eq 0")+"&$count=true", "ConsistencyLevel", "eventual")
+	if _, raw := l.raw(world.RoleReader, "GET", "/v1.0/applications/$count", nil, "ConsistencyLevel", "eventual"); string(raw) != "25" {
+		t.Errorf("$count is %s", raw)
+	}
+	l.want(400, "Request_BadRequest", "ConsistencyLevel", world.RoleReader, "GET", "/v1.0/servicePrincipals/$count", nil)
 	l.want(400, "Request_UnsupportedQuery", "Max allowed: 15", world.RoleReader, "GET", filter(ids(16)), nil)
 	l.want(400, "Request_UnsupportedQuery", "passwordCredentials", world.RoleReader, "GET", filter("passwordCredentials eq null"), nil)
 	l.want(400, "Request_UnsupportedQuery", "advanced query", world.RoleReader, "GET", filter("displayName ne 'x'"), nil)
@@ -466,7 +470,7 @@ func TestGzippedBodiesAreRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	send := func(body []byte) int {
-		req, err := http.NewRequest("POST", l.url+l.fics(0), bytes.NewReader(body))
+		req, err := http.NewRequest(http.MethodPost, l.url+l.fics(0), bytes.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -234,6 +234,11 @@ func (s *server) headers(w http.ResponseWriter, r *http.Request) {
 
 func (s *server) write(w http.ResponseWriter, r *http.Request, status int, body any) {
 	s.headers(w, r)
+	if n, ok := body.(int); ok { // …/$count
+		w.Header().Set("Content-Type", "text/plain;odata.metadata=minimal;charset=utf-8")
+		_, _ = fmt.Fprint(w, n)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8")
 	b, raw := body.(truncated)
 	if !raw {

@@ -24,11 +24,10 @@ const (
 
 // attempt is one request for a token while it is judged.
 type attempt struct {
-	tenant     *world.Tenant
-	app        *world.App
-	resource   string
-	entry      *world.SignIn
-	credential string
+	tenant   *world.Tenant
+	app      *world.App
+	resource string
+	entry    *world.SignIn
 }
 
 // Exchange judges one request for a token, exactly as POST /{tenant}/oauth2/v2.0/token does, and logs the attempt.
@@ -251,7 +250,7 @@ func (s *Server) checkFederated(a *attempt, as *assertion) error {
 	if err := s.checkTimes(as); err != nil {
 		return err
 	}
-	if strings.HasPrefix(issuer, entraIssuerPrefix) && a.app.SignInAudience != "" && a.app.SignInAudience != "AzureADMyOrg" {
+	if issuer == world.EntraIssuer(a.tenant.ID) && a.app.SignInAudience != "" && a.app.SignInAudience != "AzureADMyOrg" {
 		return multiTenant()
 	}
 	bySubject := keep(candidates, func(f *world.FIC) bool { return trustsSubject(f, as) })
@@ -304,21 +303,45 @@ func keep(all []*world.FIC, ok func(*world.FIC) bool) []*world.FIC {
 	return kept
 }
 
-// accessToken makes the answer that a client goes on with. The token is a real JWT of the tenant. For an
-// application tagged lab-role:reader or lab-role:operator the lab's APIs accept it as that role's.
+// accessToken makes the answer that a client goes on with. For an application tagged lab-role:reader or
+// lab-role:operator the lab's APIs accept the token as that role's.
 func (s *Server) accessToken(a *attempt) (map[string]any, error) {
-	now := s.world.Clock.Now()
-	token, err := s.keys.sign(accessTokenIssuer(a.tenant.ID), map[string]any{
-		"aud": a.resource, "iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(tokenLifetime).Unix(),
-		"appid": a.app.AppID, "oid": a.app.SP.ObjectID, "sub": a.app.SP.ObjectID, "tid": a.tenant.ID,
-		"idtyp": "app", "ver": "1.0", "uti": a.entry.ID,
-	})
+	token, err := s.issue(a)
 	if err != nil {
 		return nil, fmt.Errorf("issue a token for application %s: %w", a.app.AppID, err)
 	}
 	s.register(token, a)
 	seconds := int(tokenLifetime / time.Second)
 	return map[string]any{"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token}, nil
+}
+
+// issued is what an access token depends on, to the second.
+type issued struct {
+	app, resource string
+	at            int64
+}
+
+// issue signs a real JWT of the tenant. Within one second an application gets the same token again: signing is what
+// takes most of the time where a simulation makes thousands of logins.
+func (s *Server) issue(a *attempt) (string, error) {
+	now := s.world.Clock.Now()
+	key := issued{a.app.ObjectID, a.resource, now.Unix()}
+	if token := s.tokens[key]; token != "" {
+		return token, nil
+	}
+	token, err := s.keys.sign(accessTokenIssuer(a.tenant.ID), map[string]any{
+		"aud": a.resource, "iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(tokenLifetime).Unix(),
+		"appid": a.app.AppID, "oid": a.app.SP.ObjectID, "sub": a.app.SP.ObjectID, "tid": a.tenant.ID,
+		"idtyp": "app", "ver": "1.0", "uti": a.entry.ID,
+	})
+	if err != nil {
+		return "", err
+	}
+	if s.tokens == nil || s.last != key.at { // the clock has moved on (or back): what was kept is of no more use
+		s.tokens, s.last = map[issued]string{}, key.at
+	}
+	s.tokens[key] = token
+	return token, nil
 }
 
 func (s *Server) register(token string, a *attempt) {

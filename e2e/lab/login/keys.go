@@ -15,22 +15,9 @@ import (
 	jose "github.com/go-jose/go-jose/v4"
 )
 
-// The issuer strings are the real services'; the lab answers for them from its own discovery documents.
-const (
-	// GitHubIssuer is what GitHub.com puts into the tokens of its workflow runs (github/docs, "OpenID Connect reference").
-	GitHubIssuer = "https://token.actions.githubusercontent.com"
-	// Audience is what Entra asks of a federated token in the public cloud.
-	Audience = "api://AzureADTokenExchange"
-
-	entraIssuerPrefix  = "https://login.microsoftonline.com/"
-	devOpsIssuerPrefix = "https://vstoken.dev.azure.com/"
-)
-
-// EntraIssuer is the issuer of tokens of service connections that use the Entra issuer.
-func EntraIssuer(tenant string) string { return entraIssuerPrefix + tenant + "/v2.0" }
-
-// DevOpsIssuer is the issuer of tokens of service connections that use the Azure DevOps issuer.
-func DevOpsIssuer(organizationID string) string { return devOpsIssuerPrefix + organizationID }
+// GitHubIssuer is what GitHub.com puts into the tokens of its workflow runs (github/docs, "OpenID Connect reference").
+// Issuers are named as the real services name themselves; the lab publishes their keys in its own discovery documents.
+const GitHubIssuer = "https://token.actions.githubusercontent.com"
 
 // accessTokenIssuer is the issuer of the access tokens that the token endpoint gives out (version 1 tokens,
 // as for Azure Resource Manager).

@@ -46,9 +46,9 @@ func newWorld(t *testing.T) (*world.World, *world.App, *login.Server) {
 			{KeyID: "old", Value: "the expired one", End: start.Add(-time.Hour)},
 		},
 		FICs: []*world.FIC{
-			{ID: "fic-main", Issuer: login.GitHubIssuer, Subject: subject, Audiences: []string{login.Audience}},
-			{ID: "fic-entra", Issuer: login.EntraIssuer(tenantID), Subject: "/eid1/c/pub/sc/1", Audiences: []string{login.Audience}},
-			{ID: "fic-flexible", Issuer: login.GitHubIssuer, Expression: "claims['sub'] matches 'repo:contoso/shop:ref:refs/tags/*' and claims['repository_id'] eq '42'", Audiences: []string{login.Audience}},
+			{ID: "fic-main", Issuer: login.GitHubIssuer, Subject: subject, Audiences: []string{world.TokenExchangeAudience}},
+			{ID: "fic-entra", Issuer: world.EntraIssuer(tenantID), Subject: "/eid1/c/pub/sc/1", Audiences: []string{world.TokenExchangeAudience}},
+			{ID: "fic-flexible", Issuer: login.GitHubIssuer, Expression: "claims['sub'] matches 'repo:contoso/shop:ref:refs/tags/*' and claims['repository_id'] eq '42'", Audiences: []string{world.TokenExchangeAudience}},
 		},
 		SP: &world.ServicePrincipal{ObjectID: "sp", Enabled: true, Passwords: []*world.AppPassword{{KeyID: "sp-key", Value: "of the principal", End: start.Add(time.Hour)}}},
 	}
@@ -71,7 +71,7 @@ func assertionForm(token string) url.Values {
 
 // claims are a good GitHub token's; change edits them.
 func claims(change map[string]any) map[string]any {
-	c := map[string]any{"sub": subject, "aud": login.Audience, "repository_id": "42", "iat": start.Unix(), "nbf": start.Unix(), "exp": start.Add(5 * time.Minute).Unix()}
+	c := map[string]any{"sub": subject, "aud": world.TokenExchangeAudience, "repository_id": "42", "iat": start.Unix(), "nbf": start.Unix(), "exp": start.Add(5 * time.Minute).Unix()}
 	for k, v := range change {
 		c[k] = v
 	}
@@ -121,10 +121,10 @@ func TestExchange(t *testing.T) {
 		{name: "a wrong secret", form: secret("nonsense"), want: result{Status: 401, Code: 7000215, Kind: "invalid_client", Logged: bySecret}, text: "Invalid client secret provided."},
 		{name: "an expired secret names its key in the log", form: secret("the expired one"), want: result{Status: 401, Code: 7000222, Kind: "invalid_client", Logged: bySecret, KeyID: "old"}},
 		{name: "an exact federated credential signs in", form: federated(login.GitHubIssuer, nil), want: result{Status: 200, Logged: byFIC, FICID: "fic-main"}},
-		{name: "the Entra issuer signs in", form: federated(login.EntraIssuer(tenantID), map[string]any{"sub": "/eid1/c/pub/sc/1"}), want: result{Status: 200, Logged: byFIC, FICID: "fic-entra"}},
+		{name: "the Entra issuer signs in", form: federated(world.EntraIssuer(tenantID), map[string]any{"sub": "/eid1/c/pub/sc/1"}), want: result{Status: 200, Logged: byFIC, FICID: "fic-entra"}},
 		{name: "a flexible credential signs in", form: federated(login.GitHubIssuer, map[string]any{"sub": "repo:contoso/shop:ref:refs/tags/v1"}), want: result{Status: 200, Logged: byFIC, FICID: "fic-flexible"}},
 		{name: "a flexible credential needs every claim", form: federated(login.GitHubIssuer, map[string]any{"sub": "repo:contoso/shop:ref:refs/tags/v1", "repository_id": "43"}), want: result{Status: 401, Code: 700213, Kind: "invalid_client", Logged: byFIC}},
-		{name: "another issuer", form: federated(login.DevOpsIssuer(devOpsID), nil), want: result{Status: 401, Code: 700211, Kind: "invalid_client", Logged: byFIC}, text: "presented assertion issuer 'https://vstoken.dev.azure.com/" + devOpsID + "'"},
+		{name: "another issuer", form: federated(world.DevOpsIssuer(devOpsID), nil), want: result{Status: 401, Code: 700211, Kind: "invalid_client", Logged: byFIC}, text: "presented assertion issuer 'https://vstoken.dev.azure.com/" + devOpsID + "'"},
 		{name: "another subject", form: federated(login.GitHubIssuer, map[string]any{"sub": "repo:contoso/shop:pull_request"}), want: result{Status: 401, Code: 700213, Kind: "invalid_client", Logged: byFIC}, text: "presented assertion subject 'repo:contoso/shop:pull_request'"},
 		{name: "a subject in another case", form: federated(login.GitHubIssuer, map[string]any{"sub": "repo:Contoso/shop:ref:refs/heads/main"}), want: result{Status: 401, Code: 7002138, Kind: "invalid_client", Logged: byFIC}, text: "case-insensitive comparison"},
 		{name: "another audience", form: federated(login.GitHubIssuer, map[string]any{"aud": "https://github.com/contoso"}), want: result{Status: 401, Code: 700212, Kind: "invalid_client", Logged: byFIC}},
@@ -137,7 +137,7 @@ func TestExchange(t *testing.T) {
 		{name: "a federated credential that has propagated", prepare: func(w *world.World, a *world.App) {
 			w.Knobs.FICPropagation, a.FICs[0].Created = time.Minute, start.Add(-time.Minute)
 		}, form: federated(login.GitHubIssuer, nil), want: result{Status: 200, Logged: byFIC, FICID: "fic-main"}},
-		{name: "a multi-tenant application cannot use the Entra issuer", prepare: func(_ *world.World, a *world.App) { a.SignInAudience = "AzureADMultipleOrgs" }, form: federated(login.EntraIssuer(tenantID), map[string]any{"sub": "/eid1/c/pub/sc/1"}), want: result{Status: 401, Code: 70052, Kind: "invalid_client", Logged: byFIC}},
+		{name: "a multi-tenant application cannot use the Entra issuer", prepare: func(_ *world.World, a *world.App) { a.SignInAudience = "AzureADMultipleOrgs" }, form: federated(world.EntraIssuer(tenantID), map[string]any{"sub": "/eid1/c/pub/sc/1"}), want: result{Status: 401, Code: 70052, Kind: "invalid_client", Logged: byFIC}},
 		{name: "a forged token", form: func(t *testing.T, s *login.Server) url.Values {
 			other := login.New(world.New(2))
 			return assertionForm(sign(t, other, login.GitHubIssuer, nil))
@@ -262,10 +262,10 @@ func TestIssuersPublishTheKeysOfTheirTokens(t *testing.T) {
 	defer srv.Close()
 	for path, issuer := range map[string]string{
 		"/_issuers/github":              login.GitHubIssuer,
-		"/_issuers/devops/contoso":      login.DevOpsIssuer(devOpsID),
-		"/_issuers/devops/" + devOpsID:  login.DevOpsIssuer(devOpsID),
-		"/" + tenantID + "/v2.0":        login.EntraIssuer(tenantID),
-		"/contoso.onmicrosoft.com/v2.0": login.EntraIssuer(tenantID),
+		"/_issuers/devops/contoso":      world.DevOpsIssuer(devOpsID),
+		"/_issuers/devops/" + devOpsID:  world.DevOpsIssuer(devOpsID),
+		"/" + tenantID + "/v2.0":        world.EntraIssuer(tenantID),
+		"/contoso.onmicrosoft.com/v2.0": world.EntraIssuer(tenantID),
 	} {
 		var d struct {
 			Issuer  string `json:"issuer"`

@@ -16,6 +16,9 @@ import (
 type Server struct {
 	world *world.World
 	keys  keys
+
+	tokens map[issued]string // of the second last, under the world's lock
+	last   int64
 }
 
 // New makes the server of a world.
@@ -80,7 +83,7 @@ func (s *Server) serveTenantDiscovery(w http.ResponseWriter, r *http.Request) {
 	}
 	base := "http://" + r.Host + "/" + id
 	answer(w, http.StatusOK, map[string]any{
-		"issuer":                                EntraIssuer(id),
+		"issuer":                                world.EntraIssuer(id),
 		"authorization_endpoint":                base + "/oauth2/v2.0/authorize",
 		"token_endpoint":                        base + "/oauth2/v2.0/token",
 		"jwks_uri":                              base + "/discovery/v2.0/keys",
@@ -93,7 +96,7 @@ func (s *Server) serveTenantDiscovery(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) serveTenantKeys(w http.ResponseWriter, r *http.Request) {
 	if id, ok := s.lookup(w, r); ok {
-		s.serveKeys(w, EntraIssuer(id), accessTokenIssuer(id))
+		s.serveKeys(w, world.EntraIssuer(id), accessTokenIssuer(id))
 	}
 }
 
@@ -120,7 +123,7 @@ func (s *Server) serveDevOps(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusNotFound, map[string]any{"message": fmt.Sprintf("The organization %q does not exist.", name)})
 		return
 	}
-	s.serveIssuer(w, r, DevOpsIssuer(id), "/_issuers/devops/"+name)
+	s.serveIssuer(w, r, world.DevOpsIssuer(id), "/_issuers/devops/"+name)
 }
 
 func (s *Server) serveIssuer(w http.ResponseWriter, r *http.Request, issuer, path string) {
