@@ -19,26 +19,77 @@ func IsActionPath(p string) bool {
 
 func isYAML(p string) bool { return strings.HasSuffix(p, ".yml") || strings.HasSuffix(p, ".yaml") }
 
-// marks are byte strings without one of which no Azure login can be in a file, in lower case. Each is searched
-// without regard to case by way of its rarest letter pair.
+// azMarks are what may follow the letter before a z in what signs in to Azure: azure/login, az login, azd, azcopy, Connect-AzAccount,
+// azurecr.io, and variables and hosts that name Azure.
+var azMarks = [][]byte{[]byte("ure"), []byte(" "), []byte("\t"), []byte("d "), []byte("copy"), []byte("account"), []byte(".cmd"), []byte(".exe"), []byte("_"), []byte("cr")}
+
+// marks are the byte strings of the logins that do not name Azure: Terraform's variables, client secrets, profiles, and storage and
+// database hosts, in the spellings in which they work.
 var marks = [][]byte{
-	[]byte("azure"), []byte("arm_"), []byte("az login"), []byte("azd "), []byte("azaccount"), []byte("azurecr"), []byte("publish-profile"),
-	[]byte("azcopy"), []byte("kubelogin"), []byte("client_secret"), []byte("clientsecret"), []byte("client-secret"),
+	[]byte("ARM_"), []byte("arm_"), []byte("publish-profile"), []byte("kubelogin"), []byte("client_secret"), []byte("CLIENT_SECRET"), []byte("clientSecret"),
+	[]byte("ClientSecret"), []byte("CLIENTSECRET"), []byte("clientsecret"), []byte("client-secret"), []byte("rincipal"), []byte("RINCIPAL"),
+	[]byte("windows.net"), []byte("ccountKey"), []byte("aks-set-context"), []byte("k8s-set-context"), []byte("ACR_"), []byte("acr_"),
 }
 
-// IsCandidate is the fast prefilter: where it is false, no login can be in the file.
+// IsCandidate is the fast prefilter: where it is false, no login can be in the file. It is true where one of the marks is in
+// the file, in comments too, or where the file hands secrets or inputs to an action of its repository or to a reusable workflow.
 func IsCandidate(content []byte) bool {
-	for i := 0; i < len(content); i++ {
-		switch content[i] | 0x20 {
-		case 'a', 'p', 'k', 'c':
-			for _, m := range marks {
-				if m[0] == content[i]|0x20 && hasFold(content[i:], m) {
-					return true
-				}
+	return touchesAzure(content) || passesOn(content)
+}
+
+// touchesAzure tells whether one of the marks is in the file.
+func touchesAzure(content []byte) bool {
+	if hasAz(content, 'z') || hasAz(content, 'Z') {
+		return true
+	}
+	for _, m := range marks {
+		if bytes.Contains(content, m) {
+			return true
+		}
+	}
+	return false
+}
+
+// hasAz searches by the letter z, which is rare, so that a file is passed over at the speed of memory.
+func hasAz(content []byte, z byte) bool {
+	for at := 1; at < len(content); {
+		i := bytes.IndexByte(content[at:], z)
+		if i < 0 {
+			return false
+		}
+		at += i + 1
+		if content[at-2]|0x20 != 'a' {
+			continue
+		}
+		for _, m := range azMarks {
+			if hasFold(content[at:], m) {
+				return true
 			}
 		}
 	}
 	return false
+}
+
+// passesOn tells whether the file uses a local action or a reusable workflow and reads something that it can pass to it.
+func passesOn(content []byte) bool {
+	if !bytes.Contains(content, []byte("secrets")) && !bytes.Contains(content, []byte("inputs")) {
+		return false
+	}
+	for rest := content; ; {
+		i := bytes.Index(rest, []byte("uses"))
+		if i < 0 {
+			return false
+		}
+		rest = rest[i+len("uses"):]
+		line := rest
+		if end := bytes.IndexByte(rest, '\n'); end >= 0 {
+			line = rest[:end]
+		}
+		value := bytes.TrimLeft(line, "\"' :\t")
+		if bytes.HasPrefix(value, []byte("./")) || bytes.Contains(value, []byte("/.github/workflows/")) {
+			return true
+		}
+	}
 }
 
 func hasFold(content, lower []byte) bool {

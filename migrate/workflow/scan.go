@@ -62,6 +62,7 @@ type analysis struct {
 	// what the logins tell of the names that credentials have
 	jsonSecrets   map[string]bool // secrets that hold a credentials JSON, upper case
 	clientSecrets map[string]bool // secrets that hold a client secret, upper case
+	unreadable    map[string]bool // paths of files that are gaps
 	channels      map[string]*channel
 	isFolder      int // 1 where the tree is a folder of files, -1 where it is a repository, 0 where that is not known yet
 
@@ -69,7 +70,7 @@ type analysis struct {
 }
 
 func analyse(t Tree, o Options) *analysis {
-	a := &analysis{tree: t, options: o, byPath: make(map[string]*file, len(t.Files))}
+	a := &analysis{tree: t, options: o, byPath: make(map[string]*file, len(t.Files)), unreadable: make(map[string]bool)}
 	a.parse()
 	a.link()
 	a.find()
@@ -101,13 +102,25 @@ func parallel(n int, do func(i int)) {
 	wg.Wait()
 }
 
-// parse reads the candidates of the tree.
+// parse reads the candidates of the tree. A file that only hands something on to another matters where that other file is
+// read too: it is an action or a reusable workflow of this tree, or of another one.
 func (a *analysis) parse() {
 	a.files = make([]*file, len(a.tree.Files))
+	a.parseWhere(touchesAzure)
+	called := a.options.Others != nil
+	for _, f := range a.byPath {
+		called = called || f.action || f.has("workflow_call")
+	}
+	if called {
+		a.parseWhere(passesOn)
+	}
+}
+
+func (a *analysis) parseWhere(wanted func([]byte) bool) {
 	gaps := make([]*inventory.Gap, len(a.tree.Files))
 	parallel(len(a.tree.Files), func(i int) {
 		in := a.tree.Files[i]
-		if !IsCandidate(in.Content) {
+		if a.files[i] != nil || a.unreadable[in.Path] || !wanted(in.Content) {
 			return
 		}
 		d, err := parseDocument(in.Path, in.Content)
@@ -122,6 +135,7 @@ func (a *analysis) parse() {
 			a.byPath[f.path] = f
 		}
 		if gaps[i] != nil {
+			a.unreadable[a.tree.Files[i].Path] = true
 			a.gaps = append(a.gaps, *gaps[i])
 		}
 	}

@@ -1,0 +1,68 @@
+package workflow
+
+import (
+	"testing"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+)
+
+func TestPrefilterLosesNoLogin(t *testing.T) {
+	for _, folder := range []string{"workflows", "workflows-without-azure", "actions", "migrations"} {
+		for _, tree := range corpus(t, folder) {
+			f := tree.Files[0]
+			if IsCandidate(f.Content) {
+				continue
+			}
+			d, err := parseDocument(f.Path, f.Content)
+			if err != nil {
+				continue
+			}
+			a := &analysis{tree: tree, byPath: map[string]*file{}, files: []*file{build(d, "")}}
+			a.link()
+			a.find()
+			for _, l := range a.result().Logins {
+				t.Errorf("the prefilter passes over %s %s", l.ID, l.Kind)
+			}
+		}
+	}
+}
+
+func TestPathsOfWorkflowsAndActions(t *testing.T) {
+	for path, want := range map[string][2]bool{
+		".github/workflows/a.yml":            {true, false},
+		".github/workflows/a.yaml":           {true, false},
+		".github/workflows/sub/a.yml":        {false, false},
+		".github/workflows/a.txt":            {false, false},
+		"workflows/a.yml":                    {false, false},
+		"action.yml":                         {false, true},
+		".github/actions/login/action.yaml":  {false, true},
+		".github/actions/login/reaction.yml": {false, false},
+	} {
+		if got := [2]bool{IsWorkflowPath(path), IsActionPath(path)}; got != want {
+			t.Errorf("%s: %v, want %v", path, got, want)
+		}
+	}
+}
+
+func TestSameWorldGivesTheSameResult(t *testing.T) {
+	tree := flatten(corpus(t, "workflows"))
+	first := Scan(tree, Options{})
+	for range 2 {
+		again := Scan(tree, Options{})
+		if len(again.Logins) != len(first.Logins) {
+			t.Fatalf("%d logins, then %d", len(first.Logins), len(again.Logins))
+		}
+		for i := range again.Logins {
+			if a, b := first.Logins[i], again.Logins[i]; a.ID != b.ID || a.Reason != b.Reason || a.Conversion != b.Conversion {
+				t.Errorf("%s %s, then %s %s", a.ID, a.Reason, b.ID, b.Reason)
+			}
+		}
+	}
+	seen := map[inventory.LoginID]bool{}
+	for _, l := range first.Logins {
+		if seen[l.ID] {
+			t.Errorf("%s is listed twice", l.ID)
+		}
+		seen[l.ID] = true
+	}
+}
