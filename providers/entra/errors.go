@@ -69,14 +69,14 @@ func sentinel(e *Error, write bool) error {
 	case strings.HasSuffix(e.Code, "AsPerAppPolicy"):
 		return execute.ErrPolicy
 	case e.Code == "Directory_QuotaExceeded", strings.Contains(e.Code, "LimitExceeded"), strings.Contains(e.Code, "QuotaExceeded"),
-		strings.Contains(text, "federated") && (strings.Contains(text, "maximum") || strings.Contains(text, "limit")):
+		strings.Contains(text, "federated") && (strings.Contains(text, "maximum") || strings.Contains(text, "limit") || strings.Contains(text, "too many")):
 		return execute.ErrLimit
 	// removePassword answers 400, not 404, for a key that is not there.
 	case strings.Contains(text, "no password credential found"), strings.Contains(text, "no credentials found"):
 		return execute.ErrNotFound
 	case e.Code == "Request_ResourceNotFound":
 		return execute.ErrNotFound
-	case e.Code == "Request_MultipleObjectsWithSameKeyValue", strings.Contains(text, "already exists"):
+	case e.Code == "Request_MultipleObjectsWithSameKeyValue", strings.Contains(text, "already exist"):
 		return execute.ErrConflict
 	}
 	return transport.Sentinel(e.Status, write)
