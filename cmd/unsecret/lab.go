@@ -193,7 +193,7 @@ func labConfig(w *world.World, mapping lab.Mapping) *config {
 			Secret: h.Name, AppID: inventory.AppID(h.AppID),
 		})
 	}
-	c.Plan.IncludeShared = true
+	c.Plan.IncludeShared, c.Plan.AllowFlexible = true, true
 	return c
 }
 
