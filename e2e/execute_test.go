@@ -37,11 +37,11 @@ func startJourney(t *testing.T, w *world.World, mapping lab.Mapping) *journey {
 	}
 	t.Cleanup(l.Close)
 	j := &journey{t: t, lab: l, mapping: mapping, dir: t.TempDir()}
-	j.set = j.connect()
+	j.set = j.connectWith(transport.Options{})
 	return j
 }
 
-func (j *journey) connect() *providers.Set {
+func (j *journey) connectWith(o transport.Options) *providers.Set {
 	j.t.Helper()
 	w := j.lab.World
 	w.Lock()
@@ -67,7 +67,7 @@ func (j *journey) connect() *providers.Set {
 		auth.EnvARM: lab.Token(world.AudienceARM, role), "GITHUB_TOKEN": lab.Token(world.AudienceGitHub, role),
 	}
 	c.Getenv = func(name string) string { return tokens[name] }
-	c.Transport = transport.Options{}
+	c.Transport = o
 	set, err := providers.Connect(context.Background(), c)
 	if err != nil {
 		j.t.Fatal(err)

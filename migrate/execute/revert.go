@@ -16,7 +16,7 @@ import (
 func (r *rollbackRun) repository(ctx context.Context, repo inventory.RepositoryName, units []plan.Unit) {
 	mine := slices.DeleteFunc(slices.Clone(units), func(u plan.Unit) bool {
 		_, ok := u.Step(plan.PullRequestID(repo))
-		return !ok || !r.clear(u)
+		return !ok
 	})
 	if len(mine) == 0 || ctx.Err() != nil {
 		return

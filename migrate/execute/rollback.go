@@ -49,7 +49,8 @@ func (e *Executor) Rollback(ctx context.Context, o RollbackOptions) (Result, err
 	todo := slices.DeleteFunc(slices.Clone(units), func(u plan.Unit) bool { return !e.touched(u) || e.rolledBack(u.ID) })
 	if !o.DryRun {
 		e.each(todo, func(u plan.Unit) { run.do(ctx, u, run.restore) })
-		e.eachRepository(todo, func(repo inventory.RepositoryName) { run.repository(ctx, repo, todo) })
+		restored := slices.DeleteFunc(slices.Clone(todo), func(u plan.Unit) bool { return !run.clear(u) })
+		e.eachRepository(restored, func(repo inventory.RepositoryName) { run.repository(ctx, repo, restored) })
 		e.each(todo, func(u plan.Unit) { run.do(ctx, u, run.cleanUp) })
 	}
 	out := make([]UnitResult, 0, len(units))

@@ -27,6 +27,7 @@ type placed struct {
 type namer struct {
 	p      *planner
 	placed map[string]*placed
+	reads  map[string]string // the value that a name has for the logins that read it, by repository, environment and name
 }
 
 // nameVariables decides for every login that is rewritten by which variables it names its identity. The logins are
@@ -37,7 +38,7 @@ func (p *planner) nameVariables(drafts []*draft) {
 	for _, d := range drafts {
 		blocked[d.unit.AppID] = len(d.blockers) > 0
 	}
-	n := &namer{p: p, placed: map[string]*placed{}}
+	n := &namer{p: p, placed: map[string]*placed{}, reads: map[string]string{}}
 	ordered := slices.Clone(p.members)
 	by(ordered, func(m *member) string {
 		return string(m.login.Repository) + "|" + m.secretName() + "|" + string(m.login.ID)
@@ -116,12 +117,17 @@ func (p *planner) prefix() string {
 func (n *namer) fits(m *member, i id, name string) bool {
 	for _, u := range m.uses {
 		for _, e := range u.environments {
-			if !n.means(u, e, name, i.value(u)) {
+			if read, ok := n.reads[readKey(u, e, name)]; ok && read != i.value(u) || !n.means(u, e, name, i.value(u)) {
 				return false
 			}
 		}
 	}
 	return true
+}
+
+// readKey names what vars.NAME is read as in one environment of a repository.
+func readKey(u memberUse, environment, name string) string {
+	return inventory.StoreRef{Level: inventory.LevelEnvironment, Repository: u.login.Repository, Environment: environment, Name: name}.Key()
 }
 
 // means tells whether vars.NAME can be made to have a value in one environment. Nothing nearer may hide the place
@@ -162,9 +168,12 @@ func (n *namer) place(m *member, i id, name string) {
 	}
 }
 
+// placeAt takes the nearest place that has the value already, up to the one where the variable would be written: what is
+// farther away and has another value is hidden by it.
 func (n *namer) placeAt(u memberUse, environment, name, value string) {
+	n.reads[readKey(u, environment, name)] = value
 	for _, r := range levels(u.login.Repository, environment, name) {
-		if p := n.placed[r.Key()]; p != nil {
+		if p := n.placed[r.Key()]; p != nil && p.value == value {
 			if !slices.Contains(p.apps, u.app) {
 				p.apps = append(p.apps, u.app)
 			}
