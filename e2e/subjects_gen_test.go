@@ -56,7 +56,9 @@ func (g *caseGen) drawTriggers() string {
 		"pull_request":        func() string { return "{" + g.of("base filter", bases...) + "}" },
 		"pull_request_target": func() string { return "{" + g.of("target filter", bases...) + "}" },
 		"merge_group":         func() string { return "{" + g.of("queue filter", bases...) + "}" },
-		"schedule":            func() string { return g.of("cron", "[{cron: '1 0 * * *'}]", "[{cron: '1 0 * * *'}, {cron: '2 0 * * *'}]") },
+		"schedule": func() string {
+			return g.of("cron", "[{cron: '1 0 * * *'}]", "[{cron: '1 0 * * *'}, {cron: '2 0 * * *'}]")
+		},
 		"workflow_dispatch":   g.drawInputs,
 		"workflow_run":        func() string { return "{workflows: [ci]}" },
 		"issue_comment":       func() string { return "" },

@@ -2,6 +2,8 @@ package subject
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
@@ -54,11 +56,21 @@ func Explain(presented Subject, have []inventory.FederatedCredential) Explanatio
 		return e
 	}
 	e.Code = refusal(presented, have)
+	if onlyUnknownIDs(diffs) {
+		e.Text = fmt.Sprintf("The credential %q trusts it if the ids are right, which the subject does not tell: %s %s.", c.Name, diffs[0].Kind, diffs[0].Trusted)
+		e.Next = advice(diffs[0], c)
+		return e
+	}
 	e.Text = fmt.Sprintf("No federated credential trusts it. The nearest, %q, differs in %s.", c.Name, fields(diffs))
 	for _, d := range diffs {
 		e.Next = append(e.Next, advice(d, c)...)
 	}
 	return e
+}
+
+// onlyUnknownIDs tells whether nothing but ids that are not known stands against a match.
+func onlyUnknownIDs(diffs []Difference) bool {
+	return !slices.ContainsFunc(diffs, func(d Difference) bool { return d.Field != FieldIDs || d.Presented != "" })
 }
 
 // refusal gives Entra's code: the issuer is looked for first, then the subject, then the audience.
@@ -126,6 +138,8 @@ func advice(d Difference, c inventory.FederatedCredential) []string {
 			fmt.Sprintf("Entra compares with case. Write the subject as the token has it: %s.", d.Presented),
 			"Delete the credential and create it again rather than editing it: an edit was reported not to help.",
 		}
+	case d.Field == FieldSubject && d.Kind == FieldIDs && strings.Contains(d.Presented, "@") && strings.Contains(d.Trusted, "@"):
+		return []string{fmt.Sprintf("Names are equal, ids are not: the repository or its owner was made anew under the same name, or transferred. Add a credential for %s if it may sign in.", d.Presented)}
 	case d.Field == FieldSubject && d.Kind == FieldIDs:
 		return []string{fmt.Sprintf("One of the two names the repository with its immutable ids, the other does not. Ask GitHub for the prefix in use "+
 			"(GET /repos/OWNER/NAME/actions/oidc/customization/sub, sub_claim_prefix) and create a credential for %s.", d.Presented)}
@@ -139,6 +153,8 @@ func advice(d Difference, c inventory.FederatedCredential) []string {
 		return []string{fmt.Sprintf("The token's issuer is %s, trusted is %s; they must be equal to the last slash.", d.Presented, d.Trusted)}
 	case d.Field == FieldAudience:
 		return []string{fmt.Sprintf("The token's audience is %s, trusted is %s. Set the audience input of the login, or correct the credential.", d.Presented, d.Trusted)}
+	case d.Field == FieldIDs && d.Presented == "":
+		return []string{fmt.Sprintf("The expression wants %s %s. Compare it with the token's claim in the run's log; it cannot be told from the subject.", d.Kind, d.Trusted)}
 	case d.Field == FieldIDs:
 		return []string{fmt.Sprintf("The expression wants %s %s, the token has %q. Write a new expression with the right id.", d.Kind, d.Trusted, d.Presented)}
 	case d.Field == FieldExpression:

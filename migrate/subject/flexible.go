@@ -1,6 +1,7 @@
 package subject
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -72,7 +73,7 @@ func expression(pattern string, repositoryID int64) string {
 	return fmt.Sprintf("claims['sub'] matches '%s' and claims['repository_id'] eq '%d'", pattern, repositoryID)
 }
 
-// difference of a flexible credential from a subject; empty where it trusts every subject that s stands for.
+// flexibleDifferences compares with a flexible credential; empty where it trusts every subject that s stands for.
 func flexibleDifferences(s Subject, c inventory.FederatedCredential) []Difference {
 	terms, err := parseExpression(c.Expression)
 	if err != nil {
@@ -86,14 +87,32 @@ func flexibleDifferences(s Subject, c inventory.FederatedCredential) []Differenc
 				out = append(out, Difference{Field: FieldSubject, Presented: s.Value, Trusted: t.value, Kind: subjectKind(s.Value, t.value)})
 			}
 		case "repository_id":
-			out = append(out, idDifference("repository_id", s.RepositoryID, t.value)...)
+			_, id := idsIn(s.Value)
+			out = append(out, idDifference("repository_id", cmp.Or(s.RepositoryID, id), t.value)...)
 		case "repository_owner_id":
-			out = append(out, idDifference("repository_owner_id", s.OwnerID, t.value)...)
+			id, _ := idsIn(s.Value)
+			out = append(out, idDifference("repository_owner_id", cmp.Or(s.OwnerID, id), t.value)...)
 		default:
 			out = append(out, Difference{Field: FieldExpression, Presented: "", Trusted: t.value, Kind: "claim " + t.claim + " is not known before a run"})
 		}
 	}
 	return out
+}
+
+// idsIn reads the ids of the owner and the repository out of an immutable subject, repo:OWNER@ID/NAME@ID:…
+func idsIn(value string) (owner, repository int64) {
+	repo, _ := splitSubject(value)
+	first, second, _ := strings.Cut(repo, "/")
+	return idAfter(first), idAfter(second)
+}
+
+func idAfter(name string) int64 {
+	_, text, _ := strings.Cut(name, "@")
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return id
 }
 
 func idDifference(claim string, id int64, want string) []Difference {

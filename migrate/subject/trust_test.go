@@ -278,6 +278,9 @@ func TestExplain(t *testing.T) {
 		{"issuer", Subject{Issuer: "https://ghe.example", Value: "repo:Octo/App:pull_request"}, trusts("pull_request"), CodeIssuer, "c0", "issuer"},
 		{"audience", Subject{Issuer: GitHubIssuer, Value: "repo:Octo/App:pull_request", Audience: "sts.amazonaws.com"}, trusts("pull_request"), CodeAudience, "c0", "audience"},
 		{"repository", Subject{Issuer: GitHubIssuer, Value: "repo:Octo/Other:pull_request"}, trusts("pull_request"), CodeSubject, "c0", "repository"},
+		{"immutable subject tells its ids", Subject{Issuer: GitHubIssuer, Value: "repo:Octo@1/App@2:pull_request"},
+			[]inventory.FederatedCredential{{Name: "c0", Issuer: GitHubIssuer, Audience: Audience, Expression: expression("repo:Octo@1/App@2:*", 2)}}, "", "c0", "trusts it"},
+		{"id that is not known", Subject{Issuer: GitHubIssuer, Value: "repo:Octo/App:ref:refs/heads/x"}, trusts("ref:refs/heads/*"), CodeSubject, "c0", "repository_id"},
 		{"id of a flexible credential", Subject{Issuer: GitHubIssuer, Value: "repo:Octo/App:ref:refs/heads/x", RepositoryID: 9}, trusts("ref:refs/heads/*"), CodeSubject, "c0", "repository_id"},
 	}
 	for _, test := range tests {
