@@ -12,8 +12,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/scan"
 	"github.com/unsecret-dev/unsecret/providers/transport"
@@ -25,33 +23,34 @@ const blobBatch = 60
 // localAction finds the steps that use an action of the same repository.
 var localAction = regexp.MustCompile(`(?m)\buses:\s*["']?\./([A-Za-z0-9._/-]+)`)
 
-// files completes readings with their files. Actions come in further queries, for many repositories at once:
-// those listed below .github/actions, and those that a file uses by its path, followed once more.
-func (c *Client) files(ctx context.Context, readings []*reading) error {
-	var wanted []want
-	for _, r := range readings {
-		r.content.Repository = c.repository(r.node)
-		r.workflows()
-		r.root("action.yml", r.node.ActionYml)
-		r.root("action.yaml", r.node.ActionYaml)
-		wanted = append(wanted, r.listed()...)
-		wanted = append(wanted, r.used()...)
-	}
-	for range 2 {
+// actionRounds is how often actions that a file uses by their path are followed: what workflows use, what those
+// actions use, and once more.
+const actionRounds = 3
+
+// prepare takes the files that came with the repository, and notes which others are wanted.
+func (r *reading) prepare(c *Client) {
+	r.content.Repository = c.repository(r.node)
+	r.workflows()
+	r.root("action.yml", r.node.ActionYml)
+	r.root("action.yaml", r.node.ActionYaml)
+	r.wanted = append(r.listed(), r.used()...)
+}
+
+// actions brings the wanted files of many repositories with as few queries as possible.
+func (c *Client) actions(ctx context.Context, readings []*reading) error {
+	for range actionRounds {
+		var wanted []want
+		for _, r := range readings {
+			wanted = append(wanted, r.wanted...)
+		}
 		if err := c.fetch(ctx, wanted); err != nil {
 			return err
 		}
-		wanted = nil
 		for _, r := range readings {
-			wanted = append(wanted, r.used()...)
+			r.wanted = r.used()
 		}
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(batches)
-	for _, r := range readings {
-		group.Go(func() error { return c.settle(ctx, r) })
-	}
-	return group.Wait()
+	return nil
 }
 
 // want is one file that is still to be read.
@@ -157,8 +156,7 @@ func (r *reading) used() []want {
 	return wanted
 }
 
-// fetch reads wanted files with one query for many; those that did not come are left to settle, where they are
-// known to exist, and asked for again otherwise.
+// fetch reads wanted files with one query for many. A text that cannot be trusted is left to settle.
 func (c *Client) fetch(ctx context.Context, wanted []want) error {
 	for some := range slices.Chunk(wanted, blobBatch) {
 		if err := c.fetchBatch(ctx, some); err != nil {

@@ -98,12 +98,16 @@ type blobNode struct {
 // Read implements scan.GitHub.
 func (c *Client) Read(ctx context.Context, refs []scan.RepositoryRef, yield func(scan.RepositoryContent)) error {
 	r := &reader{client: c, yield: yield}
-	group, ctx := errgroup.WithContext(ctx)
+	group, within := errgroup.WithContext(ctx)
 	group.SetLimit(batches)
 	for some := range slices.Chunk(refs, batch) {
-		group.Go(func() error { return r.read(ctx, some) })
+		group.Go(func() error { return r.read(within, some) })
 	}
-	if err := group.Wait(); err != nil {
+	err := group.Wait()
+	if err == nil {
+		err = r.finish(ctx, r.take(0))
+	}
+	if err != nil {
 		return fmt.Errorf("github: reading repositories: %w", err)
 	}
 	return nil
@@ -111,9 +115,56 @@ func (c *Client) Read(ctx context.Context, refs []scan.RepositoryRef, yield func
 
 // reader reads many repositories. A repository that cannot be read is yielded with its error, never left out.
 type reader struct {
-	client *Client
-	mu     sync.Mutex
-	yield  func(scan.RepositoryContent)
+	client  *Client
+	mu      sync.Mutex
+	yield   func(scan.RepositoryContent)
+	pending []*reading // those that still lack actions, so that one query can bring the actions of many
+}
+
+// pendingLimit bounds how many repositories wait for their actions.
+const pendingLimit = 200
+
+// hold keeps a reading for later.
+func (r *reader) hold(one *reading) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pending = append(r.pending, one)
+}
+
+// take takes the readings that wait, if there are that many.
+func (r *reader) take(least int) []*reading {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.pending) < least {
+		return nil
+	}
+	taken := r.pending
+	r.pending = nil
+	return taken
+}
+
+// finish brings the actions of readings, and yields them.
+func (r *reader) finish(ctx context.Context, readings []*reading) error {
+	if err := r.client.actions(ctx, readings); err != nil {
+		return err
+	}
+	return r.settle(ctx, readings)
+}
+
+// settle yields readings that have all their files.
+func (r *reader) settle(ctx context.Context, readings []*reading) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(batches)
+	for _, one := range readings {
+		group.Go(func() error {
+			if err := r.client.settle(ctx, one); err != nil {
+				return err
+			}
+			r.give(one.content)
+			return nil
+		})
+	}
+	return group.Wait()
 }
 
 func (r *reader) give(content scan.RepositoryContent) {
@@ -141,11 +192,19 @@ func (r *reader) read(ctx context.Context, refs []scan.RepositoryRef) error {
 		return ctx.Err()
 	}
 	whole, missing := sift(refs, data.Nodes, err)
-	if err := r.client.files(ctx, whole); err != nil {
+	var ready []*reading
+	for _, one := range whole {
+		if one.prepare(r.client); len(one.wanted) > 0 {
+			r.hold(one)
+		} else {
+			ready = append(ready, one)
+		}
+	}
+	if err := r.settle(ctx, ready); err != nil {
 		return err
 	}
-	for _, w := range whole {
-		r.give(w.content)
+	if err := r.finish(ctx, r.take(pendingLimit)); err != nil {
+		return err
 	}
 	return r.again(ctx, missing, len(refs), err)
 }
@@ -191,6 +250,7 @@ type reading struct {
 	content scan.RepositoryContent
 	node    *repositoryNode
 	have    map[string]bool // paths that are known, or known to be missing
+	wanted  []want          // files that are still to be read
 }
 
 // sift tells the repositories that came whole from the others. A node that an error names, or any node of an
