@@ -152,17 +152,23 @@ func (j *journey) must(work func(*execute.Executor) (execute.Result, error)) exe
 
 func (j *journey) apply() execute.Result {
 	j.t.Helper()
-	return j.must(func(e *execute.Executor) (execute.Result, error) { return e.Apply(context.Background(), execute.ApplyOptions{}) })
+	return j.must(func(e *execute.Executor) (execute.Result, error) {
+		return e.Apply(context.Background(), execute.ApplyOptions{})
+	})
 }
 
 func (j *journey) verify() execute.Result {
 	j.t.Helper()
-	return j.must(func(e *execute.Executor) (execute.Result, error) { return e.Verify(context.Background(), execute.VerifyOptions{}) })
+	return j.must(func(e *execute.Executor) (execute.Result, error) {
+		return e.Verify(context.Background(), execute.VerifyOptions{})
+	})
 }
 
 func (j *journey) revoke() execute.Result {
 	j.t.Helper()
-	return j.must(func(e *execute.Executor) (execute.Result, error) { return e.Revoke(context.Background(), execute.RevokeOptions{}) })
+	return j.must(func(e *execute.Executor) (execute.Result, error) {
+		return e.Revoke(context.Background(), execute.RevokeOptions{})
+	})
 }
 
 func (j *journey) rollback(units ...string) execute.Result {

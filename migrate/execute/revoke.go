@@ -44,7 +44,9 @@ func (e *Executor) Revoke(ctx context.Context, o RevokeOptions) (Result, error) 
 	return r, ctx.Err()
 }
 
-// revokeUnit proves once more, checks the gates, and only then runs the steps that remove.
+// revokeUnit proves once more, checks the gates, and only then runs the steps that remove. Entra keeps the log for 7 or 30
+// days (Microsoft Learn: "Microsoft Entra data retention"), so that long after the move it does not reach back to
+// it: it must then at least show the whole soak time up to now.
 func (e *Executor) revokeUnit(ctx context.Context, u plan.Unit, o RevokeOptions, problems map[inventory.RepositoryName]error) UnitResult {
 	r := e.verifyUnit(ctx, u, problems)
 	if r.State != UnitVerified || ctx.Err() != nil {
@@ -68,7 +70,7 @@ func (e *Executor) revokeUnit(ctx context.Context, u plan.Unit, o RevokeOptions,
 		r.State, r.Reason = UnitFailed, fmt.Sprintf("read the sign-in log of %s: %v", u.Title, err)
 		return r
 	}
-	if !log.Known || log.Since.After(moved) {
+	if !log.Known || log.Since.After(moved) && log.Since.After(e.now().Add(-e.soak())) {
 		if gate := e.acceptUnknown(u, o, log, moved, &r); gate != nil {
 			return pendingOn(r, *gate)
 		}
