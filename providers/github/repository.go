@@ -149,9 +149,10 @@ func (c *Client) Runs(ctx context.Context, repo inventory.RepositoryName, workfl
 	if err != nil {
 		return nil, err
 	}
+	since = since.UTC().Truncate(time.Second) // GitHub's times have no fractions
 	options := &gh.ListWorkflowRunsOptions{Status: "completed", ListOptions: gh.ListOptions{PerPage: perPage}}
 	if !since.IsZero() {
-		options.Created = ">=" + since.UTC().Format(time.RFC3339)
+		options.Created = ">=" + since.Format(time.RFC3339)
 	}
 	var runs []execute.Run
 	for range runPages {
