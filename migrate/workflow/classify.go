@@ -115,7 +115,7 @@ func (a *analysis) classifyCalled(f *finding) {
 }
 
 func (f *finding) none(reason string) {
-	f.Conversion, f.Reason, f.convert = inventory.ConversionNone, reason, nil
+	f.Conversion, f.Reason, f.Manual, f.convert = inventory.ConversionNone, reason, nil, nil
 }
 
 func (f *finding) manual(reason string, steps ...string) {
@@ -123,11 +123,11 @@ func (f *finding) manual(reason string, steps ...string) {
 }
 
 func (f *finding) automatic(reason string, convert func(*rewriter, *finding) error) {
-	f.Conversion, f.Reason, f.convert = inventory.ConversionAutomatic, reason, convert
+	f.Conversion, f.Reason, f.Manual, f.convert = inventory.ConversionAutomatic, reason, nil, convert
 }
 
 func (f *finding) assisted(reason string, convert func(*rewriter, *finding) error) {
-	f.Conversion, f.Reason, f.convert, f.level = inventory.ConversionAssisted, reason, convert, LevelNeedsReview
+	f.Conversion, f.Reason, f.Manual, f.convert, f.level = inventory.ConversionAssisted, reason, nil, convert, LevelNeedsReview
 }
 
 // review raises the level of a finding and says why a person has to look.

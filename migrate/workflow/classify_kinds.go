@@ -164,8 +164,7 @@ func (a *analysis) classifyCredsEnv(f *finding) {
 		f.manual("AL-Go for GitHub reads the credentials JSON itself", steps[1])
 		return
 	}
-	readers := f.file.readers(name)
-	if len(readers) == 0 {
+	if !f.hasReaders(name) {
 		f.manual("the whole credentials JSON is in the environment, and nothing in the file shows what reads it", steps...)
 		return
 	}
@@ -181,9 +180,24 @@ func (a *analysis) classifyCredsEnv(f *finding) {
 	})
 }
 
+// hasReaders tells whether a variable is read where it can be.
+func (f *finding) hasReaders(name string) bool {
+	from, to := f.extent()
+	for _, at := range f.file.readers(name) {
+		if from <= at && at < to {
+			return true
+		}
+	}
+	return false
+}
+
 // readersDone makes sure that what reads a variable has been converted in this rewrite.
 func (r *rewriter) readersDone(f *finding, name string) error {
+	from, to := f.extent()
 	for _, at := range f.file.readers(name) {
+		if at < from || at >= to {
+			continue
+		}
 		done := f.start <= at && at < f.end
 		for _, other := range r.done {
 			done = done || other.file == f.file && other.start <= at && at < other.end

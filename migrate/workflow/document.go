@@ -48,9 +48,12 @@ func parseDocument(path string, src []byte) (d *document, err error) {
 	}
 	d = &document{path: path, src: src, starts: lineStarts(src)}
 	if top.Kind != yaml.DocumentNode || len(top.Content) != 1 {
-		return nil, &parseError{line: 1, message: "the file is empty: it has no YAML document"}
+		d.root = &yaml.Node{Kind: yaml.MappingNode} // comments at most
+		return d, nil
 	}
-	d.root = top.Content[0]
+	if d.root = top.Content[0]; d.root.Kind == yaml.ScalarNode && d.root.Tag == "!!null" {
+		d.root = &yaml.Node{Kind: yaml.MappingNode}
+	}
 	if d.root.Kind != yaml.MappingNode {
 		return nil, &parseError{line: d.root.Line, column: d.root.Column, message: "the top of the file is not a mapping, so it is not a workflow or an action"}
 	}

@@ -132,7 +132,10 @@ func (s scope) readable(value string) string {
 		}
 		value, s = next, in
 	}
-	return plain(value)
+	if value = plain(value); strings.Contains(strings.ToLower(value), "fromjson") {
+		return "" // a part of a secret JSON is not readable
+	}
+	return value
 }
 
 // publicCloud tells whether the name of a cloud is that of the public one, as azure/login and the Terraform provider spell it.

@@ -149,7 +149,25 @@ func (f *finder) scriptSecrets(s *step, r *runScript, value, role string) []inve
 	for _, name := range variables(value) {
 		list = in.variableSecrets(list, r, name, role, 0)
 	}
+	for i := range list {
+		if id := roleOfName(list[i].Name); list[i].Role == roleClientSecret && id != "" {
+			list[i].Role = id
+		}
+	}
 	return list
+}
+
+// roleOfName tells the names of secrets that hold an id beside a credential.
+func roleOfName(name string) string {
+	switch n := squash(name); {
+	case strings.HasSuffix(n, "clientid"), strings.HasSuffix(n, "appid"), strings.HasSuffix(n, "applicationid"), strings.HasSuffix(n, "spid"):
+		return roleClientID
+	case strings.HasSuffix(n, "tenantid"), strings.HasSuffix(n, "tenant"):
+		return roleTenantID
+	case strings.HasSuffix(n, "subscriptionid"), strings.HasSuffix(n, "subscription"):
+		return roleSubscriptionID
+	}
+	return ""
 }
 
 func (s scope) variableSecrets(list []inventory.SecretUse, r *runScript, name, role string, depth int) []inventory.SecretUse {
@@ -241,8 +259,11 @@ func (f *finder) commandIdentity(n *finding, s *step, r *runScript, c *script.Co
 
 // wordValue gives the expression or literal that a word stands for outside of the script, or "".
 func (f *finder) wordValue(s *step, r *runScript, w script.Word) string {
+	return f.textValue(s, r, r.original(w))
+}
+
+func (f *finder) textValue(s *step, r *runScript, value string) string {
 	in := scope{f.analysis, f.file, s.job, s}
-	value := r.original(w)
 	names := variables(value)
 	if len(names) == 0 {
 		return in.readable(value)
@@ -301,6 +322,9 @@ func (f *finder) connectAccount(s *step, r *runScript, c *script.Command) {
 		n.Secrets, n.federated = []inventory.SecretUse{}, true
 	}
 	f.commandIdentity(n, s, r, c)
+	if n.Identity.ClientID == "" {
+		n.Identity.ClientID = f.textValue(s, r, r.credentialUser())
+	}
 }
 
 func isRegistryLogin(c *script.Command) bool {

@@ -218,7 +218,7 @@ func (f *finder) carrierInputs(s *step) {
 	target := f.actionOf(s.action)
 	for _, e := range s.withParams {
 		value := text(e.value)
-		if !strings.Contains(value, "${{") || f.seen[f.file.start(e.key)] != nil {
+		if !strings.Contains(value, "${{") || strings.Contains(strings.ToLower(e.key.Value), "script") || f.seen[f.file.start(e.key)] != nil {
 			continue
 		}
 		in := scope{f.analysis, f.file, s.job, s}

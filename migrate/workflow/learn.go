@@ -21,7 +21,10 @@ func (a *analysis) find() {
 			finders[i].run()
 		}
 	})
-	a.jsonSecrets, a.clientSecrets, a.inputRoles = make(map[string]bool), make(map[string]bool), make(map[string]string)
+	if a.jsonSecrets == nil {
+		a.jsonSecrets, a.clientSecrets = make(map[string]bool), make(map[string]bool)
+	}
+	a.inputRoles = make(map[string]string)
 	a.byFile = make(map[*file][]*finding)
 	for round, known := 0, -1; round < maxRounds && len(a.inputRoles) != known; round++ {
 		known = len(a.inputRoles)
@@ -70,7 +73,7 @@ func (a *analysis) learnFrom(n *finding) {
 			a.clientSecrets[strings.ToUpper(s.Name)] = true
 		}
 	}
-	if !n.file.action && n.file.call == nil && !n.file.has("workflow_call") {
+	if !n.file.action && !n.file.has("workflow_call") || n.secretless() {
 		return
 	}
 	role := roleOfKind(n.Kind)
@@ -89,6 +92,11 @@ func (a *analysis) learnFrom(n *finding) {
 			}
 		}
 	}
+}
+
+// secretless tells logins that use no stored credential.
+func (n *finding) secretless() bool {
+	return n.Kind == inventory.KindAzureLoginOIDC || n.federated || n.script == nil && n.entry.key != nil && strings.EqualFold(n.entry.key.Value, "ARM_USE_OIDC")
 }
 
 // isID tells reads that hold an id beside a credential, as in a composed JSON.

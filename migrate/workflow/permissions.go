@@ -212,7 +212,11 @@ func (r *rewriter) insertBlock(j *job, scopes []scopeGrant, login inventory.Logi
 	}
 	if isFlow(j.node) {
 		start := f.content(j.node) + 1
-		r.edit(f, login, start, start, " permissions: {"+flow(scopes)+"},", reason)
+		lead, trail := "", " "
+		if start < len(f.src) && isBlank(f.src[start]) {
+			lead, trail = " ", ""
+		}
+		r.edit(f, login, start, start, lead+"permissions: {"+flow(scopes)+"},"+trail, reason)
 		return nil
 	}
 	after := j.uses

@@ -1,27 +1,217 @@
 package workflow
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"sort"
+	"strings"
 	"sync"
 
 	"github.com/rhysd/actionlint"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
 
-// prove checks a rewritten file: it parses, and actionlint finds nothing in it that it did not find before.
-func (r *rewriter) prove(f *file, after []byte, edits []Edit) error {
-	if p := r.plans[f]; p.refused != "" {
-		return fmt.Errorf("%s", p.refused)
+// applyAll applies the edits of every file and proves the results. Files that change together are refused together.
+func (r *rewriter) applyAll() []FileRewrite {
+	var files []*file
+	for _, f := range r.files {
+		if p := r.plans[f]; f != nil && p != nil && (len(p.edits) > 0 || p.refused != "") {
+			files = append(files, f)
+		}
+	}
+	after, parsed := make([][]byte, len(files)), make([]*file, len(files))
+	parallel(len(files), func(i int) {
+		f, p := files[i], r.plans[files[i]]
+		sort.SliceStable(p.edits, func(i, j int) bool { return p.edits[i].Start < p.edits[j].Start })
+		var err error
+		if after[i], err = splice(f.src, p.edits); err == nil {
+			parsed[i], err = r.prove(f, p, after[i])
+		}
+		if err != nil {
+			p.refused = err.Error()
+		}
+	})
+	r.refuseTogether(files)
+	r.findAgain(files, parsed)
+	r.refuseTogether(files)
+	var out []FileRewrite
+	for i, f := range files {
+		p := r.plans[f]
+		result := FileRewrite{Path: f.path, Before: f.src, After: f.src, Refused: p.refused}
+		if p.refused == "" {
+			result.After, result.Edits = after[i], p.edits
+		}
+		out = append(out, result)
+	}
+	return out
+}
+
+// prove checks one rewritten file: it parses, what decides when and as whom its jobs run is the same, and actionlint
+// finds nothing in it that it did not find before.
+func (r *rewriter) prove(f *file, p *filePlan, after []byte) (*file, error) {
+	if p.refused != "" {
+		return nil, errors.New(p.refused)
+	}
+	if key := duplicate(f.root); key != nil {
+		return nil, fmt.Errorf("line %d has the key %q a second time, which GitHub refuses", key.Line, key.Value)
 	}
 	d, err := parseDocument(f.path, after)
 	if err != nil {
-		return fmt.Errorf("the result would not parse: %w", err)
+		return nil, fmt.Errorf("the result would not parse: %w", err)
 	}
-	build(d, f.repository)
+	now := build(d, f.repository)
+	if err := sameRuns(f, now); err != nil {
+		return nil, err
+	}
 	if f.action {
-		return nil
+		return now, nil
 	}
-	return lintDiffers(f.src, after)
+	return now, lintDiffers(f.src, after)
+}
+
+// sameRuns holds that a rewrite leaves triggers, jobs, conditions and environments as they are: they decide the subjects.
+func sameRuns(was, now *file) error {
+	if strings.Join(was.triggers, " ") != strings.Join(now.triggers, " ") || len(was.jobs) != len(now.jobs) {
+		return errors.New("the result would have other triggers or jobs")
+	}
+	for i, j := range was.jobs {
+		k := now.jobs[i]
+		if j.id != k.id || j.condition != k.condition || flatText(j.environment) != flatText(k.environment) || runner(j.node) != runner(k.node) {
+			return fmt.Errorf("job %s of the result would run under other conditions", j.id)
+		}
+	}
+	return nil
+}
+
+func flatText(n *yaml.Node) string {
+	var b strings.Builder
+	walkScalars(n, func(s *yaml.Node) { b.WriteString(s.Value + "\x00") })
+	return b.String()
+}
+
+// refuseTogether refuses what changes together with a refused file: callers and what they call.
+func (r *rewriter) refuseTogether(files []*file) {
+	linked := r.links()
+	for changed := true; changed; {
+		changed = false
+		for _, f := range files {
+			if r.plans[f].refused == "" {
+				continue
+			}
+			for _, other := range linked[f] {
+				if p := r.plans[other]; p != nil && p.refused == "" {
+					p.refused = fmt.Sprintf("%s, which changes with it, is refused: %s", f.path, r.plans[f].refused)
+					changed = true
+				}
+			}
+		}
+	}
+}
+
+// links tells which files change together: those that share a channel, and those whose jobs get a permission for another's login.
+func (r *rewriter) links() map[*file][]*file {
+	linked := make(map[*file][]*file)
+	link := func(a, b *file) {
+		if a != b {
+			linked[a], linked[b] = append(linked[a], b), append(linked[b], a)
+		}
+	}
+	for _, n := range r.done {
+		for _, j := range r.tokenJobs(n) {
+			link(n.file, j.file)
+		}
+		for _, c := range n.into {
+			link(n.file, c.target)
+		}
+	}
+	return linked
+}
+
+// findAgain finds the logins of the result and refuses a file where anything but the intended has changed: each
+// converted login is gone, and each other is still there.
+func (r *rewriter) findAgain(files, parsed []*file) {
+	result := &analysis{tree: r.tree, byPath: make(map[string]*file), unreadable: r.unreadable,
+		jsonSecrets: maps.Clone(r.jsonSecrets), clientSecrets: maps.Clone(r.clientSecrets)}
+	replaced := make(map[*file]*file)
+	for i, f := range files {
+		if r.plans[f].refused == "" {
+			replaced[f] = parsed[i]
+		}
+	}
+	for _, f := range r.files {
+		if now := replaced[f]; now != nil {
+			f = now
+		}
+		result.files = append(result.files, f)
+		if f != nil {
+			result.byPath[f.path] = f
+		}
+	}
+	result.link()
+	result.find()
+	done := make(map[*finding]bool)
+	for _, n := range r.done {
+		done[n] = true
+	}
+	for f, now := range replaced {
+		want, have := make(map[string]int), make(map[string]int)
+		for _, n := range r.byFile[f] {
+			if !done[n] && n.Conversion != inventory.ConversionNone {
+				want[n.likeness()]++
+			}
+		}
+		for _, n := range result.byFile[now] {
+			if n.Conversion != inventory.ConversionNone {
+				have[n.likeness()]++
+			}
+		}
+		if diff := difference(want, have); diff != "" {
+			r.refuse(f, diff)
+		}
+	}
+}
+
+// likeness names a login by what stays the same when other lines change.
+func (n *finding) likeness() string {
+	return fmt.Sprintf("%s in %q", n.Kind, n.Job)
+}
+
+func difference(want, have map[string]int) string {
+	for key, n := range have {
+		if n > want[key] {
+			return "the result would still hold a login that was to go: " + key
+		}
+	}
+	for key, n := range want {
+		if n > have[key] {
+			return "the result would lose a login that was to stay: " + key
+		}
+	}
+	return ""
+}
+
+// duplicate finds a key that a mapping has twice.
+func duplicate(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.MappingNode {
+		seen := make(map[string]bool, len(n.Content)/2)
+		for i := 0; i < len(n.Content); i += 2 {
+			if key := n.Content[i]; seen[key.Value] {
+				return key
+			} else {
+				seen[key.Value] = true
+			}
+		}
+	}
+	for _, c := range n.Content {
+		if key := duplicate(c); key != nil {
+			return key
+		}
+	}
+	return nil
 }
 
 // lintDiffers tells what actionlint finds in a file that it did not find before.

@@ -92,29 +92,9 @@ func (r *rewriter) leave(f *finding, reason string) {
 // finish applies the edits of each file and proves the result.
 func (r *rewriter) finish() Rewriting {
 	out := Rewriting{Left: r.left}
-	for f, p := range r.plans {
-		if len(p.edits) == 0 && p.refused == "" {
-			continue
-		}
-		out.Files = append(out.Files, r.apply(f, p))
-	}
+	out.Files = r.applyAll()
 	sort.Slice(out.Files, func(i, j int) bool { return out.Files[i].Path < out.Files[j].Path })
 	return out
-}
-
-func (r *rewriter) apply(f *file, p *filePlan) FileRewrite {
-	result := FileRewrite{Path: f.path, Before: f.src, After: f.src}
-	sort.SliceStable(p.edits, func(i, j int) bool { return p.edits[i].Start < p.edits[j].Start })
-	after, err := splice(f.src, p.edits)
-	if err == nil {
-		err = r.prove(f, after, p.edits)
-	}
-	if err != nil {
-		result.Refused = err.Error()
-		return result
-	}
-	result.After, result.Edits = after, p.edits
-	return result
 }
 
 // splice applies sorted edits; overlapping ones are an error.

@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/migrate/workflow/script"
@@ -16,7 +17,7 @@ type connectPlan struct {
 // assignments, used for nothing else, and followed by the command. It gives nil for any other form.
 func (f *finding) connectPlan() *connectPlan {
 	c, r := f.command, f.script
-	if !c.Certain || !f.exact || r.shell != script.PowerShell || !c.Simple || f.Identity.ClientID == "" && f.credentialUser() == "" {
+	if !c.Certain || !f.exact || r.shell != script.PowerShell || !c.Simple || f.Identity.ClientID == "" {
 		return nil
 	}
 	start, end, ok := f.commandLines()
@@ -68,20 +69,12 @@ func (f *finding) assignmentOf(c script.Command) (script.Assignment, bool) {
 	return script.Assignment{}, false
 }
 
-// credentialUser finds the client id that a PSCredential is made with.
-func (f *finding) credentialUser() string {
-	for _, c := range f.script.Commands {
-		if c.Name != "new-object" || c.End > f.command.Start+len(f.script.text) {
-			continue
-		}
-		for _, w := range c.Words {
-			if first, _, ok := strings.Cut(w.Text, ","); ok {
-				first = unquote(strings.TrimSpace(strings.TrimPrefix(first, "(")))
-				if strings.Contains(first, "xxx") || isVariable(first) || isGUID(first) {
-					return first
-				}
-			}
-		}
+var credentialForm = regexp.MustCompile(`(?i)PSCredential['"]?\s*(?:-ArgumentList\s*)?\(?\s*@?\(?\s*([^,()\s]+(?:\s[^,()]*\}\})?['"]?)\s*,`)
+
+// credentialUser finds the client id that a PSCredential is made with, as it is written.
+func (r *runScript) credentialUser() string {
+	if m := credentialForm.FindStringSubmatch(r.text); m != nil {
+		return unquote(strings.TrimSpace(m[1]))
 	}
 	return ""
 }

@@ -245,8 +245,8 @@ func registryToACR(r *rewriter, f *finding) error {
 	if err := r.deleteEntry(f, with, "az acr login takes no user name and password"); err != nil {
 		return err
 	}
-	if f.file.action && get(s.node, "shell") == nil {
-		r.edit(f.file, f.ID, end, end, f.file.newline(start)+f.file.margin(start)+"shell: bash", "a script in an action names its shell")
+	if f.file.action || script.ShellOf(s.shell) != script.Bash {
+		r.edit(f.file, f.ID, end, end, f.file.newline(start)+f.file.margin(start)+"shell: bash", "the script is written for bash")
 	}
 	return nil
 }

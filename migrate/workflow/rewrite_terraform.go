@@ -92,20 +92,8 @@ func jsonPartsToOIDC(r *rewriter, f *finding) error {
 		}
 		if p, only := single(text(e.value)); only && p.property != "" && p.context == "secrets" {
 			start, end := f.file.start(e.raw), f.file.end(e.raw)
-			r.edit(f.file, f.ID, start, end, expression(r.idName(f, e.key.Value, id), isFlow(e.parent)), "the id is no secret: it comes from a variable")
+			r.edit(f.file, f.ID, start, end, expression(id, isFlow(e.parent)), "the id is no secret: it comes from a variable")
 		}
 	}
 	return terraformToOIDC(r, f)
-}
-
-// idName gives a name for an id that the text takes out of the JSON, which a variable holds from now on.
-func (r *rewriter) idName(f *finding, key, known string) string {
-	if !strings.Contains(known, "fromJSON") && !strings.Contains(known, "fromJson") {
-		return known
-	}
-	prefix := "AZURE"
-	if secret := credentialSecret(f.Login); secret != "" && len(r.credentials) > 1 {
-		prefix = variableName(secret)
-	}
-	return r.options.idContext() + "." + prefix + strings.TrimPrefix(strings.ToUpper(key), "ARM")
 }

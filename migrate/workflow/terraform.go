@@ -44,7 +44,7 @@ func (a *analysis) classifyTerraform(f *finding) {
 		f.review(what + " may run the provider where the job's token does not reach")
 	}
 	in := scope{a, f.file, f.job, f.step}
-	if _, _, ok := in.env("ARM_CLIENT_ID"); !ok {
+	if _, _, ok := in.env("ARM_CLIENT_ID"); !ok && (f.script == nil || !strings.Contains(f.script.text, "ARM_CLIENT_ID")) {
 		f.review("ARM_CLIENT_ID is not in the same environment, so the ids may come from elsewhere")
 	}
 }
@@ -111,7 +111,11 @@ func firstWord(line string) string {
 // otherReaders finds a place of the file that reads an environment variable, other than logins that are
 // converted themselves. It gives the line, or 0.
 func (a *analysis) otherReaders(f *finding, name string) (line int, what string) {
+	from, to := f.extent()
 	for _, n := range f.file.readers(name) {
+		if n < from || n >= to {
+			continue
+		}
 		for _, other := range a.byFile[f.file] {
 			if other.start <= n && n < other.end && (other == f || other.converts()) {
 				n = -1
@@ -126,6 +130,19 @@ func (a *analysis) otherReaders(f *finding, name string) (line int, what string)
 	return 0, ""
 }
 
+// extent gives the bytes of the file in which a variable of a finding can be read.
+func (f *finding) extent() (from, to int) {
+	switch {
+	case len(f.needsToken) > 1, f.job == nil && f.step == nil:
+		return 0, len(f.file.src)
+	case f.step != nil && !f.written && (f.job != nil || f.file.action):
+		return f.file.start(f.step.node), f.file.end(f.step.node)
+	case f.job != nil:
+		return f.file.start(f.job.key), f.file.end(f.job.node)
+	}
+	return 0, len(f.file.src)
+}
+
 // readers gives the offsets at which a name stands in the file's text where a program or an expression could read it as an environment
 // variable: not in comments, not as a key, and not as the name of a secret, variable or input.
 func (f *file) readers(name string) []int {
@@ -138,7 +155,7 @@ func (f *file) readers(name string) []int {
 		}
 		start, end := at+i, at+i+len(name)
 		at = end
-		if start > 0 && isWord(f.src[start-1]) || end < len(f.src) && isWord(f.src[end]) {
+		if start > 0 && isName(f.src[start-1]) || end < len(f.src) && isWord(f.src[end]) {
 			continue
 		}
 		before := strings.TrimRight(lower[:start], " \t[.'\"")

@@ -36,6 +36,7 @@ func (p *powershell) run() {
 				continue
 			}
 			end(false)
+		case c == '|' && p.toNothing():
 		case c == '|' || c == '&' && len(words) > 0:
 			p.at++
 			end(true)
@@ -59,6 +60,17 @@ func (p *powershell) run() {
 		}
 	}
 	end(false)
+}
+
+// toNothing skips a pipe to Out-Null, which only throws output away.
+func (p *powershell) toNothing() bool {
+	rest := strings.TrimLeft(p.text[p.at+1:], " \t")
+	const name = "Out-Null"
+	if len(rest) < len(name) || !strings.EqualFold(rest[:len(name)], name) {
+		return false
+	}
+	p.at = len(p.text) - len(rest) + len(name)
+	return true
 }
 
 func (p *powershell) opens() bool {
