@@ -60,6 +60,13 @@ func app(w *world.World, name string) *world.App {
 	return nil
 }
 
+func tenantOf(w *world.World) string {
+	for id := range w.Tenants {
+		return id
+	}
+	return ""
+}
+
 func connection(w *world.World, name string) *world.Connection {
 	for _, o := range w.DevOps {
 		for _, c := range o.Connections {
@@ -154,7 +161,7 @@ func TestASecretThatSomethingUnknownUsesIsNotRevoked(t *testing.T) {
 	j.migrate()
 	j.change(func(w *world.World) {
 		a := app(w, "shop")
-		w.SignIns = append(w.SignIns, &world.SignIn{ID: w.NewID(), Time: w.Clock.Now().Add(time.Hour), AppID: a.AppID, CredentialType: "clientSecret", KeyID: a.Passwords[0].KeyID})
+		w.SignIns = append(w.SignIns, &world.SignIn{ID: w.NewID(), TenantID: tenantOf(w), Time: w.Clock.Now().Add(time.Hour), AppID: a.AppID, SPID: a.SP.ObjectID, CredentialType: "clientSecret", KeyID: a.Passwords[0].KeyID})
 	})
 	j.pass(8 * 24 * time.Hour)
 	r := j.revoke()
