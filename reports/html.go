@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"bufio"
 	_ "embed"
 	"fmt"
 	"html/template"
@@ -17,25 +18,33 @@ import (
 var htmlSource string
 
 var htmlTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
-	"place":   func(f policy.Finding) string { return oneLine(place(f)) },
-	"line":    oneLine,
+	"place":   func(f policy.Finding) string { return clip(place(f)) },
+	"line":    func(v any) string { return clip(fmt.Sprint(v)) },
 	"date":    func(t time.Time) string { return orDash(t, "2006-01-02") },
 	"minute":  func(t time.Time) string { return orDash(t, "2006-01-02 15:04 UTC") },
-	"join":    func(list []string) string { return oneLine(strings.Join(list, "; ")) },
+	"join":    func(list []string) string { return clip(strings.Join(list, "; ")) },
+	"count":   count,
 	"secrets": secretList,
 	"where":   connectionPlaces,
+	"stored":  storedCredential,
 	"live":    func(c inventory.Credential, at time.Time) bool { return c.End.IsZero() || c.End.After(at) },
 	"last":    lastUse,
 	"signIn":  lastSignIn,
+	"secret":  policy.UsesSecret,
 }).Parse(htmlSource))
 
 // page is what the template sees.
 type page struct {
 	Input
-	Summary Summary
-	Groups  []ruleGroup
-	Order   []severityCount
-	Units   []unitRow
+	Summary  Summary
+	Headline string
+	Worst    []worst
+	Next     []string
+	Order    []severityCount
+	Groups   []ruleGroup
+	Excepted []policy.Finding
+	Units    []unitRow
+	Left     []plan.Left
 }
 
 type severityCount struct {
@@ -43,34 +52,30 @@ type severityCount struct {
 	Count    int
 }
 
-type unitRow struct {
-	plan.Unit
-	Progress UnitProgress
+func newPage(in Input) page {
+	p := page{Input: in, Summary: Summarize(in), Groups: byRule(in.Findings), Units: unitRows(in)}
+	p.Headline, p.Worst, p.Next = headline(p.Summary), worstFirst(p.Groups), nextSteps(in, p.Summary, p.Units)
+	for _, s := range policy.Severities() {
+		p.Order = append(p.Order, severityCount{s, p.Summary.Findings[s]})
+	}
+	for _, f := range in.Findings {
+		if f.Excepted != nil {
+			p.Excepted = append(p.Excepted, f)
+		}
+	}
+	if in.Plan != nil {
+		p.Left = in.Plan.Left
+	}
+	return p
 }
 
 // HTML writes one self-contained page: no script, no request to anywhere, readable in light and dark and on paper.
 func HTML(w io.Writer, in Input) error {
-	p := page{Input: in, Summary: Summarize(in), Groups: byRule(in.Findings)}
-	for _, s := range policy.Severities() {
-		p.Order = append(p.Order, severityCount{s, p.Summary.Findings[s]})
+	out := bufio.NewWriter(w)
+	if err := htmlTemplate.Execute(out, newPage(in)); err != nil {
+		return fmt.Errorf("write the HTML report: %w", err)
 	}
-	if in.Plan != nil {
-		state := map[string]UnitProgress{}
-		for _, u := range in.Progress {
-			state[u.Unit] = u
-		}
-		for _, u := range in.Plan.Units {
-			row := unitRow{Unit: u, Progress: state[u.ID]}
-			if row.Progress.State == "" {
-				row.Progress.State = "planned"
-				if u.Blocked() {
-					row.Progress.State = "blocked"
-				}
-			}
-			p.Units = append(p.Units, row)
-		}
-	}
-	if err := htmlTemplate.Execute(w, p); err != nil {
+	if err := out.Flush(); err != nil {
 		return fmt.Errorf("write the HTML report: %w", err)
 	}
 	return nil
@@ -92,7 +97,7 @@ func secretList(l inventory.Login) string {
 			names = append(names, s.Name)
 		}
 	}
-	return oneLine(strings.Join(names, ", "))
+	return clip(strings.Join(names, ", "))
 }
 
 func connectionPlaces(c inventory.Connection) string {
@@ -100,12 +105,20 @@ func connectionPlaces(c inventory.Connection) string {
 	for _, p := range c.Projects {
 		names = append(names, p.Name)
 	}
-	return oneLine(c.Organization + ": " + strings.Join(names, ", "))
+	return clip(c.Organization + ": " + strings.Join(names, ", "))
+}
+
+// storedCredential tells whether a connection is one of those that the summary counts.
+func storedCredential(c inventory.Connection) bool {
+	return strings.EqualFold(c.Scheme, inventory.SchemeServicePrincipal)
 }
 
 func lastUse(c inventory.Connection) string {
 	if !c.UsesKnown {
 		return "not known"
+	}
+	if len(c.Uses) == 0 {
+		return "never"
 	}
 	var last time.Time
 	for _, u := range c.Uses {
@@ -114,7 +127,7 @@ func lastUse(c inventory.Connection) string {
 		}
 	}
 	if last.IsZero() {
-		return "never"
+		return "running"
 	}
 	return last.UTC().Format("2006-01-02")
 }
@@ -126,7 +139,7 @@ func lastSignIn(id inventory.Identity, key inventory.KeyID) string {
 	}
 	var last time.Time
 	for _, s := range id.SignIns.SignIns {
-		if s.KeyID == key && s.ErrorCode == 0 && s.Time.After(last) {
+		if strings.EqualFold(string(s.KeyID), string(key)) && s.ErrorCode == 0 && s.Time.After(last) {
 			last = s.Time
 		}
 	}

@@ -3,48 +3,91 @@ package reports
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/migrate/policy"
 )
 
-// maxMarkdownRows keeps a job summary under GitHub's limit of 1 MiB (github/docs, "Adding a job summary").
-const maxMarkdownRows = 200
+// A job summary may have 1 MiB (github/docs, "Adding a job summary"), and a person reads less.
+const (
+	maxMarkdownRows  = 200
+	maxMarkdownBytes = 768 << 10
+)
 
-// Markdown writes a summary for a job or a ticket: the counts, then the findings in a table for each severity.
+// Markdown writes a summary for a job or a ticket: the counts, then the findings in a table for each rule.
 func Markdown(w io.Writer, in Input) error {
 	s := Summarize(in)
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Stored Azure credentials\n\nScanned %s with unsecret %s.\n\n", in.Inventory.ScannedAt.UTC().Format("2006-01-02 15:04 UTC"), escape(in.Tool))
-	b.WriteString("| | found | with a stored secret |\n|---|---:|---:|\n")
-	fmt.Fprintf(&b, "| service connections | %d | %d |\n| logins in workflows | %d | %d |\n| applications | %d | |\n| live credentials | %d | |\n| **not readable** | %d | |\n\n",
-		s.Connections, s.ConnectionsStill, s.Logins, s.LoginsStill, s.Identities, s.Credentials, s.Gaps)
-	b.WriteString("| severity | findings |\n|---|---:|\n")
-	for _, v := range policy.Severities() {
-		fmt.Fprintf(&b, "| %s | %d |\n", v, s.Findings[v])
+	fmt.Fprintf(&b, "# Stored Azure credentials\n\n%s\n\nScanned %s with unsecret %s.\n\n", escape(headline(s)), in.Inventory.ScannedAt.UTC().Format("2006-01-02 15:04 UTC"), escape(in.Tool))
+	markdownCounts(&b, s)
+	markdownProgress(&b, in)
+	markdownFindings(&b, byRule(in.Findings))
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("write the Markdown report: %w", err)
 	}
-	if s.Excepted > 0 {
-		fmt.Fprintf(&b, "\n%d findings are excepted by the configuration.\n", s.Excepted)
-	}
-	rows := 0
-	for _, g := range byRule(in.Findings) {
-		fmt.Fprintf(&b, "\n## %s: %s (%d)\n\n%s\n\n| where | what |\n|---|---|\n", g.Severity, escape(g.Rule.Name), len(g.Findings), escape(g.Rule.Text))
-		for i, f := range g.Findings {
-			if rows++; rows > maxMarkdownRows {
-				fmt.Fprintf(&b, "| … | %d more |\n", len(g.Findings)-i)
-				break
-			}
-			fmt.Fprintf(&b, "| %s | %s |\n", escape(place(f)), escape(f.Message))
-		}
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return nil
 }
 
-// escape makes a text from outside plain in Markdown: no markup, no HTML, no link, no mention, no table cell end.
+func markdownCounts(b *strings.Builder, s Summary) {
+	b.WriteString("| | found | with a stored credential |\n|---|---:|---:|\n")
+	fmt.Fprintf(b, "| logins in workflows | %d | %d |\n| service connections | %d | %d |\n| applications | %d | |\n| live passwords and certificates | %d | |\n| **not readable, so not known** | %d | |\n\n",
+		s.Logins, s.LoginsStill, s.Connections, s.ConnectionsStill, s.Identities, s.Credentials, s.Gaps)
+	b.WriteString("| severity | findings |\n|---|---:|\n")
+	for _, v := range policy.Severities() {
+		fmt.Fprintf(b, "| %s | %d |\n", v, s.Findings[v])
+	}
+	if s.Excepted > 0 {
+		fmt.Fprintf(b, "\nNot counted, because the configuration accepts them: %s.\n", count(s.Excepted, "finding"))
+	}
+}
+
+func markdownProgress(b *strings.Builder, in Input) {
+	units := unitRows(in)
+	if len(units) == 0 {
+		return
+	}
+	b.WriteString("\n## Plan\n\n| unit | state | why |\n|---|---|---|\n")
+	for i, u := range units {
+		if i == maxMarkdownRows || b.Len() > maxMarkdownBytes/2 {
+			fmt.Fprintf(b, "| … | | %d more |\n", len(units)-i)
+			break
+		}
+		fmt.Fprintf(b, "| %s | %s | %s |\n", escape(u.Title), escape(u.StateText()), escape(u.Why()))
+	}
+}
+
+func markdownFindings(b *strings.Builder, groups []ruleGroup) {
+	rows := 0
+	for _, g := range groups {
+		fmt.Fprintf(b, "\n## %s: %s (%d)\n\n%s\n", g.Severity, escape(g.Rule.Name), len(g.Findings), escape(g.Rule.Text))
+		for _, r := range g.Rule.Remedy {
+			fmt.Fprintf(b, "\n- %s", escape(r))
+		}
+		b.WriteString("\n\n| where | what |\n|---|---|\n")
+		for i, f := range g.Findings {
+			if rows++; rows > maxMarkdownRows || b.Len() > maxMarkdownBytes {
+				fmt.Fprintf(b, "| … | %d more |\n", len(g.Findings)-i)
+				break
+			}
+			fmt.Fprintf(b, "| %s | %s |\n", escape(place(f)), escape(f.Message))
+		}
+	}
+}
+
+var (
+	// webAddress finds what GitHub makes a link of without a scheme (GFM, "Autolinks (extension)").
+	webAddress = regexp.MustCompile(`(?i)www\.`)
+	// reference finds what GitHub makes a reference of: a mention, an issue.
+	reference = regexp.MustCompile(`(&#64;|\\#)([0-9A-Za-z])`)
+)
+
+// escape makes a text from outside plain in Markdown: no markup, no HTML, no link, no formula, no end of a table's
+// cell. GitHub looks for mentions and issue numbers in the finished HTML, where escapes are gone; a space without
+// width after the sign hides them there, so that no report ever notifies anyone.
 func escape(s string) string {
 	var b strings.Builder
-	for _, r := range oneLine(s) {
+	for _, r := range clip(s) {
 		switch {
 		case strings.ContainsRune("\\`*_{}[]()#+!|~", r):
 			b.WriteByte('\\')
@@ -56,12 +99,15 @@ func escape(s string) string {
 		case r == '&':
 			b.WriteString("&amp;")
 		case r == '@':
-			b.WriteString("&#64;") // no one is notified by a report
+			b.WriteString("&#64;")
 		case r == ':':
-			b.WriteString("&#58;") // no automatic link
+			b.WriteString("&#58;")
+		case r == '$':
+			b.WriteString("&#36;")
 		default:
 			b.WriteRune(r)
 		}
 	}
-	return b.String()
+	text := webAddress.ReplaceAllStringFunc(b.String(), func(w string) string { return w[:3] + "&#46;" })
+	return reference.ReplaceAllString(text, "$1&#8203;$2")
 }

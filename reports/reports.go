@@ -4,13 +4,10 @@
 package reports
 
 import (
-	"cmp"
 	"encoding/json"
+	"fmt"
 	"io"
-	"slices"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
@@ -29,7 +26,7 @@ type Input struct {
 // UnitProgress is where one unit of the plan stands.
 type UnitProgress struct {
 	Unit   string    `json:"unit"`
-	State  string    `json:"state"`  // planned, applied, verified, revoked, rolled back, pending, failed, blocked
+	State  string    `json:"state"`  // blocked, planned, pending, failed, migrated, verified, revoked or rolledBack
 	Detail string    `json:"detail"` // what it waits for, or why it failed
 	Until  time.Time `json:"until,omitzero"`
 }
@@ -70,7 +67,7 @@ func Summarize(in Input) Summary {
 		s.Findings[v] = 0
 	}
 	for _, c := range inv.Connections {
-		if strings.EqualFold(c.Scheme, inventory.SchemeServicePrincipal) {
+		if storedCredential(c) {
 			s.ConnectionsStill++
 		}
 	}
@@ -98,79 +95,22 @@ func Summarize(in Input) Summary {
 
 // JSON writes the whole report for other programs.
 func JSON(w io.Writer, in Input) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
 	findings := in.Findings
 	if findings == nil {
 		findings = []policy.Finding{}
 	}
-	return enc.Encode(Document{Version: 1, Tool: in.Tool, ScannedAt: in.Inventory.ScannedAt, Summary: Summarize(in),
+	return writeJSON(w, "JSON", Document{Version: 1, Tool: in.Tool, ScannedAt: in.Inventory.ScannedAt, Summary: Summarize(in),
 		Findings: findings, Inventory: in.Inventory, Plan: in.Plan, Progress: in.Progress})
 }
 
-// place names where a finding is, for a reader: a file and line, or the object.
-func place(f policy.Finding) string {
-	if f.File == "" {
-		return f.Object
+// writeJSON writes a value so that its bytes are safe to look at in a terminal.
+func writeJSON(w io.Writer, format string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the %s report: %w", format, err)
 	}
-	p := f.File
-	if f.Repository != "" {
-		p = string(f.Repository) + "/" + f.File
+	if _, err := w.Write(append(escapeHidden(b), '\n')); err != nil {
+		return fmt.Errorf("write the %s report: %w", format, err)
 	}
-	if f.Line > 0 {
-		p += ":" + itoa(f.Line)
-	}
-	return p
-}
-
-// oneLine makes a text from outside safe on one line: no control characters, and none that reverse the reading direction.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\r' || r == '\t':
-			return ' '
-		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r):
-			return '�'
-		}
-		return r
-	}, s)
-}
-
-// byRule groups findings that count by rule, the worst and most frequent first.
-func byRule(findings []policy.Finding) []ruleGroup {
-	groups := map[string]*ruleGroup{}
-	rules := map[string]policy.Rule{}
-	for _, r := range policy.Rules() {
-		rules[r.ID] = r
-	}
-	for _, f := range findings {
-		if f.Excepted != nil {
-			continue
-		}
-		g := groups[f.Rule]
-		if g == nil {
-			g = &ruleGroup{Rule: rules[f.Rule], Severity: f.Severity}
-			groups[f.Rule] = g
-		}
-		if f.Severity.AtLeast(g.Severity) {
-			g.Severity = f.Severity
-		}
-		g.Findings = append(g.Findings, f)
-	}
-	out := make([]ruleGroup, 0, len(groups))
-	for _, g := range groups {
-		out = append(out, *g)
-	}
-	order := policy.Severities()
-	slices.SortFunc(out, func(a, b ruleGroup) int {
-		return cmp.Or(cmp.Compare(slices.Index(order, a.Severity), slices.Index(order, b.Severity)),
-			cmp.Compare(len(b.Findings), len(a.Findings)), cmp.Compare(a.Rule.ID, b.Rule.ID))
-	})
-	return out
-}
-
-type ruleGroup struct {
-	Rule     policy.Rule
-	Severity policy.Severity // the worst of its findings
-	Findings []policy.Finding
+	return nil
 }

@@ -162,7 +162,7 @@ func (e *evaluation) add(r Rule, f Finding, key ...string) {
 		f.Severity = r.Severity
 	}
 	if f.Remedy == nil {
-		f.Remedy = r.Remedy
+		f.Remedy = slices.Clone(r.Remedy) // a caller may change its finding, never the rule
 	}
 	f.Fingerprint = fingerprint(append([]string{r.ID}, key...)...)
 	e.findings = append(e.findings, f)

@@ -1,0 +1,244 @@
+package reports
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/unsecret-dev/unsecret/migrate/plan"
+	"github.com/unsecret-dev/unsecret/migrate/policy"
+)
+
+// headline says in one sentence how things stand. What could not be read is part of it: it is never clean.
+func headline(s Summary) string {
+	var still []string
+	if s.LoginsStill > 0 {
+		still = append(still, fmt.Sprintf("%d of %s in workflows", s.LoginsStill, count(s.Logins, "login")))
+	}
+	if s.ConnectionsStill > 0 {
+		still = append(still, fmt.Sprintf("%d of %s", s.ConnectionsStill, count(s.Connections, "service connection")))
+	}
+	var text string
+	switch {
+	case len(still) > 0:
+		text = strings.Join(still, " and ") + " still sign in to Azure with a stored credential."
+		if s.LoginsStill+s.ConnectionsStill == 1 {
+			text = still[0] + " still signs in to Azure with a stored credential."
+		}
+	case s.Logins+s.Connections == 0:
+		text = "No login and no service connection was found."
+	default:
+		text = "No login and no service connection that could be read signs in to Azure with a stored secret of a service principal."
+	}
+	if s.Gaps > 0 {
+		text += " " + count(s.Gaps, "object") + " could not be read, so what is behind is not known."
+	}
+	return text
+}
+
+// worstShown is how many rules the first screen names, and objectsShown how many objects for each of them.
+const (
+	worstShown   = 5
+	objectsShown = 3
+)
+
+// worst is one line of the first screen: a rule, with the first objects that break it.
+type worst struct {
+	ruleGroup
+	Objects []string
+	More    int
+}
+
+// worstFirst picks the rules that a reader should know of even if nothing else is read.
+func worstFirst(groups []ruleGroup) []worst {
+	var out []worst
+	for _, g := range groups {
+		if len(out) == worstShown || g.Severity == policy.Info {
+			break
+		}
+		w := worst{ruleGroup: g}
+		for _, f := range g.Findings {
+			if o := place(f); !slices.Contains(w.Objects, o) {
+				w.Objects = append(w.Objects, o)
+			}
+		}
+		if len(w.Objects) > objectsShown {
+			w.More = len(w.Objects) - objectsShown
+			w.Objects = w.Objects[:objectsShown]
+		}
+		out = append(out, w)
+	}
+	return out
+}
+
+// unitRow is one unit of the plan and where it stands.
+type unitRow struct {
+	plan.Unit
+	Progress UnitProgress
+}
+
+// stateNames are the states for a reader, in the order of a migration.
+var stateNames = []struct{ state, text, next string }{
+	{"failed", "failed", "%s failed: see the reason in the plan below, then unsecret status"},
+	{"blocked", "blocked", "%s blocked: the plan below says what a person has to decide or repair first"},
+	{"planned", "ready", "%s ready: review the plan, then unsecret apply"},
+	{"pending", "waiting", "%s waiting for something outside, such as a merge: the plan below says for what"},
+	{"migrated", "migrated", "%s migrated: unsecret verify proves that every sign-in works without the secret"},
+	{"verified", "verified", "%s verified: unsecret revoke removes the old secrets for good, once the soak time is over"},
+	{"revoked", "done", ""},
+	{"rolledBack", "rolled back", "%s rolled back: the old secrets are in use again; repair the cause, then plan again"},
+}
+
+// StateText is the unit's state in a word.
+func (u unitRow) StateText() string {
+	for _, n := range stateNames {
+		if n.state == u.Progress.State {
+			return n.text
+		}
+	}
+	return u.Progress.State
+}
+
+// Why says what the unit waits for or why it is left, in one text.
+func (u unitRow) Why() string {
+	var parts []string
+	if u.Progress.Detail != "" {
+		parts = append(parts, u.Progress.Detail)
+	}
+	if !u.Progress.Until.IsZero() {
+		parts = append(parts, "until "+u.Progress.Until.UTC().Format("2006-01-02 15:04 UTC"))
+	}
+	for _, r := range slices.Concat(u.Blockers, u.Withheld) {
+		if r.Message != u.Progress.Detail {
+			parts = append(parts, r.Message)
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// unitRows joins the plan's units with their progress.
+func unitRows(in Input) []unitRow {
+	if in.Plan == nil {
+		return nil
+	}
+	state := map[string]UnitProgress{}
+	for _, u := range in.Progress {
+		state[u.Unit] = u
+	}
+	rows := make([]unitRow, 0, len(in.Plan.Units))
+	for _, u := range in.Plan.Units {
+		row := unitRow{Unit: u, Progress: state[u.ID]}
+		if row.Progress.State == "" {
+			row.Progress.State = "planned"
+			if u.Blocked() {
+				row.Progress.State = "blocked"
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// nextSteps says what to do now, in order.
+func nextSteps(in Input, s Summary, units []unitRow) []string {
+	var out []string
+	if s.Gaps > 0 {
+		out = append(out, "make readable what could not be read, see below, then scan again")
+	}
+	if in.Plan == nil {
+		if s.LoginsStill+s.ConnectionsStill > 0 {
+			out = append(out, "unsecret plan: it changes nothing, and says for each identity what would be done and what stands in the way")
+		}
+		return out
+	}
+	n := map[string]int{}
+	for _, u := range units {
+		n[u.Progress.State]++
+	}
+	for _, state := range stateNames {
+		if c := n[state.state]; c > 0 && state.next != "" {
+			verb := " are"
+			if c == 1 {
+				verb = " is"
+			}
+			if state.state == "failed" {
+				verb = ""
+			}
+			out = append(out, fmt.Sprintf(state.next, count(c, "unit")+verb))
+		}
+	}
+	if left := handwork(in.Plan.Left); len(left) > 0 {
+		out = append(out, count(len(left), "object")+" left to a person: the list below says why, and the steps by hand")
+	}
+	return out
+}
+
+// handwork is what the plan leaves to a person: not what needs nothing, nor what is told as a gap.
+func handwork(left []plan.Left) []plan.Left {
+	return slices.DeleteFunc(slices.Clone(left), func(l plan.Left) bool { return l.Code == "already" || l.Code == "gap" })
+}
+
+// byRule groups findings that count by rule, the worst and most frequent first.
+func byRule(findings []policy.Finding) []ruleGroup {
+	rules := map[string]policy.Rule{}
+	for _, r := range policy.Rules() {
+		rules[r.ID] = r
+	}
+	groups := map[string]*ruleGroup{}
+	for _, f := range findings {
+		if f.Excepted != nil {
+			continue
+		}
+		g := groups[f.Rule]
+		if g == nil {
+			rule, ok := rules[f.Rule]
+			if !ok {
+				rule = policy.Rule{ID: f.Rule, Name: f.Rule} // of another version of the program
+			}
+			g = &ruleGroup{Rule: rule, Severity: f.Severity}
+			groups[f.Rule] = g
+		}
+		if f.Severity.AtLeast(g.Severity) {
+			g.Severity = f.Severity
+		}
+		g.Findings = append(g.Findings, f)
+	}
+	out := make([]ruleGroup, 0, len(groups))
+	for _, g := range groups {
+		out = append(out, *g)
+	}
+	order := policy.Severities()
+	slices.SortFunc(out, func(a, b ruleGroup) int {
+		return cmp.Or(cmp.Compare(slices.Index(order, a.Severity), slices.Index(order, b.Severity)),
+			cmp.Compare(len(b.Findings), len(a.Findings)), cmp.Compare(a.Rule.ID, b.Rule.ID))
+	})
+	return out
+}
+
+type ruleGroup struct {
+	Rule     policy.Rule
+	Severity policy.Severity // the worst of its findings
+	Findings []policy.Finding
+}
+
+// openRows is how long a group's table may be to be shown without being asked for.
+const openRows = 25
+
+// Open tells whether the group's table is unfolded at first.
+func (g ruleGroup) Open() bool {
+	return len(g.Findings) <= openRows && g.Severity.AtLeast(policy.Medium)
+}
+
+// Own gives the remedy of a finding where it differs from its rule's, which is told once for all of them.
+func (g ruleGroup) Own(f policy.Finding) []string {
+	if slices.Equal(f.Remedy, g.Rule.Remedy) {
+		return nil
+	}
+	return f.Remedy
+}
+
+// Mixed tells whether the findings differ in severity.
+func (g ruleGroup) Mixed() bool {
+	return slices.ContainsFunc(g.Findings, func(f policy.Finding) bool { return f.Severity != g.Severity })
+}
