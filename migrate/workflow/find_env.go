@@ -52,6 +52,12 @@ func (f *finder) envLogins(env *yaml.Node, j *job, s *step) {
 		in := scope{f.analysis, f.file, j, s}
 		n.Secrets = in.secretsOf(value, roleOfEnv(n.Kind))
 		n.Identity = in.envIdentity(e.key.Value)
+		switch n.Kind {
+		case inventory.KindCredsEnv:
+			f.composed(n, in, value)
+		case inventory.KindStorageKey, inventory.KindStaticWebAppsToken:
+			f.dropFetched(n, in, value)
+		}
 	}
 }
 

@@ -358,7 +358,7 @@ func (f *finder) registryLogin(s *step, r *runScript, c *script.Command) {
 	if len(secrets) == 0 {
 		return
 	}
-	if isServicePrincipal(names, secrets, r.original(user)) {
+	if isServicePrincipal(names, secrets, r.original(user), r.original(password)) {
 		kind = inventory.KindDockerACRSP
 	}
 	if n := f.command(kind, s, r, c, password, roleOfRegistry(kind)); n != nil {
@@ -429,11 +429,15 @@ func tokenized(name string) string {
 
 // isServicePrincipal tells whether a user name and password are those of a service principal: a token is told by its user name, and else by
 // what the secrets are called.
-func isServicePrincipal(user, password []inventory.SecretUse, literal string) bool {
-	for _, u := range append(append([]inventory.SecretUse{}, user...), password...) {
-		if u.Role == roleClientSecret && strings.Contains(u.Expression, "fromJSON") {
-			return true
-		}
+func isServicePrincipal(user, password []inventory.SecretUse, literal, secret string) bool {
+	if takesJSONApart(secret) {
+		return true
+	}
+	for _, r := range refsOf(literal) {
+		user = append(user, inventory.SecretUse{Name: r.text})
+	}
+	for _, r := range refsOf(secret) {
+		password = append(password, inventory.SecretUse{Name: r.text})
 	}
 	for _, u := range user {
 		if n := tokenized(u.Name); containsAny(n, []string{"client_id", "clientid", "app_id", "appid", "sp_id", "_sp_", "principal", "application_id", "azure_id"}) {
@@ -490,6 +494,9 @@ func (f *finder) terraformArguments(s *step, r *runScript, c *script.Command) {
 		n.command, n.argument = c, w
 		n.Secrets = f.scriptSecrets(s, r, r.text[w.Start:w.End], roleOfEnv(kind))
 		n.option = option
+		if kind == inventory.KindStorageKey {
+			f.dropFetched(n, scope{f.analysis, f.file, s.job, s}, r.text[w.Start:w.End])
+		}
 	}
 }
 
@@ -554,6 +561,9 @@ func (f *finder) envFileLine(s *step, r *runScript, c *script.Command, line stri
 	if n := f.atScript(kind, s, r, at, at+len(trimmed)); n != nil {
 		n.command, n.written, n.variable = c, true, name
 		n.Secrets = f.scriptSecrets(s, r, value, roleOfEnv(kind))
+		if kind == inventory.KindStorageKey {
+			f.dropFetched(n, scope{f.analysis, f.file, s.job, s}, value)
+		}
 	}
 }
 
@@ -566,5 +576,8 @@ func (f *finder) assignmentLogin(s *step, r *runScript, a *script.Assignment) {
 	if n := f.atScript(kind, s, r, a.Start, a.End); n != nil {
 		n.assignment, n.variable = a, a.Name
 		n.Secrets = f.scriptSecrets(s, r, r.original(a.Value), roleOfEnv(kind))
+		if kind == inventory.KindStorageKey {
+			f.dropFetched(n, scope{f.analysis, f.file, s.job, s}, r.text[a.Value.Start:a.Value.End])
+		}
 	}
 }

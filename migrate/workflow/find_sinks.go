@@ -90,20 +90,28 @@ func (f *finder) registryAction(s *step) {
 	}
 	user := text(paramValue(s, "username"))
 	kind := inventory.KindDockerACRAdmin
-	if isServicePrincipal(in.secrets(user, roleClientID), in.secrets(text(password.value), roleClientSecret), user) {
+	if isServicePrincipal(in.secrets(user, roleClientID), in.secrets(text(password.value), roleClientSecret), user, text(password.value)) {
 		kind = inventory.KindDockerACRSP
 	}
 	n := f.withSecrets(f.atKey(kind, password, s.job, s), in, password, roleOfRegistry(kind))
 	if n == nil {
 		return
 	}
-	if len(n.Secrets) == 0 && refsOf(text(password.value)) != nil && in.fromSession(text(password.value)) {
-		f.drop(n)
+	if f.dropFetched(n, in, text(password.value)) {
 		return
 	}
 	if kind == inventory.KindDockerACRSP {
 		n.Identity.ClientID = in.readable(user)
 	}
+}
+
+// dropFetched takes back a finding whose value is fetched in the run itself, with a session that is found on its own.
+func (f *finder) dropFetched(n *finding, in scope, value string) bool {
+	if len(n.Secrets) > 0 || refsOf(value) == nil && len(variables(value)) == 0 || !in.fromSession(value) {
+		return false
+	}
+	f.drop(n)
+	return true
 }
 
 // fromSession tells whether a password is an output of a step, or a token that was fetched in this run: no stored credential.
@@ -190,7 +198,7 @@ var divides = strings.NewReplacer("_", "", "-", "", " ", "")
 // namesCredentials tells whether a name says that it is a whole credentials JSON of Azure.
 func namesCredentials(name string) bool {
 	n := squash(name)
-	if !strings.Contains(n, "cred") || strings.Contains(n, "token") {
+	if !strings.Contains(n, "cred") || containsAny(n, []string{"token", "clientsecret", "password", "ssh"}) || roleOfName(name) != "" || strings.HasSuffix(n, "id") {
 		return false
 	}
 	return strings.HasPrefix(n, "az") || strings.Contains(n, "azure") || strings.HasPrefix(n, "arm") || strings.HasPrefix(n, "aml")
@@ -242,17 +250,20 @@ func (f *finder) roleInto(in scope, target *file, known bool, name, value string
 	if known {
 		return f.inputRoles[target.path+"\x00"+strings.ToLower(name)]
 	}
-	passesInput, passesSecret := false, false
+	reads, direct := false, false // what a step or job puts out may be anything, so only the input's own name tells of it
 	for _, r := range refsOf(value) {
-		passesInput = passesInput || r.context == "inputs" || r.context == "steps" || r.context == "env" || r.context == "needs"
-		passesSecret = passesSecret || r.context == "secrets"
+		if id := roleOfProperty(r.property); id != "" && id != roleClientSecret {
+			return ""
+		}
+		direct = direct || r.context == "secrets" || r.context == "env" || r.context == "inputs"
+		reads = reads || direct || r.context == "steps" || r.context == "needs"
 	}
-	if !passesInput && !passesSecret {
+	if !reads {
 		return ""
 	}
-	secrets := in.secrets(value, "")
-	if len(secrets) == 0 && !passesInput {
-		return ""
+	var secrets []inventory.SecretUse
+	if direct {
+		secrets = in.secrets(value, "")
 	}
 	for _, s := range secrets {
 		switch upper := strings.ToUpper(s.Name); {

@@ -67,7 +67,7 @@ func (a *analysis) learn(finders []*finder) {
 func (a *analysis) learnFrom(n *finding) {
 	for _, s := range n.Secrets {
 		switch {
-		case strings.Contains(s.Expression, "fromJSON"), s.Role == roleCredentials:
+		case s.Role == roleCredentials && !strings.HasPrefix(strings.TrimSpace(text(n.entry.value)), "{"), strings.Contains(strings.ToLower(s.Expression), "fromjson"):
 			a.jsonSecrets[strings.ToUpper(s.Name)] = true
 		case s.Role == roleClientSecret:
 			a.clientSecrets[strings.ToUpper(s.Name)] = true
