@@ -55,7 +55,7 @@ func sentinel(status int, key, message string, write bool) error {
 		return execute.ErrForbidden
 	case strings.Contains(key, "NotFound"), strings.Contains(key, "DoesNotExist"):
 		return execute.ErrNotFound
-	case key == "ArgumentException", key == "ServiceEndpointException", key == "AadAccessSilentException":
+	case (status == 400 || status == 500) && (key == "ArgumentException" || key == "ServiceEndpointException" || key == "AadAccessSilentException"):
 		// These come with 400 or 500 and mean that the change was checked and not made
 		// (MicrosoftDocs/azure-devops-docs#13644; devopsshield README).
 		return execute.ErrRefused

@@ -20,9 +20,9 @@ func classify(err error, write bool) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &primary):
-		return fmt.Errorf("%w: the rate limit is used up", execute.ErrLimit)
+		return fmt.Errorf("%w: the rate limit is used up", transport.ErrThrottled)
 	case errors.As(err, &secondary):
-		return fmt.Errorf("%w: a secondary rate limit applies", execute.ErrLimit)
+		return fmt.Errorf("%w: a secondary rate limit applies", transport.ErrThrottled)
 	case errors.As(err, &response) && response.Response != nil:
 		return describe(response, write)
 	}
@@ -51,7 +51,7 @@ func sentinel(status int, message string, write bool) error {
 	text := strings.ToLower(message)
 	switch {
 	case strings.Contains(text, "rate limit"):
-		return execute.ErrLimit
+		return transport.ErrThrottled
 	case status == 422 && strings.Contains(text, "already exists"):
 		return execute.ErrConflict
 	case status == 422 && (strings.Contains(text, "reference does not exist") || strings.Contains(text, "no commit found")):

@@ -44,7 +44,7 @@ func (p problems) Unwrap() error {
 		case one.Type == "STALE_DATA", strings.Contains(text, "expected branch to point to"):
 			return execute.ErrConflict
 		case one.Type == "RATE_LIMITED", strings.Contains(text, "rate limit"):
-			return execute.ErrLimit
+			return transport.ErrThrottled
 		case strings.Contains(text, "protected branch"), strings.Contains(text, "branch protection"), strings.Contains(text, "rule violations"):
 			return execute.ErrPolicy
 		case one.Type == "FORBIDDEN", one.Type == "INSUFFICIENT_SCOPES", strings.Contains(text, "not accessible by"):

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
-
-	"github.com/unsecret-dev/unsecret/migrate/execute"
 )
 
 // Budget bounds what is asked of one host.
@@ -80,7 +78,7 @@ func (g *gate) reserve(write bool, maxWait time.Duration) (time.Duration, error)
 	defer g.mu.Unlock()
 	now := time.Now()
 	if wait := g.blocked.Sub(now); wait > maxWait {
-		return 0, fmt.Errorf("%w: %s wants no request before %s", execute.ErrLimit, g.name, g.blocked.UTC().Format(time.RFC3339))
+		return 0, fmt.Errorf("%w: %s wants no request before %s", ErrThrottled, g.name, g.blocked.UTC().Format(time.RFC3339))
 	}
 	at := now
 	if g.blocked.After(at) {
@@ -138,7 +136,7 @@ func (t *tripper) enter(ctx context.Context, g *gate, write bool) (leave func(),
 
 func (t *tripper) pause(ctx context.Context, g *gate, wait time.Duration) error {
 	if wait > t.t.options.MaxWait {
-		return fmt.Errorf("%w: %s wants no request for %s", execute.ErrLimit, g.name, wait.Round(time.Second))
+		return fmt.Errorf("%w: %s wants no request for %s", ErrThrottled, g.name, wait.Round(time.Second))
 	}
 	return t.sleep(ctx, g, wait)
 }

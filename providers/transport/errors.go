@@ -10,6 +10,10 @@ import (
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 )
 
+// ErrThrottled is returned where a service wants fewer requests, and waiting as long as it may has not helped.
+// Nothing was executed; the same can be tried again later.
+var ErrThrottled = errors.New("too many requests")
+
 // Error is a request that failed. Its text has method, host and path, never a query, a header or a body.
 type Error struct {
 	Method, Host, Path string
@@ -43,7 +47,7 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Sentinel gives the error of package execute for an HTTP status, or nil where none fits. For a write, a 5xx
+// Sentinel gives the error of package execute for an HTTP status (ErrThrottled for 429), or nil where none fits. For a write, a 5xx
 // means that its outcome is unknown: a gateway's answer says nothing about what the service behind it did.
 func Sentinel(status int, write bool) error {
 	switch status {
@@ -54,7 +58,7 @@ func Sentinel(status int, write bool) error {
 	case http.StatusConflict, http.StatusPreconditionFailed:
 		return execute.ErrConflict
 	case http.StatusTooManyRequests:
-		return execute.ErrLimit
+		return ErrThrottled
 	}
 	switch {
 	case status >= 500 && write:

@@ -230,7 +230,7 @@ func TestAWaitThatIsTooLongIsAnErrorThatSaysUntilWhen(t *testing.T) {
 	if err == nil {
 		_, _, err = f.do(t, t.Context(), "GET", "/2", "")
 	}
-	if !errors.Is(err, execute.ErrLimit) || !strings.Contains(err.Error(), "wants no request before") {
+	if !errors.Is(err, transport.ErrThrottled) || !strings.Contains(err.Error(), "wants no request before") {
 		t.Errorf("got %d, %v", status, err)
 	}
 	if f.hits.Load() != 1 {
@@ -263,7 +263,7 @@ func TestGitHubsLimitsAreKeptApart(t *testing.T) {
 	if _, _, err := f.do(t, t.Context(), "GET", "/repos/o/r", ""); err != nil {
 		t.Errorf("REST is stopped by GraphQL's limit: %v", err)
 	}
-	if _, _, err := f.do(t, t.Context(), "POST", "/graphql", query); !errors.Is(err, execute.ErrLimit) {
+	if _, _, err := f.do(t, t.Context(), "POST", "/graphql", query); !errors.Is(err, transport.ErrThrottled) {
 		t.Errorf("GraphQL goes on: %v", err)
 	}
 }
@@ -528,7 +528,7 @@ func TestSentinels(t *testing.T) {
 		want   error
 	}{
 		{401, false, execute.ErrForbidden}, {403, true, execute.ErrForbidden}, {404, true, execute.ErrNotFound}, {410, false, execute.ErrNotFound},
-		{409, true, execute.ErrConflict}, {412, true, execute.ErrConflict}, {429, true, execute.ErrLimit}, {400, true, execute.ErrRefused}, {422, true, execute.ErrRefused},
+		{409, true, execute.ErrConflict}, {412, true, execute.ErrConflict}, {429, true, transport.ErrThrottled}, {400, true, execute.ErrRefused}, {422, true, execute.ErrRefused},
 		{500, true, execute.ErrUnknownOutcome}, {504, true, execute.ErrUnknownOutcome}, {500, false, nil}, {200, true, nil},
 	} {
 		if got := transport.Sentinel(c.status, c.write); got != c.want {
