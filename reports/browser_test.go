@@ -3,11 +3,13 @@ package reports
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -162,7 +164,7 @@ func TestAReaderSeesTheReport(t *testing.T) {
 		t.Run(fmt.Sprintf("script allowed %v", script), func(t *testing.T) {
 			b := tab{t, ctx}
 			b.open(w, 1280, false, script)
-			if got, want := eval[string](b, `document.querySelector('.headline').innerText`), "4 of 5 logins in workflows and 2 of 5 service connections still sign in to Azure with a stored credential. 2 objects could not be read, so what is behind is not known."; got != want {
+			if got, want := eval[string](b, `document.querySelector('.headline').innerText`), "4 of 5 logins in workflows and 2 of 5 service connections still sign in to Azure with a stored credential."; got != want {
 				t.Errorf("the headline is %q", got)
 			}
 			headings := eval[[]string](b, `[...document.querySelectorAll('h1,h2')].filter(h => h.checkVisibility()).map(h => h.innerText)`)
@@ -171,7 +173,7 @@ func TestAReaderSeesTheReport(t *testing.T) {
 			}
 			seen := strings.Join(strings.Fields(eval[string](b, `document.body.innerText`)), " ")
 			for _, want := range []string{
-				"critical Privileged identity with a stored secret (1)", "1 critical 7 high", "application deploy-prod (" + appDeploy + ")",
+				"critical Privileged identity with a stored secret (1)", "2 objects could not be read, so what is behind is not known.", "1 critical 7 high", "application deploy-prod (" + appDeploy + ")",
 				"contoso/shop/.github/workflows/deploy.yml:21", "AZURE_CREDENTIALS", "the pull request contoso/shop#41 is not merged yet",
 				"1 unit is blocked", "the vendor rotates it; ticket SEC-118", "2026-12-31", "repository contoso/legacy",
 				"the web app's own password is no service principal's secret", "no value of a secret",
@@ -185,27 +187,42 @@ func TestAReaderSeesTheReport(t *testing.T) {
 	}
 }
 
+// Each page holds all hostile names, each time at other places; that every name is escaped at every place is tested
+// without a browser.
 func TestNothingOfAHostileNameRunsOrLoads(t *testing.T) {
 	ctx := browser(t)
-	for name, text := range hostile {
-		if name == "long" || name == "combining" {
-			continue // they are about space, not about meaning
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(hostile)) {
+		if name != "long" && name != "combining" { // they are about space, not about meaning
+			names = append(names, hostile[name])
 		}
-		t.Run(name, func(t *testing.T) {
-			tabCtx, cancel := chromedp.NewContext(ctx)
-			defer cancel()
-			w := watch(t, tabCtx, render(t, "html", poison(sample(), text)))
-			b := tab{t, tabCtx}
-			b.open(w, 1280, false, true)
-			b.unfold()
-			eval[chromedp.Void](b, `document.querySelectorAll('td,li,a,code').forEach(e => e.dispatchEvent(new MouseEvent('mouseover', {bubbles: true})))`)
-			foreign := eval[int](b, `document.querySelectorAll('script,img,iframe,object,embed,svg,link,form,input').length`)
-			shown := eval[int](b, `[...document.querySelectorAll('table.rows tbody tr')].filter(r => r.checkVisibility()).length`)
-			if title := get(b, chromedp.Title()); foreign > 0 || shown < 20 || title != "Stored Azure credentials – unsecret report" {
-				t.Errorf("%d elements that do not belong to the report, %d rows shown, the title is %q", foreign, shown, title)
-			}
-			w.quiet(t)
-		})
+	}
+	b := tab{t, ctx}
+	for turn := range 4 {
+		w := watch(t, ctx, render(t, "html", poisonWith(sample(), func(n int) string { return names[(n*7+turn*11)%len(names)] })))
+		b.open(w, 1280, false, true)
+		b.unfold()
+		eval[chromedp.Void](b, `document.querySelectorAll('td,li,a,code').forEach(e => e.dispatchEvent(new MouseEvent('mouseover', {bubbles: true})))`)
+		foreign := eval[int](b, `document.querySelectorAll('script,img,iframe,object,embed,svg,link,form,input').length`)
+		shown := eval[int](b, `[...document.querySelectorAll('table.rows tbody tr')].filter(r => r.checkVisibility()).length`)
+		if title := get(b, chromedp.Title()); foreign > 0 || shown < 20 || title != "Stored Azure credentials – unsecret report" {
+			t.Errorf("%d elements that do not belong to the report, %d rows shown, the title is %q", foreign, shown, title)
+		}
+		w.quiet(t)
+	}
+}
+
+// TestTheBrowserWouldNoticeAnAttack shows that the test above can fail: an attack in a page without escapes is seen.
+func TestTheBrowserWouldNoticeAnAttack(t *testing.T) {
+	ctx := browser(t)
+	w := watch(t, ctx, []byte(`<title>x</title><script>console.log(1)</script><img src="/x.png">`))
+	b := tab{t, ctx}
+	b.open(w, 1280, false, true)
+	eval[int](b, `1`)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.events) == 0 || len(w.requests) < 2 {
+		t.Errorf("nothing was noticed: %v, %v", w.events, w.requests)
 	}
 }
 

@@ -202,9 +202,12 @@ func many(n int) Input {
 
 // poison puts a text into every string of the input that comes from outside: all but what the program itself sets.
 func poison(in Input, text string) Input {
+	return poisonWith(in, func(n int) string { return text + fmt.Sprint(n) })
+}
+
+func poisonWith(in Input, text func(n int) string) Input {
 	n := 0
-	value := reflect.ValueOf(&in).Elem()
-	poisonValue(value, func() string { n++; return text + fmt.Sprint(n) })
+	poisonValue(reflect.ValueOf(&in).Elem(), func() string { n++; return text(n) })
 	return in
 }
 

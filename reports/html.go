@@ -37,7 +37,8 @@ var htmlTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 type page struct {
 	Input
 	Summary  Summary
-	Headline string
+	Known    string // the headline: what was found
+	Unknown  string // and what was not
 	Worst    []worst
 	Next     []string
 	Order    []severityCount
@@ -54,7 +55,8 @@ type severityCount struct {
 
 func newPage(in Input) page {
 	p := page{Input: in, Summary: Summarize(in), Groups: byRule(in.Findings), Units: unitRows(in)}
-	p.Headline, p.Worst, p.Next = headline(p.Summary), worstFirst(p.Groups), nextSteps(in, p.Summary, p.Units)
+	p.Known, p.Unknown = known(p.Summary), unknown(p.Summary)
+	p.Worst, p.Next = worstFirst(p.Groups), nextSteps(in, p.Summary, p.Units)
 	for _, s := range policy.Severities() {
 		p.Order = append(p.Order, severityCount{s, p.Summary.Findings[s]})
 	}

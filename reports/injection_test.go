@@ -88,6 +88,8 @@ var inert = map[string]func(*testing.T, []byte, string){"html": inertHTML, "csv"
 
 var (
 	tag       = regexp.MustCompile(`<[^>]*>`)
+	acting    = regexp.MustCompile(`(?i)\bon\w+\s*=|javascript:|\bsrc\s*=|\bstyle\s*=`)
+	href      = regexp.MustCompile(`href="([^"]*)"`)
 	knownTags = regexp.MustCompile(`^</?(!DOCTYPE|html|head|meta|title|style|body|main|header|h1|h2|h3|p|nav|a|ul|ol|li|b|span|div|section|table|thead|tbody|tr|th|td|code|details|summary|footer|br)\b`)
 )
 
@@ -95,10 +97,10 @@ var (
 func inertHTML(t *testing.T, out []byte, _ string) {
 	_, body, _ := strings.Cut(string(out), "</head>")
 	for _, m := range tag.FindAllString(body, -1) {
-		if !knownTags.MatchString(m) || regexp.MustCompile(`(?i)\bon\w+\s*=|javascript:|\bsrc\s*=|\bstyle\s*=`).MatchString(m) {
+		if !knownTags.MatchString(m) || acting.MatchString(m) {
 			t.Errorf("the tag %.100s", m)
 		}
-		if h := regexp.MustCompile(`href="([^"]*)"`).FindStringSubmatch(m); h != nil && !strings.HasPrefix(h[1], "#") {
+		if h := href.FindStringSubmatch(m); h != nil && !strings.HasPrefix(h[1], "#") {
 			t.Errorf("a link that leaves the page: %.100s", m)
 		}
 	}

@@ -142,3 +142,18 @@ func TestMarkdownStaysSmall(t *testing.T) {
 		t.Error("it does not say how many findings it leaves out")
 	}
 }
+
+// BenchmarkFindings renders 10,000 findings.
+func BenchmarkFindings(b *testing.B) {
+	in := many(10_000)
+	for format := range formats {
+		b.Run(format, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := formats[format](io.Discard, in); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -10,8 +10,24 @@ import (
 	"github.com/unsecret-dev/unsecret/migrate/policy"
 )
 
-// headline says in one sentence how things stand. What could not be read is part of it: it is never clean.
+// headline says how things stand. What could not be read is part of it: it is never clean.
 func headline(s Summary) string {
+	if u := unknown(s); u != "" {
+		return known(s) + " " + u
+	}
+	return known(s)
+}
+
+// unknown says that something could not be read.
+func unknown(s Summary) string {
+	if s.Gaps == 0 {
+		return ""
+	}
+	return count(s.Gaps, "object") + " could not be read, so what is behind is not known."
+}
+
+// known says in one sentence what was found.
+func known(s Summary) string {
 	var still []string
 	if s.LoginsStill > 0 {
 		still = append(still, fmt.Sprintf("%d of %s in workflows", s.LoginsStill, count(s.Logins, "login")))
@@ -19,22 +35,16 @@ func headline(s Summary) string {
 	if s.ConnectionsStill > 0 {
 		still = append(still, fmt.Sprintf("%d of %s", s.ConnectionsStill, count(s.Connections, "service connection")))
 	}
-	var text string
 	switch {
+	case s.LoginsStill+s.ConnectionsStill == 1:
+		return still[0] + " still signs in to Azure with a stored credential."
 	case len(still) > 0:
-		text = strings.Join(still, " and ") + " still sign in to Azure with a stored credential."
-		if s.LoginsStill+s.ConnectionsStill == 1 {
-			text = still[0] + " still signs in to Azure with a stored credential."
-		}
+		return strings.Join(still, " and ") + " still sign in to Azure with a stored credential."
 	case s.Logins+s.Connections == 0:
-		text = "No login and no service connection was found."
+		return "No login and no service connection was found."
 	default:
-		text = "No login and no service connection that could be read signs in to Azure with a stored secret of a service principal."
+		return "No login and no service connection that could be read signs in to Azure with a stored secret of a service principal."
 	}
-	if s.Gaps > 0 {
-		text += " " + count(s.Gaps, "object") + " could not be read, so what is behind is not known."
-	}
-	return text
 }
 
 // worstShown is how many rules the first screen names, and objectsShown how many objects for each of them.
@@ -43,7 +53,7 @@ const (
 	objectsShown = 3
 )
 
-// worst is one line of the first screen: a rule, with the first objects that break it.
+// worst is one line of the first screen: a rule, with the first repositories or objects that break it.
 type worst struct {
 	ruleGroup
 	Objects []string
@@ -58,15 +68,15 @@ func worstFirst(groups []ruleGroup) []worst {
 			break
 		}
 		w := worst{ruleGroup: g}
+		seen := map[string]bool{}
 		for _, f := range g.Findings {
-			if o := place(f); !slices.Contains(w.Objects, o) {
+			o := cmp.Or(string(f.Repository), f.File, f.Object)
+			if !seen[o] && len(w.Objects) < objectsShown {
 				w.Objects = append(w.Objects, o)
 			}
+			seen[o] = true
 		}
-		if len(w.Objects) > objectsShown {
-			w.More = len(w.Objects) - objectsShown
-			w.Objects = w.Objects[:objectsShown]
-		}
+		w.More = len(seen) - len(w.Objects)
 		out = append(out, w)
 	}
 	return out
@@ -144,11 +154,11 @@ func unitRows(in Input) []unitRow {
 func nextSteps(in Input, s Summary, units []unitRow) []string {
 	var out []string
 	if s.Gaps > 0 {
-		out = append(out, "make readable what could not be read, see below, then scan again")
+		out = append(out, "Make readable what could not be read, see below, then scan again")
 	}
 	if in.Plan == nil {
 		if s.LoginsStill+s.ConnectionsStill > 0 {
-			out = append(out, "unsecret plan: it changes nothing, and says for each identity what would be done and what stands in the way")
+			out = append(out, "Run unsecret plan: it changes nothing, and says for each identity what would be done and what stands in the way")
 		}
 		return out
 	}
