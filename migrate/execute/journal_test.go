@@ -1,0 +1,299 @@
+package execute
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+func clock() func() time.Time {
+	t := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
+	return func() time.Time {
+		t = t.Add(time.Second)
+		return t
+	}
+}
+
+func openTest(t *testing.T, dir string) *Journal {
+	t.Helper()
+	j, err := OpenJournal(dir, JournalOptions{Holder: "ada@host", Now: clock()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = j.Close() })
+	return j
+}
+
+func appendTest(t *testing.T, j *Journal, n int) {
+	t.Helper()
+	for i := range n {
+		r := Record{Plan: "p", Unit: "u", Step: fmt.Sprintf("s/%d", i), Phase: PhaseDone, After: State{"id": "1", "name": "é<&>\u2028"}, Note: "note \x80 with bytes", Actor: "ada"}
+		if _, err := j.Append(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// sample is the text of a journal of three records.
+func sample(t *testing.T) []byte {
+	t.Helper()
+	dir := t.TempDir()
+	j := openTest(t, dir)
+	appendTest(t, j, 3)
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, JournalFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func TestRecordsAreReadBackAsTheyWereWritten(t *testing.T) {
+	dir := t.TempDir()
+	j := openTest(t, dir)
+	appendTest(t, j, 3)
+	want := j.Records()
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again := openTest(t, dir)
+	if diff := cmp.Diff(want, again.Records()); diff != "" {
+		t.Errorf("read back (-written +read):\n%s", diff)
+	}
+	appendTest(t, again, 2)
+	records, err := ReadJournal(dir)
+	if err != nil || len(records) != 5 {
+		t.Errorf("%d records, %v", len(records), err)
+	}
+}
+
+func TestTheFilesAreForTheirOwnerOnly(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	j := openTest(t, dir)
+	appendTest(t, j, 1)
+	for name, want := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, JournalFile): 0o600, filepath.Join(dir, LockFile): 0o600} {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Mode().Perm(); got != want {
+			t.Errorf("%s has mode %o, want %o", name, got, want)
+		}
+	}
+}
+
+func TestTwoWritersAreKeptApartByName(t *testing.T) {
+	dir := t.TempDir()
+	j := openTest(t, dir)
+	_, err := OpenJournal(dir, JournalOptions{Holder: "bob"})
+	var locked *LockedError
+	if !errors.As(err, &locked) || locked.Holder != "ada@host" || locked.PID != os.Getpid() || locked.Since.IsZero() {
+		t.Fatalf("got %v", err)
+	}
+	if !strings.Contains(err.Error(), "ada@host") || !strings.Contains(err.Error(), "since 2026-11-02T09:00:01Z") {
+		t.Errorf("the message does not name the holder and the time: %v", err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	openTest(t, dir)
+}
+
+func TestAnyChangedByteIsFound(t *testing.T) {
+	data := sample(t)
+	for i := range data {
+		for _, b := range []byte{data[i] ^ 1, data[i] ^ 0x80, ' ', '\n', '0', '"', '}', 0} {
+			if b == data[i] {
+				continue
+			}
+			changed := bytes.Clone(data)
+			changed[i] = b
+			records, _, err := decodeJournal(changed)
+			var damage *DamageError
+			if !errors.As(err, &damage) {
+				t.Fatalf("byte %d changed from %q to %q is not found: %d records, %v", i, data[i], b, len(records), err)
+			}
+			if line := bytes.Count(data[:i], []byte("\n")) + 1; damage.Line != line && damage.Line != line+1 {
+				t.Fatalf("byte %d is in line %d, the error names line %d", i, line, damage.Line)
+			}
+		}
+	}
+}
+
+func TestATornLastLineIsHealed(t *testing.T) {
+	data := sample(t)
+	last := bytes.LastIndexByte(data[:len(data)-1], '\n') + 1
+	for cut := last; cut < len(data); cut++ {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, JournalFile), data[:cut], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if records, err := ReadJournal(dir); err != nil || len(records) != 2 {
+			t.Fatalf("cut at %d: read gives %d records, %v", cut, len(records), err)
+		}
+		j := openTest(t, dir)
+		if n := len(j.Records()); n != 2 {
+			t.Fatalf("cut at %d: %d records", cut, n)
+		}
+		appendTest(t, j, 1)
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if records, err := ReadJournal(dir); err != nil || len(records) != 3 {
+			t.Fatalf("cut at %d: after healing %d records, %v", cut, len(records), err)
+		}
+	}
+}
+
+func TestADamagedJournalIsNotWritten(t *testing.T) {
+	data := sample(t)
+	lines := bytes.SplitAfter(data, []byte("\n"))
+	for name, text := range map[string][]byte{
+		"a record removed":     slicesConcat(lines[0], lines[2]),
+		"a record twice":       slicesConcat(lines[0], lines[1], lines[1], lines[2]),
+		"two records swapped":  slicesConcat(lines[1], lines[0], lines[2]),
+		"an empty line":        slicesConcat(lines[0], []byte("\n"), lines[1]),
+		"something at the end": slicesConcat(data, []byte("hello")),
+		"an unknown field":     bytes.Replace(data, []byte(`{"seq":1`), []byte(`{"x":1,"seq":1`), 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			file := filepath.Join(dir, JournalFile)
+			if err := os.WriteFile(file, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := OpenJournal(dir, JournalOptions{})
+			var damage *DamageError
+			if !errors.As(err, &damage) {
+				t.Fatalf("got %v", err)
+			}
+			if after, _ := os.ReadFile(file); !bytes.Equal(after, text) {
+				t.Error("the file was changed")
+			}
+			// The lock is free again.
+			if _, err := OpenJournal(dir, JournalOptions{}); !errors.As(err, &damage) {
+				t.Errorf("the second time: %v", err)
+			}
+		})
+	}
+}
+
+func slicesConcat(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
+
+func TestConcurrentAppendsFormOneChain(t *testing.T) {
+	dir := t.TempDir()
+	j, err := OpenJournal(dir, JournalOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for k := range 20 {
+				if _, err := j.Append(Record{Unit: fmt.Sprint(i), Step: fmt.Sprint(k), Phase: PhaseIntent}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if records, err := ReadJournal(dir); err != nil || len(records) != 160 {
+		t.Errorf("%d records, %v", len(records), err)
+	}
+}
+
+func TestNothingIsWrittenAfterAHookRefuses(t *testing.T) {
+	refuse := errors.New("no more")
+	n := 0
+	j, err := OpenJournal(t.TempDir(), JournalOptions{BeforeRecord: func(Record) error {
+		if n++; n == 2 {
+			return refuse
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = j.Close() }()
+	if _, err := j.Append(Record{Phase: PhaseIntent}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := j.Append(Record{Phase: PhaseIntent}); !errors.Is(err, refuse) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if len(j.Records()) != 1 {
+		t.Errorf("%d records", len(j.Records()))
+	}
+}
+
+// TestAnyTextSurvives writes records with any text from outside and reads them back.
+func TestAnyTextSurvives(t *testing.T) {
+	base := t.TempDir()
+	n := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		n++
+		dir := filepath.Join(base, fmt.Sprint(n))
+		j, err := OpenJournal(dir, JournalOptions{Now: clock()})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		text := rapid.Custom(func(t *rapid.T) string { return string(rapid.SliceOf(rapid.Byte()).Draw(t, "bytes")) })
+		for range rapid.IntRange(1, 4).Draw(rt, "records") {
+			r := Record{Unit: text.Draw(rt, "unit"), Step: text.Draw(rt, "step"), Note: text.Draw(rt, "note"), Phase: PhaseDone,
+				After: rapid.MapOf(text, text).Draw(rt, "after")}
+			if _, err := j.Append(r); err != nil {
+				rt.Fatal(err)
+			}
+		}
+		want := j.Records()
+		if err := j.Close(); err != nil {
+			rt.Fatal(err)
+		}
+		got, err := ReadJournal(dir)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			rt.Fatal(diff)
+		}
+	})
+}
+
+// FuzzJournal feeds any bytes: what is accepted as complete must be byte for byte what the records encode to.
+func FuzzJournal(f *testing.F) {
+	f.Add([]byte(""))
+	f.Add([]byte(`{"seq":1,"time":"2026-11-02T09:00:00Z","phase":"done","prev":"`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		records, good, err := decodeJournal(data)
+		var again []byte
+		for _, r := range records {
+			line, encodeErr := r.encode()
+			if encodeErr != nil {
+				t.Fatal(encodeErr)
+			}
+			again = append(again, line...)
+		}
+		if !bytes.Equal(again, data[:good]) {
+			t.Errorf("%d records do not encode to what was read", len(records))
+		}
+		if err == nil && good < len(data) && bytes.IndexByte(data[good:], '\n') >= 0 {
+			t.Error("a whole line was taken for a torn one")
+		}
+	})
+}
