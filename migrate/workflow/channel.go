@@ -314,6 +314,12 @@ func (a *analysis) classifyUnknownTarget(f *finding) {
 		f.Manual = []string{"Run the rewrite on the whole repository, so that the called file is read too."}
 		return
 	}
+	if _, known := a.remoteRoles(uses); known {
+		f.manual(uses+" takes the credential; it is in another repository of this scan, which has to change first",
+			"Grant id-token: write to this job, merge that, and then convert the called file in its own repository.",
+			"Remove the credential here when the called file no longer takes it.")
+		return
+	}
 	f.manual(uses+" takes the credential and was not read",
 		"See whether a version of it signs in with OIDC (inputs client-id, tenant-id, subscription-id), use that, and grant the job id-token: write.",
 		"Otherwise sign in with azure/login before it, where it uses the session of the Azure CLI.")

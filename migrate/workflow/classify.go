@@ -220,6 +220,10 @@ func (a *analysis) risks(f *finding) {
 	if f.convert == nil {
 		return
 	}
+	if key := f.file.duplicateKey(); key != nil {
+		f.manual(fmt.Sprintf("line %d has the key %q a second time, and GitHub refuses such a file", key.Line, key.Value), "Take one of the two keys out, then convert the login.")
+		return
+	}
 	jobs := a.tokenJobs(f)
 	for _, j := range jobs {
 		if minutes := timeout(j); minutes > maxMinutes && f.Kind != inventory.KindTerraformEnv {

@@ -1,6 +1,8 @@
 package workflow
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -224,13 +226,18 @@ func falseFriend(name string) bool {
 func (f *finder) carrierInputs(s *step) {
 	local := strings.HasPrefix(s.action, "./")
 	target := f.actionOf(s.action)
+	var remote map[string]string
+	known := target != nil
+	if !local {
+		remote, known = f.remoteRoles(text(s.uses.value))
+	}
 	for _, e := range s.withParams {
 		value := text(e.value)
 		if !strings.Contains(value, "${{") || strings.Contains(strings.ToLower(e.key.Value), "script") || f.seen[f.file.start(e.key)] != nil {
 			continue
 		}
 		in := scope{f.analysis, f.file, s.job, s}
-		role := f.roleInto(in, target, local && target != nil, e.key.Value, value)
+		role := f.roleInto(in, target, remote, known, e.key.Value, value)
 		if role == "" {
 			continue
 		}
@@ -246,7 +253,10 @@ func (f *finder) carrierInputs(s *step) {
 
 // roleInto tells what a value is that goes into an input or secret of another file. Where that file is known, its own logins
 // decide; else the name of the input or of the secret.
-func (f *finder) roleInto(in scope, target *file, known bool, name, value string) string {
+func (f *finder) roleInto(in scope, target *file, remote map[string]string, known bool, name, value string) string {
+	if known && target == nil {
+		return remote[strings.ToLower(name)]
+	}
 	if known {
 		return f.inputRoles[target.path+"\x00"+strings.ToLower(name)]
 	}
@@ -289,25 +299,33 @@ func (f *finder) reusablePass(j *job) {
 	}
 	target := f.workflowOf(text(j.uses.value))
 	in := scope{f.analysis, f.file, j, nil}
+	remote, known := map[string]string(nil), target != nil
+	if target == nil {
+		remote, known = f.remoteRoles(text(j.uses.value))
+	}
 	for _, e := range append(entries(j.secrets.value), entries(j.with)...) {
 		value := text(e.value)
 		if !strings.Contains(value, "${{") || f.seen[f.file.start(e.key)] != nil {
 			continue
 		}
-		if role := f.roleInto(in, target, target != nil, e.key.Value, value); role != "" {
+		if role := f.roleInto(in, target, remote, known, e.key.Value, value); role != "" {
 			if n := f.atKey(inventory.KindReusablePass, e, j, nil); n != nil {
 				n.Secrets = in.secretsOf(value, role)
 			}
 		}
 	}
 	if strings.EqualFold(text(j.secrets.value), "inherit") {
-		f.inherit(j, target)
+		f.inherit(j, target, remote, known)
 	}
 }
 
 // inherit treats `secrets: inherit`: every secret goes to the called workflow.
-func (f *finder) inherit(j *job, target *file) {
+func (f *finder) inherit(j *job, target *file, remote map[string]string, known bool) {
 	all := inventory.SecretUse{Name: "*", Expression: "secrets: inherit", Role: roleOther}
+	if target == nil && known {
+		f.inheritRemote(j, remote)
+		return
+	}
 	if target == nil {
 		line, column := f.file.place(f.file.start(j.secrets.key))
 		f.mentions = append(f.mentions, inventory.Mention{Repository: f.tree.Repository, File: f.file.path, Line: line, Column: column, Secret: "*",
@@ -325,6 +343,20 @@ func (f *finder) inherit(j *job, target *file) {
 	}
 	if len(uses) > maxNames {
 		uses = []inventory.SecretUse{all}
+	}
+	if n := f.atKey(inventory.KindReusablePass, j.secrets, j, nil); n != nil {
+		n.Secrets = uses
+	}
+}
+
+// inheritRemote treats `secrets: inherit` to a workflow of another repository of the scan.
+func (f *finder) inheritRemote(j *job, remote map[string]string) {
+	var uses []inventory.SecretUse
+	for _, name := range slices.Sorted(maps.Keys(remote)) {
+		uses = append(uses, inventory.SecretUse{Name: strings.ToUpper(name), Expression: "secrets: inherit", Role: remote[name]})
+	}
+	if len(uses) == 0 {
+		return
 	}
 	if n := f.atKey(inventory.KindReusablePass, j.secrets, j, nil); n != nil {
 		n.Secrets = uses

@@ -210,7 +210,10 @@ func TestNothingIsEditedWithoutAzure(t *testing.T) {
 			t.Errorf("%s is edited:\n%s", tree.Files[0].Path, Diff(r.Files[0]))
 		}
 		for _, l := range Scan(tree, Options{}).Logins {
-			t.Errorf("%s is taken for a login: %s", l.ID, l.Kind)
+			// A client secret for a variable of Terraform, and a registry that is called acr, name no Azure; they are not edited.
+			if l.Kind != inventory.KindTerraformEnv && l.Kind != inventory.KindDockerACRAdmin || l.Conversion != inventory.ConversionManual {
+				t.Errorf("%s is taken for a login: %s", l.ID, l.Kind)
+			}
 		}
 	}
 }

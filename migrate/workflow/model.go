@@ -3,6 +3,7 @@ package workflow
 import (
 	"fmt"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v4"
 
@@ -22,7 +23,9 @@ type file struct {
 	steps      []*step // of a composite action
 	using      string  // of an action
 	callsLocal bool    // uses an action or workflow of the same tree
-	lower      string  // the text in lower case, made when it is first needed
+	duplicates sync.Once
+	twice      *yaml.Node
+	lower      string // the text in lower case, made when it is first needed
 }
 
 // job is one job of a workflow.

@@ -56,7 +56,7 @@ func (r *rewriter) prove(f *file, p *filePlan, after []byte) (*file, error) {
 	if p.refused != "" {
 		return nil, errors.New(p.refused)
 	}
-	if key := duplicate(f.root); key != nil {
+	if key := f.duplicateKey(); key != nil {
 		return nil, fmt.Errorf("line %d has the key %q a second time, which GitHub refuses", key.Line, key.Value)
 	}
 	d, err := parseDocument(f.path, after)
@@ -192,6 +192,12 @@ func difference(want, have map[string]int) string {
 		}
 	}
 	return ""
+}
+
+// duplicateKey finds a key that stands twice in a mapping of the file; it looks once.
+func (f *file) duplicateKey() *yaml.Node {
+	f.duplicates.Do(func() { f.twice = duplicate(f.root) })
+	return f.twice
 }
 
 // duplicate finds a key that a mapping has twice.

@@ -62,6 +62,7 @@ type analysis struct {
 	// what the logins tell of the names that credentials have
 	jsonSecrets   map[string]bool // secrets that hold a credentials JSON, upper case
 	clientSecrets map[string]bool // secrets that hold a client secret, upper case
+	others        others
 	unreadable    map[string]bool // paths of files that are gaps
 	channels      map[string]*channel
 	isFolder      int // 1 where the tree is a folder of files, -1 where it is a repository, 0 where that is not known yet
