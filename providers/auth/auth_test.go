@@ -150,7 +150,7 @@ func TestTheTenantIsResolved(t *testing.T) {
 	entra := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		if r.URL.Path != "/contoso.onmicrosoft.com/v2.0/.well-known/openid-configuration" {
-			w.WriteHeader(400)
+			w.WriteHeader(http.StatusBadRequest)
 			_, _ = w.Write([]byte(`{"error":"invalid_tenant"}`))
 			return
 		}

@@ -110,14 +110,20 @@ func (c *Client) Executions(ctx context.Context, project scan.Project, id invent
 				uses = append(uses, execution(project.Name, r.Data))
 			}
 		}
-		next, err := strconv.ParseUint(page.ContinuationToken, 10, 64)
-		if err != nil || len(page.Value) == 0 || args.ContinuationToken != nil && next == *args.ContinuationToken {
+		next, more := continuation(page.ContinuationToken)
+		if !more || len(page.Value) == 0 || args.ContinuationToken != nil && next == *args.ContinuationToken {
 			break
 		}
 		args.ContinuationToken = &next
 	}
 	slices.SortStableFunc(uses, func(a, b inventory.Execution) int { return b.Finished.Compare(a.Finished) })
 	return uses[:min(len(uses), limit)], nil
+}
+
+// continuation reads a token that the SDK gives as text and takes as a number; none means the last page.
+func continuation(token string) (next uint64, more bool) {
+	next, err := strconv.ParseUint(token, 10, 64)
+	return next, err == nil
 }
 
 func execution(project string, d *serviceendpoint.ServiceEndpointExecutionData) inventory.Execution {

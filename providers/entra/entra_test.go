@@ -216,6 +216,8 @@ func TestChangesAreNeverSentTwiceBlindly(t *testing.T) {
 			before := len(app.Passwords)
 			labtest.Fault(t, l, lab.Fault{Name: fault, Rate: 1, Only: "write", Times: 1})
 			_, _, err := c.AddPassword(t.Context(), inventory.ObjectID(app.ObjectID), "x", w.Clock.Now().Add(time.Hour))
+			w.Lock()
+			defer w.Unlock()
 			if !errors.Is(err, execute.ErrUnknownOutcome) || len(app.Passwords) > before+1 {
 				t.Errorf("%d new passwords, %v", len(app.Passwords)-before, err)
 			}

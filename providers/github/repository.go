@@ -3,6 +3,7 @@ package github
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"path"
 	"slices"
 	"time"
@@ -72,7 +73,7 @@ func (c *Client) Branch(ctx context.Context, repo inventory.RepositoryName, bran
 	}
 	ref, response, err := c.rest.Git.GetRef(ctx, owner, name, "heads/"+branch)
 	switch {
-	case err != nil && response != nil && response.StatusCode == 409: // the repository is empty
+	case err != nil && response != nil && response.StatusCode == http.StatusConflict: // the repository is empty
 		return "", fmt.Errorf("github: reading branch %s of %s: %w: the repository is empty", branch, repo, execute.ErrNotFound)
 	case err != nil:
 		return "", fail(err, false, "reading branch %s of %s", branch, repo)

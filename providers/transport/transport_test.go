@@ -51,7 +51,7 @@ func serve(t *testing.T, o transport.Options, c transport.ClientOptions, h http.
 		fmt.Fprintf(&f.log, format+"\n", args...)
 	}
 	f.Transport, f.url = transport.New(o), server.URL
-	t.Cleanup(func() { f.Transport.Close(); server.Close() })
+	t.Cleanup(func() { f.Close(); server.Close() })
 	if c.Kind == "" {
 		c.Kind = "test"
 	}
@@ -421,7 +421,7 @@ func TestErrorsAndLogsHoldNoSecret(t *testing.T) {
 		"cut":    func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		"text": func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/plain")
-			w.WriteHeader(400)
+			w.WriteHeader(http.StatusBadRequest)
 			_, _ = io.WriteString(w, "TF400733: The request has been canceled")
 		},
 	} {
@@ -531,7 +531,7 @@ func TestSentinels(t *testing.T) {
 		{409, true, execute.ErrConflict}, {412, true, execute.ErrConflict}, {429, true, transport.ErrThrottled}, {400, true, execute.ErrRefused}, {422, true, execute.ErrRefused},
 		{500, true, execute.ErrUnknownOutcome}, {504, true, execute.ErrUnknownOutcome}, {500, false, nil}, {200, true, nil},
 	} {
-		if got := transport.Sentinel(c.status, c.write); got != c.want {
+		if got := transport.Sentinel(c.status, c.write); !errors.Is(got, c.want) {
 			t.Errorf("%d (write %v): %v, want %v", c.status, c.write, got, c.want)
 		}
 	}
