@@ -323,7 +323,7 @@ func TestPicturesOfTheReport(t *testing.T) {
 		}
 		const screen = 1400
 		b.do(chromedp.EmulateViewport(c.width, screen))
-		for i := range 3 {
+		for i := range 5 {
 			eval[chromedp.Void](b, fmt.Sprintf(`scrollTo(0, %d)`, i*screen))
 			save(t, fmt.Sprintf("%s-%d.png", name, i+1), get(b, chromedp.CaptureScreenshot()))
 		}
