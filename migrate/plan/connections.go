@@ -151,8 +151,7 @@ func projectNames(c *connection) []string {
 func (p *planner) excludedConnection(c *connection) *Reason {
 	for _, e := range p.cfg.Exclude {
 		byConnection := e.Connection != "" && (strings.EqualFold(e.Connection, string(c.ID)) || matches(e.Connection, c.Name))
-		byApp := e.Connection == "" && e.Repository == "" && e.File == "" && e.Credential == "" && e.AppID != "" && lower(e.AppID) == c.AppID
-		if byConnection || byApp {
+		if byConnection && (e.AppID == "" || lower(e.AppID) == c.AppID) {
 			return excluded(c.Name, e)
 		}
 	}

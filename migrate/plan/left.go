@@ -90,7 +90,7 @@ func (p *planner) leftCredentials(d *draft) []Left {
 func (p *planner) leftSecrets() []Left {
 	var out []Left
 	for _, d := range p.sorted() {
-		if len(d.blockers) > 0 || len(d.holds()) > 0 || !p.wanted(d) || p.cfg.KeepOldSecrets {
+		if len(d.blockers) > 0 || len(d.holds())+len(d.suspects) > 0 || !p.wanted(d) || p.cfg.KeepOldSecrets {
 			continue
 		}
 		for _, r := range p.secretsOf(d) {

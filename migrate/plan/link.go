@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -24,7 +25,8 @@ type link struct {
 	subscription inventory.SubscriptionID
 	rule         string
 	because      string
-	problem      *Reason // not nil: the identity is not known
+	problem      *Reason           // not nil: the identity is not known
+	candidates   []inventory.AppID // where it is not certain: what it may be
 }
 
 // evidence is one rule's answer.
@@ -86,11 +88,18 @@ func (k *linker) readable(l *inventory.Login, environments []string) []evidence 
 			continue
 		}
 		out = append(out, evidence{rule: ruleReadable, app: lower(inventory.AppID(app)),
-			why:          fmt.Sprintf("%s is %s at %s", l.Identity.ClientID, app, l.ID),
+			why:          readableWhy(l, app),
 			tenant:       inventory.TenantID(k.value(l.Repository, e, l.Identity.TenantID)),
 			subscription: inventory.SubscriptionID(k.value(l.Repository, e, l.Identity.SubscriptionID))})
 	}
 	return out
+}
+
+func readableWhy(l *inventory.Login, app string) string {
+	if l.Identity.ClientID == app {
+		return fmt.Sprintf("the client id %s stands beside it at %s", app, l.ID)
+	}
+	return fmt.Sprintf("%s is %s at %s", l.Identity.ClientID, app, l.ID)
 }
 
 // value reads a literal id or a variable; anything else is not readable.
@@ -219,7 +228,7 @@ func decide(object string, found []evidence, line string) link {
 		}
 	}
 	if len(apps) > 1 {
-		return link{problem: &Reason{Code: "ambiguous-identity", Object: object,
+		return link{candidates: slices.Sorted(maps.Keys(apps)), problem: &Reason{Code: "ambiguous-identity", Object: object,
 			Message: "the identity behind " + object + " is not certain: " + strings.Join(why, "; "),
 			Next:    ambiguousNext(found, line)}}
 	}

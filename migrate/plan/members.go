@@ -93,6 +93,7 @@ func (p *planner) addMember(l *inventory.Login, links map[string]link) {
 		if k.problem != nil {
 			m.missing = k.problem
 			p.addUnknown(u, k)
+			p.suspect(u, k)
 			continue
 		}
 		m.uses = append(m.uses, memberUse{use: u, link: k})
@@ -115,6 +116,15 @@ func (p *planner) addAlone(m *member) {
 		return
 	}
 	m.uses = []memberUse{{use: use{login: m.login, environments: p.stores.environments(m.login)}, link: k}}
+}
+
+// suspect withholds the secrets of every identity that a login may turn out to use.
+func (p *planner) suspect(u use, k link) {
+	for _, app := range k.candidates {
+		d := p.draft(app)
+		d.suspects = append(d.suspects, Reason{Code: "may-use-it", Object: string(u.login.ID),
+			Message: "it may sign in as this identity: " + k.problem.Message, Next: k.problem.Next})
+	}
 }
 
 // addUnknown makes a blocked unit of a store whose identity is not known, if any login of it could be converted.

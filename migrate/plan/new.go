@@ -30,6 +30,7 @@ type draft struct {
 	members   []*member
 	trust     trust
 	blockers  []Reason
+	suspects  []Reason // logins that may use the identity, which is not certain
 	variables []*placed
 }
 
@@ -102,6 +103,12 @@ func (p *planner) settleUnit(d *draft) bool {
 	if d.identity == nil {
 		d.blockers = []Reason{identityNotFound(d.unit.AppID)}
 		return false
+	}
+	for _, e := range p.cfg.Exclude {
+		if e.AppID != "" && lower(e.AppID) == d.unit.AppID && e.Connection == "" && e.Repository == "" && e.File == "" {
+			d.blockers = []Reason{*excluded(d.unit.Title, e)}
+			return false
+		}
 	}
 	changed := p.chooseTrust(d)
 	if d.convertible() == 0 {

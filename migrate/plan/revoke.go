@@ -78,8 +78,24 @@ func (p *planner) rewritten(d *draft, l *inventory.Login) bool {
 	return slices.ContainsFunc(d.members, func(m *member) bool { return m.login == l && m.hold == nil })
 }
 
-// mayRead tells whether a login can see a store, without asking which of several it would get: when in doubt it may.
+// mayRead tells whether a login reads a store. Where its environments are not known it may read any of that name: when in
+// doubt it does.
 func (p *planner) mayRead(l *inventory.Login, r inventory.StoreRef) bool {
+	if len(l.Subjects) == 0 {
+		return p.canSee(l, r)
+	}
+	for _, e := range p.stores.environments(l) {
+		found, known := p.stores.secret(l.Repository, e, r.Name)
+		copied := r.Level == inventory.LevelDependabot && found.Level != inventory.LevelEnvironment
+		if found.Same(r) || (copied || !known) && p.canSee(l, r) {
+			return true
+		}
+	}
+	return false
+}
+
+// canSee tells whether a store is in a login's reach at all.
+func (p *planner) canSee(l *inventory.Login, r inventory.StoreRef) bool {
 	if r.Level == inventory.LevelOrganization {
 		owner, _, _ := strings.Cut(string(l.Repository), "/")
 		found := p.stores.secrets[r.Key()]

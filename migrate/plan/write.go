@@ -51,7 +51,7 @@ func (p *planner) write(d *draft) Unit {
 		return u
 	}
 	u.Coverage = d.coverage()
-	u.Withheld = d.holds()
+	u.Withheld = slices.Concat(d.holds(), d.suspects)
 	if p.cfg.KeepOldSecrets {
 		u.Withheld = append(u.Withheld, Reason{Code: "kept-by-configuration", Message: "keepOldSecrets is set: no old secret is revoked"})
 	}
