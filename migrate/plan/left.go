@@ -35,13 +35,14 @@ func next(s string) []string {
 }
 
 func gapPlace(g inventory.Gap) string {
-	if g.File == "" {
-		return g.Object
+	place := strings.TrimPrefix(g.Object, "repository ")
+	if g.File != "" && !strings.HasSuffix(place, g.File) {
+		place += "/" + g.File
 	}
 	if g.Line == 0 {
-		return g.Object + "/" + g.File
+		return place
 	}
-	return fmt.Sprintf("%s/%s:%d", g.Object, g.File, g.Line)
+	return fmt.Sprintf("%s:%d", place, g.Line)
 }
 
 func (p *planner) leftConnection(d *draft, c *connection) []Left {

@@ -52,6 +52,7 @@ func New(inv *inventory.Inventory, cfg Config) (*Plan, error) {
 	p := newPlanner(c, cfg.withDefaults())
 	p.linkLogins()
 	p.linkConnections()
+	p.suspectGaps()
 	p.settle()
 	return p.plan(), nil
 }

@@ -305,6 +305,9 @@ var cases = map[string]edit{
 		inv.Connections = append(inv.Connections, azurerm(conn2, "tools-test", appB))
 		c.Waves = []WaveRule{{Wave: 2, Connections: []string{"prod*"}}, {Wave: 3, Repositories: []string{"o/*"}}}
 	},
+	"unread-file-in-the-repository": func(inv *inventory.Inventory, _ *Config) {
+		inv.Gaps = []inventory.Gap{{Source: inventory.SourceGitHub, Object: "o/shop/.github/workflows/x.yml", File: ".github/workflows/x.yml", Line: 3, Message: "does not parse", Next: "repair it"}}
+	},
 	"gaps": func(inv *inventory.Inventory, _ *Config) {
 		inv.Gaps = []inventory.Gap{{Source: inventory.SourceGitHub, Object: "o/broken", File: "x.yml", Line: 3, Message: "does not parse", Next: "repair it"}}
 	},
@@ -321,7 +324,13 @@ func planOf(t *testing.T, name string) *Plan {
 	return p
 }
 
-func init() { cases["connection-shared-and-allowed"] = sharedAndAllowed }
+func init() {
+	cases["connection-shared-and-allowed"] = sharedAndAllowed
+	cases["unread-file-that-is-excluded"] = func(inv *inventory.Inventory, c *Config) {
+		cases["unread-file-in-the-repository"](inv, c)
+		c.Exclude = []Exclusion{{File: ".github/workflows/x.yml"}}
+	}
+}
 
 func sharedAndAllowed(inv *inventory.Inventory, c *Config) {
 	cases["connection-shared"](inv, c)
