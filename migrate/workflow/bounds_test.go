@@ -1,0 +1,45 @@
+package workflow
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Bad input ends soon with a gap, and the other files are done.
+func TestBadInputIsBounded(t *testing.T) {
+	good := File{Path: "good.yml", Content: []byte("on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - uses: azure/login@v2\n        with:\n          creds: ${{ secrets.A }}\n")}
+	var bomb strings.Builder
+	bomb.WriteString("azure: &a0 [x]\n")
+	for i := 1; i < 40; i++ {
+		fmt.Fprintf(&bomb, "a%d: &a%d [%s]\n", i, i, strings.Repeat(fmt.Sprintf("*a%d,", i-1), 9)+fmt.Sprintf("*a%d", i-1))
+	}
+	bomb.WriteString("on: push\njobs:\n  a:\n    env: *a39\n    steps: *a39\n")
+	for name, content := range map[string][]byte{
+		"50 MB":           append([]byte("# azure/login\n"), bytes.Repeat([]byte("x: y\n"), 10<<20)...),
+		"a million lines": append([]byte("# azure/login\n"), bytes.Repeat([]byte("- a\n"), 1<<20)...),
+		"alias bomb":      []byte(bomb.String()),
+		"deep flow":       []byte("azure: " + strings.Repeat("[", 50_000)),
+		"deep mapping":    []byte("azure:\n" + strings.Repeat("{a: ", 9_000) + strings.Repeat("}", 9_000)),
+		"itself":          []byte("on: push\njobs: &j\n  azure: *j\n"),
+		"merge of itself": []byte("on: push # azure\njobs:\n  a: &a\n    <<: *a\n    env: &e\n      <<: [*e, *e]\n    steps: []\n"),
+		"steps a mapping": []byte("on: push # azure\njobs:\n  a:\n    steps: {a: b}\n    env: x\n    permissions: 1\n"),
+		"nothing":         {},
+		"UTF-16":          []byte("\xff\xfea\x00z\x00u\x00r\x00e\x00"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now()
+			tree := Tree{Files: []File{{Path: "bad.yml", Content: content}, good}}
+			r := Scan(tree, Options{Subjects: true})
+			Rewrite(tree, RewriteOptions{Level: LevelNeedsReview})
+			if len(r.Logins) != 1 || r.Logins[0].File != "good.yml" {
+				t.Errorf("%d logins: %+v", len(r.Logins), r.Logins)
+			}
+			if d := time.Since(start); d > 10*time.Second {
+				t.Errorf("took %s", d)
+			}
+		})
+	}
+}
