@@ -25,14 +25,17 @@ type Budget struct {
 //   - Resource Graph: 15 queries in 5 seconds (Microsoft Learn: Guidance for throttled requests in Azure Resource Graph).
 //   - Azure DevOps: it delays and tells by headers; few requests at a time keep within the 200 TSTU of five
 //     minutes (Microsoft Learn: Rate and usage limits).
-//   - Graph: 3,500 units in 10 seconds for a small tenant (Microsoft Learn: Microsoft Graph service-specific throttling limits).
+//   - Graph: 3,500 units in 10 seconds for a small tenant, and 5 requests in 10 seconds for the sign-in log
+//     (Microsoft Learn: Microsoft Graph service-specific throttling limits).
 func DefaultBudget(kind string, loopback bool) Budget {
 	b := Budget{Concurrent: 8}
 	switch kind {
-	case "github":
+	case "github", "github/graphql", "github/search":
 		b = Budget{Concurrent: 10, Every: 70 * time.Millisecond, Burst: 50, WriteEvery: time.Second}
 	case "entra":
 		b = Budget{Concurrent: 8, Every: 10 * time.Millisecond, Burst: 100}
+	case "entra/auditLogs":
+		b = Budget{Concurrent: 2, Every: 2 * time.Second, Burst: 5}
 	case "azure":
 		b = Budget{Concurrent: 4, Every: 350 * time.Millisecond, Burst: 10}
 	case "azureDevOps":
@@ -158,18 +161,15 @@ func (t *tripper) sleep(ctx context.Context, g *gate, wait time.Duration) error 
 	}
 }
 
-// gate gives the gate of a request. GitHub limits GraphQL, search and the rest of REST apart
-// (GitHub Docs: REST API endpoints for rate limits), so that one being exhausted must not stop the others.
+// gate gives the gate of a request: its host's, or that of a part of it.
 func (t *tripper) gate(r *http.Request) *gate {
-	name := r.URL.Host
-	if t.o.Kind == "github" {
-		name += gitHubResource(r.URL.Path)
-	}
+	part := limitedPart(t.o.Kind, r.URL.Path)
+	name := r.URL.Host + part
 	t.t.mu.Lock()
 	defer t.t.mu.Unlock()
 	g := t.t.gates[name]
 	if g == nil {
-		b := DefaultBudget(t.o.Kind, Loopback(r.URL.Hostname()))
+		b := DefaultBudget(t.o.Kind+part, Loopback(r.URL.Hostname()))
 		if t.o.Budget != nil {
 			b = *t.o.Budget
 		}

@@ -107,13 +107,17 @@ func seconds(s float64) time.Duration {
 	return time.Duration(min(s, 86400) * float64(time.Second))
 }
 
-// gitHubResource names the part of GitHub's limits that a path counts for.
-func gitHubResource(path string) string {
+// limitedPart names the part of a service that a path belongs to and that has a limit of its own: GitHub limits
+// GraphQL, search and the rest of REST apart (GitHub Docs: REST API endpoints for rate limits), Graph its reports
+// (Microsoft Learn: Microsoft Graph service-specific throttling limits). One being exhausted must not stop the others.
+func limitedPart(kind, path string) string {
 	switch {
-	case strings.HasSuffix(path, "/graphql"):
+	case kind == "github" && strings.HasSuffix(path, "/graphql"):
 		return "/graphql"
-	case strings.Contains(path, "/search/"):
+	case kind == "github" && strings.Contains(path, "/search/"):
 		return "/search"
+	case kind == "entra" && strings.Contains(path, "/auditLogs/"):
+		return "/auditLogs"
 	}
 	return ""
 }

@@ -268,6 +268,34 @@ func TestGitHubsLimitsAreKeptApart(t *testing.T) {
 	}
 }
 
+func TestTheSignInLogHasALimitOfItsOwn(t *testing.T) {
+	f := serve(t, transport.Options{MaxWait: time.Second}, transport.ClientOptions{Kind: "entra"}, func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "/auditLogs/") {
+			w.Header().Set("Retry-After", "3600")
+		}
+	})
+	for path, want := range map[string]error{"/beta/auditLogs/signIns": nil, "/v1.0/applications": nil} {
+		if _, _, err := f.do(t, t.Context(), "GET", path, ""); !errors.Is(err, want) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if _, _, err := f.do(t, t.Context(), "GET", "/beta/auditLogs/signIns", ""); !errors.Is(err, transport.ErrThrottled) {
+		t.Errorf("the log goes on: %v", err)
+	}
+	if _, _, err := f.do(t, t.Context(), "GET", "/v1.0/applications", ""); err != nil {
+		t.Errorf("applications are stopped by the log's limit: %v", err)
+	}
+}
+
+func TestBudgetsOfOtherHostsHaveARate(t *testing.T) {
+	for _, kind := range []string{"github", "github/graphql", "entra", "entra/auditLogs", "azure", "azureDevOps", "login"} {
+		local, far := transport.DefaultBudget(kind, true), transport.DefaultBudget(kind, false)
+		if local.Every != 0 || local.WriteEvery != 0 || far.Concurrent == 0 || far.Every == 0 && kind != "login" {
+			t.Errorf("%s: %+v %+v", kind, local, far)
+		}
+	}
+}
+
 func TestReadOnlyRefusesWhatIsNotKnownToBeARead(t *testing.T) {
 	cases := []struct {
 		method, path, body string
