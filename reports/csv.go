@@ -55,5 +55,9 @@ var formula = regexp.MustCompile(`(^|[;,|])([\s"]*)([=+\-@＝＋－＠])`)
 
 // cell keeps spreadsheets from taking a text for a formula.
 func cell(s string) string {
-	return formula.ReplaceAllString(clip(s), `$1$2'$3`)
+	s = clip(s)
+	if !strings.ContainsAny(s, "=+-@＝＋－＠") {
+		return s
+	}
+	return formula.ReplaceAllString(s, `$1$2'$3`)
 }

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/unsecret-dev/unsecret/migrate/policy"
 )
@@ -17,6 +19,9 @@ const maxText = 1000
 // oneLine makes a text from outside safe on one line: no control characters, none that change the reading
 // direction (CVE-2021-42574), and none that cannot be seen. The joiners that emoji and scripts need stay.
 func oneLine(s string) string {
+	if plainASCII(s) {
+		return s
+	}
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\r' || r == '\t' || unicode.In(r, unicode.Zl, unicode.Zp):
@@ -28,6 +33,16 @@ func oneLine(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// plainASCII tells that a text, as nearly all are, holds nothing to look at more closely.
+func plainASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // hidden tells whether a character is not seen itself but changes what is: control and format characters, which
@@ -75,18 +90,22 @@ func count(n int, noun string) string {
 // escapeHidden writes the characters of JSON that could act on a terminal or an editor as escapes. A reader of JSON gets
 // the same texts: such characters can only be inside strings.
 func escapeHidden(json []byte) []byte {
-	out := make([]byte, 0, len(json))
-	for _, r := range string(json) {
-		if r == '\n' || !hidden(r) {
-			out = append(out, string(r)...)
-			continue
+	out := make([]byte, 0, len(json)+len(json)/64)
+	for i := 0; i < len(json); {
+		r, size := rune(json[i]), 1
+		if r >= utf8.RuneSelf {
+			r, size = utf8.DecodeRune(json[i:])
 		}
-		if r > 0xffff {
-			hi, lo := (r-0x10000)>>10+0xd800, (r-0x10000)&0x3ff+0xdc00
+		switch {
+		case r == '\n' || r >= ' ' && r <= '~' || !hidden(r):
+			out = append(out, json[i:i+size]...)
+		case r > 0xffff:
+			hi, lo := utf16.EncodeRune(r)
 			out = append(append(out, escape4(hi)...), escape4(lo)...)
-			continue
+		default:
+			out = append(out, escape4(r)...)
 		}
-		out = append(out, escape4(r)...)
+		i += size
 	}
 	return out
 }
