@@ -11,11 +11,12 @@ import (
 // their own callers. Workflows is every parsed workflow of the repository by its path. A call that closes a circle,
 // which GitHub refuses, is left out.
 func CallersOf(path string, workflows map[string]*actionlint.Workflow) []Caller {
-	return callersOf(path, workflows, []string{path})
+	budget := maxChains
+	return callersOf(path, workflows, []string{path}, &budget)
 }
 
-func callersOf(path string, workflows map[string]*actionlint.Workflow, chain []string) []Caller {
-	if len(chain) > maxCalls {
+func callersOf(path string, workflows map[string]*actionlint.Workflow, chain []string, budget *int) []Caller {
+	if len(chain) > maxCalls || *budget <= 0 {
 		return nil
 	}
 	var out []Caller
@@ -27,8 +28,9 @@ func callersOf(path string, workflows map[string]*actionlint.Workflow, chain []s
 			if job.WorkflowCall == nil || job.WorkflowCall.Uses == nil || strings.TrimPrefix(job.WorkflowCall.Uses.Value, "./") != path {
 				continue
 			}
+			*budget--
 			out = append(out, Caller{Path: p, Workflow: workflows[p], Job: jobID(job),
-				Callers: callersOf(p, workflows, append(slices.Clone(chain), p))})
+				Callers: callersOf(p, workflows, append(slices.Clone(chain), p), budget)})
 		}
 	}
 	return out

@@ -39,7 +39,7 @@ func (s scope) contexts(c *collection) {
 
 // environments adds each name that the text can be.
 func (s scope) environments(c *collection, v value, reason string) {
-	exact, patterns := expand(v)
+	exact, patterns := s.expand(v)
 	for _, name := range exact {
 		if name != "" {
 			s.environment(c, name, reason)
@@ -92,11 +92,11 @@ func (s scope) likely(v value) []string {
 }
 
 // expand gives all texts that a value can be, or where they are too many patterns for them.
-func expand(v value) (exact, patterns []string) {
+func (s scope) expand(v value) (exact, patterns []string) {
 	exact = []string{""}
 	finite := true
 	for _, p := range v.parts {
-		texts, ok := p.texts()
+		texts, ok := s.texts(p)
 		finite = finite && ok
 		var next []string
 		for _, before := range exact {
@@ -116,20 +116,17 @@ func expand(v value) (exact, patterns []string) {
 }
 
 // texts gives the texts of a part, or patterns and false.
-func (p part) texts() ([]string, bool) {
+func (s scope) texts(p part) ([]string, bool) {
 	if p.symbol == nil {
 		return []string{p.text}, true
 	}
-	texts, ok := p.symbol.lang.finite(maxConcrete)
-	if !ok {
-		texts = p.symbol.lang.wildcards()
-	}
+	l := s.w.lore.list(p.symbol)
 	if p.view == refName {
-		for i, t := range texts {
-			texts[i] = shortRef(t)
+		for i, t := range l.texts {
+			l.texts[i] = shortRef(t)
 		}
 	}
-	return texts, ok
+	return l.texts, l.finite
 }
 
 // references adds the subject of a job without an environment.
@@ -142,22 +139,24 @@ func (s scope) references(c *collection) {
 		}
 		return
 	}
-	lang := s.refSymbol().lang
+	sym := s.refSymbol()
 	if t.event == "" {
 		c.unbounded(t.reason)
 		return
 	}
-	if refs, ok := lang.finite(maxConcrete); ok {
-		for _, r := range refs {
-			c.exact("ref:"+escape(r), t.reason)
+	l := s.w.lore.list(sym)
+	for _, text := range l.texts {
+		if l.finite {
+			c.exact("ref:"+escape(text), t.reason)
+		} else {
+			c.pattern("ref:"+escape(narrow(text)), t.reason)
 		}
+	}
+	if l.finite {
 		return
 	}
-	for _, p := range lang.wildcards() {
-		c.pattern("ref:"+escape(narrow(p)), t.reason)
-	}
 	for _, r := range s.f.root().knownRefs() {
-		if lang.contains(r) {
+		if sym.lang.contains(r) {
 			c.exact("ref:"+escape(r), t.reason+", the default branch among them")
 		}
 	}

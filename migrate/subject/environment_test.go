@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rhysd/actionlint"
 )
 
 func TestEnvironmentsWinOverEverything(t *testing.T) {
@@ -194,5 +195,24 @@ func TestOwnTriggersOfACalledWorkflow(t *testing.T) {
 	got = subjectsOf(t, workflow("workflow_call:", "environment: prod"), "deploy", options())
 	if got.Unbounded || len(got.Subjects) != 1 {
 		t.Errorf("got %+v, want the environment alone", got)
+	}
+}
+
+func TestWorkflowsThatAllCallEachOtherAreBounded(t *testing.T) {
+	workflows := map[string]*actionlint.Workflow{}
+	names := strings.Fields("a b c d e f g h i j k l")
+	for _, name := range names {
+		text := "on: {push: {branches: [main]}, workflow_call: }\njobs:\n  run: {runs-on: x, steps: [{run: echo}]}\n"
+		for _, other := range names {
+			text += "  c" + other + ": {uses: ./.github/workflows/" + other + ".yml}\n"
+		}
+		workflows[".github/workflows/"+name+".yml"] = parseWorkflow(t, text)
+	}
+	o := options()
+	o.Path = ".github/workflows/a.yml"
+	o.Callers = CallersOf(o.Path, workflows)
+	got := Jobs(workflows[o.Path], o)
+	if len(got) < len(names) || got[0].Job != "run" {
+		t.Errorf("got %d entries", len(got))
 	}
 }

@@ -69,11 +69,19 @@ func (f *frame) knownRefs() []string {
 type engine struct {
 	options JobOptions
 	parsed  map[string]parsed
+	chains  int
+	worlds  int // that were gone through so far
+	work    int // what questions about names may still cost
+	started map[*frame][]trigger
 }
 
 // maxCalls bounds how deep workflows call each other; GitHub allows ten levels (github/docs: Reusing
 // workflow configurations).
 const maxCalls = 10
+
+// maxChains bounds the ways in which workflows that call each other can lead to one; beyond it, a caller's own
+// callers count as not known.
+const maxChains = 400
 
 // Jobs gives for each job of a workflow the subjects that its token can carry, over every trigger of the
 // workflow and of those that call it. Environments win over everything; conditions exclude what they surely
@@ -83,7 +91,7 @@ func Jobs(w *actionlint.Workflow, o JobOptions) []inventory.JobSubjects {
 	if w == nil {
 		return nil
 	}
-	e := &engine{options: o, parsed: map[string]parsed{}}
+	e := &engine{options: o, parsed: map[string]parsed{}, work: maxWork, started: map[*frame][]trigger{}}
 	frames := e.frames(Caller{Path: o.Path, Workflow: w, Callers: o.Callers, Repository: o.Repository, DefaultBranch: o.DefaultBranch}, o.Repository, maxCalls)
 	var out []inventory.JobSubjects
 	for _, job := range inOrder(w) {
@@ -131,6 +139,10 @@ func (e *engine) frames(c Caller, repository inventory.RepositoryName, depth int
 	start.callable = called && len(c.Callers) == 0
 	out := []*frame{start}
 	for _, caller := range c.Callers {
+		if e.chains++; e.chains > maxChains {
+			start.callable = true
+			break
+		}
 		for _, parent := range e.frames(caller, repo, depth-1) {
 			call := parent.job(caller.Job)
 			if call == nil || call.WorkflowCall == nil {
@@ -151,10 +163,7 @@ func (e *engine) job(job *actionlint.Job, frames []*frame) []inventory.JobSubjec
 	var order []*collection
 	for _, f := range frames {
 		root := f.root()
-		triggers := triggersOf(root.workflow, root.defaultBranch)
-		if root.callable {
-			triggers = append(triggers, trigger{reason: "workflow_call: no workflow that calls this one is known, so that nothing bounds the subjects"})
-		}
+		triggers := e.triggers(root)
 		if len(triggers) == 0 {
 			continue
 		}
@@ -166,7 +175,7 @@ func (e *engine) job(job *actionlint.Job, frames []*frame) []inventory.JobSubjec
 			order = append(order, c)
 		}
 		for _, t := range triggers {
-			e.worlds(c, f, job, t)
+			e.visit(c, f, job, t)
 		}
 	}
 	if len(order) == 0 {
@@ -181,8 +190,8 @@ func (e *engine) job(job *actionlint.Job, frames []*frame) []inventory.JobSubjec
 	return out
 }
 
-// worlds runs through every case of one trigger.
-func (e *engine) worlds(c *collection, f *frame, job *actionlint.Job, t trigger) {
+// visit goes through every case of one trigger.
+func (e *engine) visit(c *collection, f *frame, job *actionlint.Job, t trigger) {
 	if t.note != "" {
 		c.remark(t.note)
 	}
@@ -190,22 +199,37 @@ func (e *engine) worlds(c *collection, f *frame, job *actionlint.Job, t trigger)
 	if f.parent != nil {
 		c.via = ", called by the job " + jobID(f.call)
 	}
-	for _, one := range t.concrete() {
-		ch, verdicts := &choices{}, map[string]verdict{}
-		for n := 0; ; n++ {
-			if n == maxWorlds {
-				ch = &choices{frozen: true}
-			}
-			s := scope{w: newWorld(ch, one, verdicts), f: f, job: job}
-			if s.runs() != no {
-				c.runs = true
-				s.contexts(c)
-			}
-			if ch.frozen || !ch.next() {
-				break
-			}
+	ch, known := &choices{}, newLore(&e.work)
+	for n := 0; ; n++ {
+		if e.worlds++; n == maxWorlds || e.worlds > maxAllWorlds {
+			ch = &choices{frozen: true}
+		}
+		s := scope{w: newWorld(ch, t, known), f: f, job: job}
+		if s.runs() != no {
+			c.runs = true
+			s.contexts(c)
+		}
+		if ch.frozen || !ch.next() {
+			return
 		}
 	}
+}
+
+// triggers lists what starts a workflow, split where the references are few.
+func (e *engine) triggers(root *frame) []trigger {
+	out, ok := e.started[root]
+	if ok {
+		return out
+	}
+	all := triggersOf(root.workflow, root.defaultBranch)
+	for _, t := range all {
+		out = append(out, t.concrete()...)
+	}
+	if root.callable {
+		out = append(out, trigger{reason: "workflow_call: no workflow that calls this one is known, so that nothing bounds the subjects"})
+	}
+	e.started[root] = out
+	return out
 }
 
 // concrete splits a trigger whose references are few into one for each of them.

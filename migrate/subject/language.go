@@ -8,7 +8,7 @@ import (
 
 // maxStates bounds the automaton that answers a question about a language. Beyond it the answer is
 // "cannot tell", which every caller takes as the cautious one.
-const maxStates = 4000
+const maxStates = 2000
 
 // other stands for every character that no glob names.
 const other = rune(-1)
@@ -36,6 +36,17 @@ func (l language) and(globs ...glob) language {
 // without gives the texts of the language that match none of the globs.
 func (l language) without(globs ...glob) language {
 	return language{clauses: append(slices.Clip(l.clauses), clause{globs: globs, not: true})}
+}
+
+// size is the number of the language's elements, which tells what a question about it costs.
+func (l language) size() int {
+	n := 1
+	for _, c := range l.clauses {
+		for _, g := range c.globs {
+			n += len(g) + 1
+		}
+	}
+	return n
 }
 
 // positive is the language without its exclusions.

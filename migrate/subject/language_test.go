@@ -128,7 +128,8 @@ func TestAskSplitsWithoutLoss(t *testing.T) {
 		l, g := drawLanguage(t), drawGlob(t, "asked")
 		for i := range 2 {
 			s := &symbol{lang: l}
-			w := newWorld(&choices{path: []int{i}, widths: []int{2}}, trigger{}, map[string]verdict{})
+			work := int(maxWork)
+			w := newWorld(&choices{path: []int{i}, widths: []int{2}}, trigger{}, newLore(&work))
 			answer := w.ask(s, []glob{g})
 			for _, text := range shortTexts {
 				holds := g.folded().match(text)

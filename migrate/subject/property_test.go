@@ -295,3 +295,25 @@ func FuzzCondition(f *testing.F) {
 		}
 	})
 }
+
+// TestBadInputTakesBoundedTime would run for hours if one of the bounds were missing.
+func TestBadInputTakesBoundedTime(t *testing.T) {
+	var filter, condition, jobs strings.Builder
+	for i := range 3000 {
+		fmt.Fprintf(&filter, "      - 'a%d*b*c*'\n", i)
+	}
+	condition.WriteString("true")
+	for i := range 60 {
+		fmt.Fprintf(&condition, " && (vars.V%d == 'x' || github.event.e%d || github.ref != 'refs/heads/%d')", i, i, i)
+	}
+	for i := range 60 {
+		fmt.Fprintf(&jobs, "  j%d:\n    runs-on: x\n    if: %s\n    environment: ${{ vars.V1 && 'a' || vars.V2 }}\n    steps: [{run: echo}]\n", i, condition.String())
+	}
+	star := strings.Repeat("*a", 100)
+	for _, on := range []string{"  push:\n    branches:\n" + filter.String(), "  workflow_dispatch:\n", "  push: {branches: ['" + star + "', '!" + star + "b']}\n  create:\n"} {
+		got := Jobs(parseWorkflow(t, "on:\n"+on+"jobs:\n"+jobs.String()), options())
+		if len(got) != 60 || !got[59].Unbounded {
+			t.Errorf("got %d entries", len(got))
+		}
+	}
+}

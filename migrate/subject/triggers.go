@@ -146,10 +146,13 @@ func pushTriggers(e *actionlint.WebhookEvent) []trigger {
 
 // filtered gives one trigger for each positive pattern of a filter.
 func filtered(event, what string, prefix glob, only, ignore *actionlint.WebhookEventFilter) []trigger {
+	if !only.IsEmpty() && tooMany(only) {
+		return []trigger{{event: event, ref: oneOf(concat(prefix, someText)), reason: event + " to any " + what + ": the filter has too many patterns to follow"}}
+	}
 	if only.IsEmpty() {
 		l := oneOf(concat(prefix, someText))
 		reason := event + " to any " + what
-		if !ignore.IsEmpty() {
+		if !ignore.IsEmpty() && !tooMany(ignore) {
 			l = l.without(filterGlobs(prefix, values(ignore.Values)...)...)
 			reason += " but " + strings.Join(values(ignore.Values), ", ")
 		}
@@ -169,6 +172,12 @@ func filtered(event, what string, prefix glob, only, ignore *actionlint.WebhookE
 		out = append(out, trigger{event: event, ref: l, reason: reason})
 	}
 	return out
+}
+
+// tooMany tells whether a filter is too large to be followed; it then counts as none, which bounds less.
+func tooMany(f *actionlint.WebhookEventFilter) bool {
+	return len(f.Values) > maxPatterns ||
+		slices.ContainsFunc(f.Values, func(s *actionlint.String) bool { return s != nil && len(s.Value) > maxPattern })
 }
 
 // positive is one pattern of a filter with the negative patterns that stand after it: in a filter the

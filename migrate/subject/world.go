@@ -1,13 +1,20 @@
 package subject
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Bounds of the enumeration of worlds. Each is far above what real workflows need; a workflow beyond them is
 // judged with less precision, never with fewer subjects.
 const (
-	maxWorlds   = 1500 // worlds for one job and one trigger
-	maxConcrete = 64   // references that are taken one by one
-	maxPerPath  = 24   // decisions in one world
+	maxWorlds    = 1500  // worlds for one job and one trigger
+	maxAllWorlds = 20000 // worlds for one workflow
+	maxConcrete  = 64    // references that are taken one by one
+	maxPerPath   = 24    // decisions in one world
+	maxPatterns  = 60    // patterns of one filter
+	maxPattern   = 250   // characters of one pattern; git's own limit for a name is near
+	maxWork      = 2e7   // what questions about names may cost in one workflow
 )
 
 // choices enumerates decisions: the same code runs again and again, and each run takes the next
@@ -62,19 +69,58 @@ type verdict struct {
 	yes, no language // the symbol's language after either
 }
 
+// lore is what was worked out about symbols, shared by the worlds of one trigger.
+type lore struct {
+	work     *int // what is left of maxWork
+	verdicts map[string]verdict
+	listed   map[string]listing
+}
+
+// listing is a language's texts, or patterns where they are not finite.
+type listing struct {
+	texts  []string
+	finite bool
+}
+
+func newLore(work *int) *lore {
+	return &lore{work: work, verdicts: map[string]verdict{}, listed: map[string]listing{}}
+}
+
+// afford tells whether a question about a language of that size may still be asked.
+func (l *lore) afford(size int) bool {
+	*l.work -= size * size
+	return *l.work > 0
+}
+
+// list gives the texts that a symbol can be, or patterns for them.
+func (l *lore) list(s *symbol) listing {
+	key := s.name + "\n" + s.trail
+	out, ok := l.listed[key]
+	if !ok {
+		if l.afford(s.lang.size()) {
+			out.texts, out.finite = s.lang.finite(maxConcrete)
+		}
+		if !out.finite {
+			out.texts = s.lang.wildcards()
+		}
+		l.listed[key] = out
+	}
+	return listing{texts: slices.Clone(out.texts), finite: out.finite}
+}
+
 // world is one case: a trigger, and what has been decided about everything that is not fixed.
 type world struct {
 	*choices
-	trigger  trigger
-	verdicts map[string]verdict // shared by the worlds of one trigger
-	symbols  map[string]*symbol
-	picked   map[string]int
-	ran      map[string]tri
-	busy     map[string]bool // what is being evaluated, against circles
+	trigger trigger
+	lore    *lore
+	symbols map[string]*symbol
+	picked  map[string]int
+	ran     map[string]tri
+	busy    map[string]bool // what is being evaluated, against circles
 }
 
-func newWorld(c *choices, t trigger, verdicts map[string]verdict) *world {
-	return &world{choices: c, trigger: t, verdicts: verdicts, symbols: map[string]*symbol{}, picked: map[string]int{}, ran: map[string]tri{}, busy: map[string]bool{}}
+func newWorld(c *choices, t trigger, l *lore) *world {
+	return &world{choices: c, trigger: t, lore: l, symbols: map[string]*symbol{}, picked: map[string]int{}, ran: map[string]tri{}, busy: map[string]bool{}}
 }
 
 // symbol gives the symbol of a name, with its language when it is first met.
@@ -104,10 +150,13 @@ func (w *world) pick(name string, n int) (int, bool) {
 // world decides for one, and remembers it in the symbol.
 func (w *world) ask(s *symbol, globs []glob) tri {
 	key := s.name + "\n" + s.trail + "\n" + globsKey(globs)
-	v, ok := w.verdicts[key]
+	v, ok := w.lore.verdicts[key]
 	if !ok {
+		if !w.lore.afford(s.lang.size() + oneOf(globs...).size()) {
+			return unknown
+		}
 		v = s.judge(globs)
-		w.verdicts[key] = v
+		w.lore.verdicts[key] = v
 	}
 	if v.answer != unknown {
 		return v.answer
