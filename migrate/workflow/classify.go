@@ -174,7 +174,9 @@ func (a *analysis) classifyCreds(f *finding) {
 	switch {
 	case ok && r.context == "secrets" && r.index == nil && r.property == "" && !r.whole:
 		f.automatic("azure/login reads the credential from one secret; it can sign in with OIDC instead", credsToIDs)
-	case ok && r.context == "env" && len(f.Secrets) == 1:
+	case ok && r.context == "secrets" && r.index != nil && len(f.Secrets) == 1 && !strings.Contains(f.Secrets[0].Name, "*"):
+		f.automatic("azure/login reads the credential from one secret, whose name is computed but always the same; it can sign in with OIDC instead", credsToIDs)
+	case ok && r.context == "env" && len(f.Secrets) == 1 && !strings.Contains(f.Secrets[0].Name, "*"):
 		f.automatic("azure/login reads the credential from one secret by way of env; it can sign in with OIDC instead", credsToIDs)
 	default:
 		f.manual(fmt.Sprintf("the value of creds (%s) is computed, so which identity signs in is not certain", strings.TrimSpace(value)),

@@ -304,6 +304,7 @@ func (a *analysis) classifyRegistry(f *finding) {
 			f.manual("the command cannot be edited with certainty", steps...)
 		default:
 			f.automatic("az acr login can take the place of the registry login after azure/login", registryToACR)
+			f.review(registryRisk)
 		}
 		return
 	}
@@ -316,7 +317,10 @@ func (a *analysis) classifyRegistry(f *finding) {
 		return
 	}
 	f.automatic("az acr login can take the place of the registry login after azure/login", registryToACR)
+	f.review(registryRisk)
 }
+
+const registryRisk = "the identity needs AcrPush or AcrPull on the registry, and the login lasts for three hours"
 
 // classifyCluster treats actions that set the context of a Kubernetes cluster with a credential.
 func (a *analysis) classifyCluster(f *finding) {
@@ -337,6 +341,7 @@ func (a *analysis) classifyCluster(f *finding) {
 			return
 		}
 		f.automatic("azure/aks-set-context uses the session of azure/login", clusterToLogin)
+		f.review("the version of the action changes, and a cluster without local accounts needs kubelogin")
 	}
 }
 

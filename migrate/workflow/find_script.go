@@ -274,7 +274,25 @@ func (f *finder) textValue(s *step, r *runScript, value string) string {
 	if v, from, ok := in.env(names[0]); ok {
 		return from.readable(v)
 	}
-	return ""
+	return f.assigned(s, r, names[0], value)
+}
+
+// assigned gives what a variable of the script stands for, where the script sets it once and to nothing computed.
+func (f *finder) assigned(s *step, r *runScript, name, value string) string {
+	found := ""
+	for _, a := range r.Assignments {
+		if !strings.EqualFold(a.Name, name) {
+			continue
+		}
+		next := r.original(a.Value)
+		if found != "" || next == value || strings.ContainsAny(next, "`|;\n") || strings.Contains(next, "$(") || len(variables(next)) > 0 {
+			return ""
+		}
+		if found = f.textValue(s, r, next); found == "" {
+			return ""
+		}
+	}
+	return found
 }
 
 // isVariable tells whether a text is one variable and nothing else.
@@ -324,260 +342,5 @@ func (f *finder) connectAccount(s *step, r *runScript, c *script.Command) {
 	f.commandIdentity(n, s, r, c)
 	if n.Identity.ClientID == "" {
 		n.Identity.ClientID = f.textValue(s, r, r.credentialUser())
-	}
-}
-
-func isRegistryLogin(c *script.Command) bool {
-	switch c.Name {
-	case "docker", "podman", "buildah", "oras", "nerdctl", "skopeo":
-		return len(c.Words) > 1 && c.Words[1].Text == "login"
-	case "helm":
-		return len(c.Words) > 2 && c.Words[1].Text == "registry" && c.Words[2].Text == "login"
-	}
-	return false
-}
-
-// registryLogin recognises a login to an Azure container registry with a user name and password.
-func (f *finder) registryLogin(s *step, r *runScript, c *script.Command) {
-	password, ok := c.Flag("-p", "--password")
-	if !ok && !c.Has("--password-stdin") {
-		return
-	}
-	user, _ := c.Flag("-u", "--username")
-	whole := r.text[c.Start:c.End]
-	if c.Name != "az" && !f.isACR(s, r, c, whole) {
-		return
-	}
-	if !ok { // the password comes through a pipe: read what stands before it on its line
-		from := strings.LastIndexByte(r.text[:c.Start], '\n') + 1
-		password = script.Word{Start: from, End: c.Start}
-	}
-	kind := inventory.KindDockerACRAdmin
-	names := f.scriptSecrets(s, r, r.original(user), roleClientID)
-	secrets := f.scriptSecrets(s, r, r.original(password), roleClientSecret)
-	if len(secrets) == 0 {
-		return
-	}
-	if isServicePrincipal(names, secrets, r.original(user), r.original(password)) {
-		kind = inventory.KindDockerACRSP
-	}
-	if n := f.command(kind, s, r, c, password, roleOfRegistry(kind)); n != nil {
-		n.registryUser = user
-	}
-}
-
-func roleOfRegistry(k inventory.Kind) string {
-	if k == inventory.KindDockerACRSP {
-		return roleClientSecret
-	}
-	return roleOther
-}
-
-// isACR tells whether a registry login goes to an Azure registry: by its host, or by an environment variable that holds one.
-func (f *finder) isACR(s *step, r *runScript, c *script.Command, whole string) bool {
-	if strings.Contains(strings.ToLower(whole), "azurecr") {
-		return true
-	}
-	in := scope{f.analysis, f.file, s.job, s}
-	for _, w := range c.Words[1:] {
-		if strings.HasPrefix(w.Text, "-") {
-			continue
-		}
-		if in.namesACR(r.original(w), 0) {
-			return true
-		}
-	}
-	return false
-}
-
-// namesACR tells whether a value is, or reads, something that names an Azure registry.
-func (s scope) namesACR(value string, depth int) bool {
-	lower := strings.ToLower(value)
-	if strings.Contains(lower, "azurecr.") {
-		return true
-	}
-	if depth > maxFlow {
-		return false
-	}
-	for _, name := range variables(value) {
-		if v, in, ok := s.env(name); ok && in.namesACR(v, depth+1) {
-			return true
-		}
-	}
-	for _, r := range refsOf(value) {
-		if r.context == "env" {
-			if v, in, ok := s.env(r.name()); ok && in.namesACR(v, depth+1) {
-				return true
-			}
-		}
-		if last := strings.ToLower(r.text); (r.context == "secrets" || r.context == "vars" || r.context == "env") && strings.Contains(tokenized(last), "_acr_") {
-			return true
-		}
-	}
-	return false
-}
-
-// tokenized puts a name between underscores, its words separated by one.
-func tokenized(name string) string {
-	return "_" + strings.Map(func(c rune) rune {
-		if c == '.' || c == '-' || c == ' ' {
-			return '_'
-		}
-		return c
-	}, strings.ToLower(name)) + "_"
-}
-
-// isServicePrincipal tells whether a user name and password are those of a service principal: a token is told by its user name, and else by
-// what the secrets are called.
-func isServicePrincipal(user, password []inventory.SecretUse, literal, secret string) bool {
-	if takesJSONApart(secret) {
-		return true
-	}
-	for _, r := range refsOf(literal) {
-		user = append(user, inventory.SecretUse{Name: r.text})
-	}
-	for _, r := range refsOf(secret) {
-		password = append(password, inventory.SecretUse{Name: r.text})
-	}
-	for _, u := range user {
-		if n := tokenized(u.Name); containsAny(n, []string{"client_id", "clientid", "app_id", "appid", "sp_id", "_sp_", "principal", "application_id", "azure_id"}) {
-			return true
-		}
-	}
-	for _, p := range password {
-		if n := tokenized(p.Name); containsAny(n, []string{"client_secret", "clientsecret", "_sp_", "principal", "app_secret"}) {
-			return true
-		}
-	}
-	return isGUID(literal)
-}
-
-func isGUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i, c := range s {
-		dash := i == 8 || i == 13 || i == 18 || i == 23
-		if dash != (c == '-') || !dash && !strings.ContainsRune("0123456789abcdefABCDEF", c) {
-			return false
-		}
-	}
-	return true
-}
-
-// terraformArguments recognises credentials in -backend-config and -var.
-func (f *finder) terraformArguments(s *step, r *runScript, c *script.Command) {
-	for i, w := range c.Words {
-		text := strings.TrimLeft(w.Text, "-")
-		if (text == "var" || text == "backend-config") && i+1 < len(c.Words) {
-			w.End, text = c.Words[i+1].End, text+"="+c.Words[i+1].Text
-		}
-		option, rest, _ := strings.Cut(text, "=")
-		name, _, ok := strings.Cut(strings.Trim(rest, `"'`), "=")
-		if !ok || option != "var" && option != "backend-config" {
-			continue
-		}
-		lower := strings.ToLower(strings.TrimSpace(name))
-		kind := inventory.Kind("")
-		switch {
-		case strings.HasSuffix(lower, "client_secret") || lower == "arm_client_secret" || strings.HasSuffix(lower, "sp_password"):
-			kind = inventory.KindTerraformEnv
-		case option == "backend-config" && (lower == "access_key" || lower == "sas_token"):
-			kind = inventory.KindStorageKey
-		default:
-			continue
-		}
-		n := f.atScript(kind, s, r, w.Start, w.End)
-		if n == nil {
-			continue
-		}
-		n.command, n.argument = c, w
-		n.Secrets = f.scriptSecrets(s, r, r.text[w.Start:w.End], roleOfEnv(kind))
-		n.option = option
-		if kind == inventory.KindStorageKey {
-			f.dropFetched(n, scope{f.analysis, f.file, s.job, s}, r.text[w.Start:w.End])
-		}
-	}
-}
-
-// storageArguments recognises account keys, connection strings and SAS tokens that a script passes to az and azcopy.
-func (f *finder) storageArguments(s *step, r *runScript, c *script.Command) {
-	w, ok := c.Flag("--account-key", "--connection-string", "--sas-token")
-	if !ok {
-		return
-	}
-	secrets := f.scriptSecrets(s, r, r.original(w), roleOther)
-	if len(secrets) == 0 {
-		return
-	}
-	if n := f.command(inventory.KindStorageKey, s, r, c, w, roleOther); n != nil {
-		n.Secrets = secrets
-	}
-}
-
-func (f *finder) sqlArguments(s *step, r *runScript, c *script.Command) {
-	value := r.text[c.Start:c.End]
-	lower := strings.ToLower(value)
-	if !strings.Contains(lower, "database.windows.net") && !strings.Contains(lower, "connectionstring") {
-		return
-	}
-	secrets := f.scriptSecrets(s, r, value, roleOther)
-	if len(secrets) == 0 {
-		return
-	}
-	if n := f.command(inventory.KindSQLConnectionString, s, r, c, script.Word{}, roleOther); n != nil {
-		n.Secrets = secrets
-	}
-}
-
-// envFile recognises credentials that a command writes to $GITHUB_ENV, as NAME=value words or lines.
-func (f *finder) envFile(s *step, r *runScript, c *script.Command) {
-	words := c.Words
-	if c.Input != nil {
-		words = append(append([]script.Word{}, words...), *c.Input)
-	}
-	for _, w := range words {
-		original := r.text[w.Start:w.End]
-		at := 0
-		for line := range strings.Lines(original) {
-			f.envFileLine(s, r, c, line, w.Start+at)
-			at += len(line)
-		}
-	}
-}
-
-func (f *finder) envFileLine(s *step, r *runScript, c *script.Command, line string, at int) {
-	trimmed := strings.TrimLeft(line, " \t\"'")
-	at += len(line) - len(trimmed)
-	trimmed = strings.TrimRight(trimmed, "\r\n\"' ")
-	name, value, ok := strings.Cut(trimmed, "=")
-	if !ok || strings.TrimFunc(name, func(c rune) bool { return c < 128 && isWord(byte(c)) }) != "" {
-		return
-	}
-	kind, ok := f.envKind(name, value, s.job, s)
-	if !ok || kind == inventory.KindTerraformEnv && strings.EqualFold(name, "ARM_USE_OIDC") {
-		return
-	}
-	if n := f.atScript(kind, s, r, at, at+len(trimmed)); n != nil {
-		n.command, n.written, n.variable = c, true, name
-		n.Secrets = f.scriptSecrets(s, r, value, roleOfEnv(kind))
-		if kind == inventory.KindStorageKey {
-			f.dropFetched(n, scope{f.analysis, f.file, s.job, s}, value)
-		}
-	}
-}
-
-// assignmentLogin recognises export ARM_CLIENT_SECRET=… and $env:ARM_CLIENT_SECRET = ….
-func (f *finder) assignmentLogin(s *step, r *runScript, a *script.Assignment) {
-	kind, ok := f.envKind(a.Name, r.original(a.Value), s.job, s)
-	if !ok || !a.Exported || r.original(a.Value) == "" || strings.EqualFold(a.Name, "ARM_USE_OIDC") {
-		return
-	}
-	if n := f.atScript(kind, s, r, a.Start, a.End); n != nil {
-		n.assignment, n.variable = a, a.Name
-		n.Secrets = f.scriptSecrets(s, r, r.original(a.Value), roleOfEnv(kind))
-		if kind == inventory.KindStorageKey {
-			f.dropFetched(n, scope{f.analysis, f.file, s.job, s}, r.text[a.Value.Start:a.Value.End])
-		}
 	}
 }

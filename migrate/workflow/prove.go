@@ -143,13 +143,16 @@ func (r *rewriter) findAgain(files, parsed []*file) {
 		}
 	}
 	for _, f := range r.files {
+		if f == nil {
+			continue
+		}
 		if now := replaced[f]; now != nil {
 			f = now
+		} else if !f.callsLocal && !f.action && !f.has("workflow_call") {
+			continue // nothing that changed reaches it
 		}
 		result.files = append(result.files, f)
-		if f != nil {
-			result.byPath[f.path] = f
-		}
+		result.byPath[f.path] = f
 	}
 	result.link()
 	result.find()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v4"
 
@@ -111,12 +112,15 @@ func splice(src []byte, edits []Edit) ([]byte, error) {
 	return append(out, src[at:]...), nil
 }
 
-// names gives the expressions for the identity of a login.
+// names gives the expressions for the identity of a login: what the caller of Rewrite says, else what the text says, else
+// variables named after the credential.
 func (r *rewriter) names(f *finding) IdentityNames {
-	if r.options.Names != nil {
-		return r.options.Names(f.Login)
-	}
 	n := IdentityNames{ClientID: f.Identity.ClientID, TenantID: f.Identity.TenantID, SubscriptionID: f.Identity.SubscriptionID}
+	if r.options.Names != nil {
+		if given := r.options.Names(f.Login); given.ClientID != "" && given.TenantID != "" {
+			return given // without a subscription where the caller knows of none
+		}
+	}
 	prefix := "AZURE"
 	if secret := credentialSecret(f.Login); secret != "" && len(r.credentials) > 1 {
 		prefix = variableName(secret)
@@ -167,9 +171,23 @@ func variableName(secret string) string {
 	return name
 }
 
+// contexts are what an expression can begin with (github/docs, contexts reference).
+var contexts = []string{"secrets", "vars", "env", "inputs", "github", "steps", "needs", "matrix", "strategy", "runner", "job", "jobs"}
+
+// isExpression tells an expression without its ${{ }} from a literal, such as a tenant's domain.
+func isExpression(name string) bool {
+	head := strings.TrimRightFunc(name[:strings.IndexAny(name+".", ".[( ")], unicode.IsSpace)
+	for _, c := range contexts {
+		if strings.EqualFold(head, c) && len(head) < len(name) {
+			return true
+		}
+	}
+	return strings.Contains(name, "(") && strings.HasSuffix(strings.TrimSpace(name), ")") || strings.Contains(name, "||") || strings.Contains(name, "&&")
+}
+
 // expression writes a name as a YAML value: an expression gets its ${{ }}, a literal stays. In flow style it is quoted.
 func expression(name string, flow bool) string {
-	literal := !strings.ContainsAny(name, ".[(")
+	literal := !isExpression(name)
 	value := name
 	if !literal {
 		value = "${{ " + name + " }}"

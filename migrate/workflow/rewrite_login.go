@@ -31,7 +31,12 @@ func (r *rewriter) loginInputsOf(f *finding, n IdentityNames) ([][2]string, erro
 	lines := [][2]string{
 		{"client-id", expression(n.ClientID, flow)},
 		{"tenant-id", expression(n.TenantID, flow)},
-		{"subscription-id", expression(n.SubscriptionID, flow)},
+	}
+	switch {
+	case n.SubscriptionID != "":
+		lines = append(lines, [2]string{"subscription-id", expression(n.SubscriptionID, flow)})
+	case !f.step.has("allow-no-subscriptions"):
+		lines = append(lines, [2]string{"allow-no-subscriptions", "true"})
 	}
 	if f.Identity.Cloud != "" && !f.step.has("audience") {
 		audience, ok := audiences[f.Identity.Cloud]

@@ -328,7 +328,12 @@ func sdkToLogin(r *rewriter, f *finding) error {
 func clusterToLogin(r *rewriter, f *finding) error {
 	const reason = "azure/aks-set-context uses the session of azure/login"
 	n := r.names(f)
-	inputs := [][2]string{{"client-id", expression(n.ClientID, false)}, {"tenant-id", expression(n.TenantID, false)}, {"subscription-id", expression(n.SubscriptionID, false)}}
+	inputs := [][2]string{{"client-id", expression(n.ClientID, false)}, {"tenant-id", expression(n.TenantID, false)}}
+	if n.SubscriptionID != "" {
+		inputs = append(inputs, [2]string{"subscription-id", expression(n.SubscriptionID, false)})
+	} else {
+		inputs = append(inputs, [2]string{"allow-no-subscriptions", "true"})
+	}
 	if err := r.insertLogin(f, inputs, "sign in with OIDC before the cluster's context is set"); err != nil {
 		return err
 	}

@@ -1,0 +1,125 @@
+package workflow
+
+import (
+	"strings"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/workflow/script"
+)
+
+// terraformArguments recognises credentials in -backend-config and -var.
+func (f *finder) terraformArguments(s *step, r *runScript, c *script.Command) {
+	for i, w := range c.Words {
+		text := strings.TrimLeft(w.Text, "-")
+		if (text == "var" || text == "backend-config") && i+1 < len(c.Words) {
+			w.End, text = c.Words[i+1].End, text+"="+c.Words[i+1].Text
+		}
+		option, rest, _ := strings.Cut(text, "=")
+		name, _, ok := strings.Cut(strings.Trim(rest, `"'`), "=")
+		if !ok || option != "var" && option != "backend-config" {
+			continue
+		}
+		lower := strings.ToLower(strings.TrimSpace(name))
+		kind := inventory.Kind("")
+		switch {
+		case strings.HasSuffix(lower, "client_secret") || lower == "arm_client_secret" || strings.HasSuffix(lower, "sp_password"):
+			kind = inventory.KindTerraformEnv
+		case option == "backend-config" && (lower == "access_key" || lower == "sas_token"):
+			kind = inventory.KindStorageKey
+		default:
+			continue
+		}
+		n := f.atScript(kind, s, r, w.Start, w.End)
+		if n == nil {
+			continue
+		}
+		n.command, n.argument = c, w
+		n.Secrets = f.scriptSecrets(s, r, r.text[w.Start:w.End], roleOfEnv(kind))
+		n.option = option
+		if kind == inventory.KindStorageKey {
+			f.dropFetched(n, scope{f.analysis, f.file, s.job, s}, r.text[w.Start:w.End])
+		}
+	}
+}
+
+// storageArguments recognises account keys, connection strings and SAS tokens that a script passes to az and azcopy.
+func (f *finder) storageArguments(s *step, r *runScript, c *script.Command) {
+	w, ok := c.Flag("--account-key", "--connection-string", "--sas-token")
+	if !ok {
+		return
+	}
+	secrets := f.scriptSecrets(s, r, r.original(w), roleOther)
+	if len(secrets) == 0 {
+		return
+	}
+	if n := f.command(inventory.KindStorageKey, s, r, c, w, roleOther); n != nil {
+		n.Secrets = secrets
+	}
+}
+
+func (f *finder) sqlArguments(s *step, r *runScript, c *script.Command) {
+	value := r.text[c.Start:c.End]
+	lower := strings.ToLower(value)
+	if !strings.Contains(lower, "database.windows.net") && !strings.Contains(lower, "connectionstring") {
+		return
+	}
+	secrets := f.scriptSecrets(s, r, value, roleOther)
+	if len(secrets) == 0 {
+		return
+	}
+	if n := f.command(inventory.KindSQLConnectionString, s, r, c, script.Word{}, roleOther); n != nil {
+		n.Secrets = secrets
+	}
+}
+
+// envFile recognises credentials that a command writes to $GITHUB_ENV, as NAME=value words or lines.
+func (f *finder) envFile(s *step, r *runScript, c *script.Command) {
+	words := c.Words
+	if c.Input != nil {
+		words = append(append([]script.Word{}, words...), *c.Input)
+	}
+	for _, w := range words {
+		original := r.text[w.Start:w.End]
+		at := 0
+		for line := range strings.Lines(original) {
+			f.envFileLine(s, r, c, line, w.Start+at)
+			at += len(line)
+		}
+	}
+}
+
+func (f *finder) envFileLine(s *step, r *runScript, c *script.Command, line string, at int) {
+	trimmed := strings.TrimLeft(line, " \t\"'")
+	at += len(line) - len(trimmed)
+	trimmed = strings.TrimRight(trimmed, "\r\n\"' ")
+	name, value, ok := strings.Cut(trimmed, "=")
+	if !ok || strings.TrimFunc(name, func(c rune) bool { return c < 128 && isWord(byte(c)) }) != "" {
+		return
+	}
+	kind, ok := f.envKind(name, value, s.job, s)
+	if !ok || kind == inventory.KindTerraformEnv && strings.EqualFold(name, "ARM_USE_OIDC") {
+		return
+	}
+	if n := f.atScript(kind, s, r, at, at+len(trimmed)); n != nil {
+		n.command, n.written, n.variable = c, true, name
+		n.Secrets = f.scriptSecrets(s, r, value, roleOfEnv(kind))
+		if kind == inventory.KindStorageKey {
+			f.dropFetched(n, scope{f.analysis, f.file, s.job, s}, value)
+		}
+	}
+}
+
+// assignmentLogin recognises export ARM_CLIENT_SECRET=… and $env:ARM_CLIENT_SECRET = ….
+func (f *finder) assignmentLogin(s *step, r *runScript, a *script.Assignment) {
+	kind, ok := f.envKind(a.Name, r.original(a.Value), s.job, s)
+	if !ok || !a.Exported || r.original(a.Value) == "" || strings.EqualFold(a.Name, "ARM_USE_OIDC") {
+		return
+	}
+	if n := f.atScript(kind, s, r, a.Start, a.End); n != nil {
+		n.assignment, n.variable = a, a.Name
+		n.Secrets = f.scriptSecrets(s, r, r.original(a.Value), roleOfEnv(kind))
+		if kind == inventory.KindStorageKey {
+			f.dropFetched(n, scope{f.analysis, f.file, s.job, s}, r.text[a.Value.Start:a.Value.End])
+		}
+	}
+}

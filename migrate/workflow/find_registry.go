@@ -1,0 +1,146 @@
+package workflow
+
+import (
+	"strings"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/workflow/script"
+)
+
+func isRegistryLogin(c *script.Command) bool {
+	switch c.Name {
+	case "docker", "podman", "buildah", "oras", "nerdctl", "skopeo":
+		return len(c.Words) > 1 && c.Words[1].Text == "login"
+	case "helm":
+		return len(c.Words) > 2 && c.Words[1].Text == "registry" && c.Words[2].Text == "login"
+	}
+	return false
+}
+
+// registryLogin recognises a login to an Azure container registry with a user name and password.
+func (f *finder) registryLogin(s *step, r *runScript, c *script.Command) {
+	password, ok := c.Flag("-p", "--password")
+	if !ok && !c.Has("--password-stdin") {
+		return
+	}
+	user, _ := c.Flag("-u", "--username")
+	whole := r.text[c.Start:c.End]
+	if c.Name != "az" && !f.isACR(s, r, c, whole) {
+		return
+	}
+	if !ok { // the password comes through a pipe: read what stands before it on its line
+		from := strings.LastIndexByte(r.text[:c.Start], '\n') + 1
+		password = script.Word{Start: from, End: c.Start}
+	}
+	kind := inventory.KindDockerACRAdmin
+	names := f.scriptSecrets(s, r, r.original(user), roleClientID)
+	secrets := f.scriptSecrets(s, r, r.original(password), roleClientSecret)
+	if len(secrets) == 0 {
+		return
+	}
+	if isServicePrincipal(names, secrets, r.original(user), r.original(password)) {
+		kind = inventory.KindDockerACRSP
+	}
+	if n := f.command(kind, s, r, c, password, roleOfRegistry(kind)); n != nil {
+		n.registryUser = user
+	}
+}
+
+func roleOfRegistry(k inventory.Kind) string {
+	if k == inventory.KindDockerACRSP {
+		return roleClientSecret
+	}
+	return roleOther
+}
+
+// isACR tells whether a registry login goes to an Azure registry: by its host, or by an environment variable that holds one.
+func (f *finder) isACR(s *step, r *runScript, c *script.Command, whole string) bool {
+	if strings.Contains(strings.ToLower(whole), "azurecr") {
+		return true
+	}
+	in := scope{f.analysis, f.file, s.job, s}
+	for _, w := range c.Words[1:] {
+		if strings.HasPrefix(w.Text, "-") {
+			continue
+		}
+		if in.namesACR(r.original(w), 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// namesACR tells whether a value is, or reads, something that names an Azure registry.
+func (s scope) namesACR(value string, depth int) bool {
+	lower := strings.ToLower(value)
+	if strings.Contains(lower, "azurecr.") {
+		return true
+	}
+	if depth > maxFlow {
+		return false
+	}
+	for _, name := range variables(value) {
+		if v, in, ok := s.env(name); ok && in.namesACR(v, depth+1) {
+			return true
+		}
+	}
+	for _, r := range refsOf(value) {
+		if r.context == "env" {
+			if v, in, ok := s.env(r.name()); ok && in.namesACR(v, depth+1) {
+				return true
+			}
+		}
+		if last := strings.ToLower(r.text); (r.context == "secrets" || r.context == "vars" || r.context == "env") && strings.Contains(tokenized(last), "_acr_") {
+			return true
+		}
+	}
+	return false
+}
+
+// tokenized puts a name between underscores, its words separated by one.
+func tokenized(name string) string {
+	return "_" + strings.Map(func(c rune) rune {
+		if c == '.' || c == '-' || c == ' ' {
+			return '_'
+		}
+		return c
+	}, strings.ToLower(name)) + "_"
+}
+
+// isServicePrincipal tells whether a user name and password are those of a service principal: a token is told by its user name, and else by
+// what the secrets are called.
+func isServicePrincipal(user, password []inventory.SecretUse, literal, secret string) bool {
+	if takesJSONApart(secret) {
+		return true
+	}
+	for _, r := range refsOf(literal) {
+		user = append(user, inventory.SecretUse{Name: r.text})
+	}
+	for _, r := range refsOf(secret) {
+		password = append(password, inventory.SecretUse{Name: r.text})
+	}
+	for _, u := range user {
+		if n := tokenized(u.Name); containsAny(n, []string{"client_id", "clientid", "app_id", "appid", "sp_id", "_sp_", "principal", "application_id", "azure_id"}) {
+			return true
+		}
+	}
+	for _, p := range password {
+		if n := tokenized(p.Name); containsAny(n, []string{"client_secret", "clientsecret", "_sp_", "principal", "app_secret"}) {
+			return true
+		}
+	}
+	return isGUID(literal)
+}
+
+func isGUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i, c := range s {
+		dash := i == 8 || i == 13 || i == 18 || i == 23
+		if dash != (c == '-') || !dash && !strings.ContainsRune("0123456789abcdefABCDEF", c) {
+			return false
+		}
+	}
+	return true
+}
