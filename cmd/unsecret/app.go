@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -25,6 +27,15 @@ type app struct {
 	configFile string
 	quiet      bool
 	verbose    bool
+
+	once sync.Once
+	show *progress
+}
+
+// progress is the one writer of progress, so that lines and the live line do not run into each other.
+func (a *app) progress() *progress {
+	a.once.Do(func() { a.show = newProgress(a.std.err, a.quiet) })
+	return a.show
 }
 
 // outputFlag adds -o with the formats that the command knows; the first is the default.
@@ -57,19 +68,38 @@ func isTerminal(stream any) bool {
 }
 
 // confirm asks before a change. Without a terminal nobody can answer, so it refuses and names the flag.
-func (a *app) confirm(question string) error {
+func (a *app) confirm(ctx context.Context, question string) error {
 	if !isTerminal(a.std.in) {
-		return usageErrorf("this command changes things, and there is no terminal to ask on: look at the output above, then run it again with --yes")
+		return usageErrorf("this command changes things, and there is no terminal to ask on: nothing was changed; look at the output above, then run it again with --yes")
 	}
+	return a.ask(ctx, question)
+}
+
+// ask reads a yes from the person at the terminal. An interruption ends the wait.
+func (a *app) ask(ctx context.Context, question string) error {
 	fmt.Fprintf(a.std.err, "%s [y/N] ", question)
-	line, err := bufio.NewReader(a.std.in).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("read the answer: %w", err)
+	type answer struct {
+		line string
+		err  error
 	}
-	if answer := strings.ToLower(strings.TrimSpace(line)); answer != "y" && answer != "yes" {
-		return &exitError{code: exitFailed, err: errors.New("not confirmed: nothing was changed")}
+	answers := make(chan answer, 1)
+	go func() {
+		line, err := bufio.NewReader(a.std.in).ReadString('\n')
+		answers <- answer{line, err}
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(a.std.err)
+		return ctx.Err()
+	case got := <-answers:
+		if got.err != nil && !errors.Is(got.err, io.EOF) {
+			return fmt.Errorf("read the answer: %w", got.err)
+		}
+		if yes := strings.ToLower(strings.TrimSpace(got.line)); yes != "y" && yes != "yes" {
+			return &exitError{code: exitFailed, err: errors.New("not confirmed: nothing was changed")}
+		}
+		return nil
 	}
-	return nil
 }
 
 // Names of the files in the state directory. The journal's is the executor's.
@@ -103,8 +133,12 @@ func (a *app) save(name string, v any) error {
 	return nil
 }
 
-// writeFile replaces a file atomically, with mode 0600.
+// writeFile replaces a file atomically, with mode 0600. What is no regular file, such as a pipe or a device, is
+// written to as it is: replacing it would remove it.
 func writeFile(name string, content []byte) (err error) {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return writeInto(name, content)
+	}
 	tmp, err := os.CreateTemp(filepath.Dir(name), ".unsecret-*")
 	if err != nil {
 		return err
@@ -126,7 +160,16 @@ func writeFile(name string, content []byte) (err error) {
 	return os.Rename(tmp.Name(), name)
 }
 
-// load reads a state file strictly. hint says which command makes it.
+func writeInto(name string, content []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	return errors.Join(err, f.Close())
+}
+
+// load reads a state file. hint says which command makes it.
 func (a *app) load(name, hint string, v any) error {
 	p := a.statePath(name)
 	b, err := os.ReadFile(p)
@@ -166,10 +209,18 @@ func (a *app) loadInventory() (*inventory.Inventory, error) {
 	if err := a.load(inventoryFile, "scan", inv); err != nil {
 		return nil, err
 	}
-	if inv.Version != inventory.Version {
-		return nil, usageErrorf("%s has version %d, and this program reads %d: scan again", a.statePath(inventoryFile), inv.Version, inventory.Version)
+	return inv, a.checkVersion(inventoryFile, "scan", inv.Version, inventory.Version)
+}
+
+// checkVersion refuses a state file of another version: reading it as this one could misread what it says.
+func (a *app) checkVersion(name, hint string, have, want int) error {
+	switch {
+	case have == want:
+		return nil
+	case have == 0:
+		return usageErrorf("%s is not what `unsecret %s` wrote: it has no version; run it again", a.statePath(name), hint)
 	}
-	return inv, nil
+	return usageErrorf("%s has version %d, and this program reads version %d: run `unsecret %s` again", a.statePath(name), have, want, hint)
 }
 
 func (a *app) loadPlan() (*plan.Plan, error) {
@@ -177,5 +228,5 @@ func (a *app) loadPlan() (*plan.Plan, error) {
 	if err := a.load(planFile, "plan", p); err != nil {
 		return nil, err
 	}
-	return p, nil
+	return p, a.checkVersion(planFile, "plan", p.Version, plan.Version)
 }

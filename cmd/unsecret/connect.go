@@ -32,12 +32,10 @@ func (a *app) connect(ctx context.Context, c *config, readOnly bool) (*connectio
 func (a *app) connectWith(ctx context.Context, c *config, readOnly bool, getenv func(string) string) (*connection, error) {
 	o := transport.Options{ReadOnly: readOnly, UserAgent: "unsecret/" + version}
 	if a.verbose {
-		o.Logf = func(format string, args ...any) { fmt.Fprintf(a.std.err, format+"\n", args...) }
+		o.Logf = func(format string, args ...any) { a.progress().log(fmt.Sprintf(format, args...)) }
 	}
-	if !a.quiet {
-		o.Waiting = func(host string, wait time.Duration) {
-			fmt.Fprintf(a.std.err, "%s asks to wait %s\n", clean(host), wait.Round(time.Second))
-		}
+	o.Waiting = func(host string, wait time.Duration) {
+		a.progress().say("%s: waiting %s before the next request", host, wait.Round(time.Second))
 	}
 	pc := providers.Config{
 		Cloud: c.Cloud, Transport: o, Getenv: getenv,
@@ -83,6 +81,6 @@ func (c *connection) report(a *app) {
 		return
 	}
 	for _, n := range c.Transport.Counts() {
-		fmt.Fprintf(a.std.err, "requests to %s (%s): %d reads, %d writes, %d repeated, %d refused\n", clean(n.Host), n.Kind, n.Reads, n.Writes, n.Repeated, n.Refused)
+		a.progress().log(fmt.Sprintf("requests to %s (%s): %d reads, %d writes, %d repeated, %d refused", n.Host, n.Kind, n.Reads, n.Writes, n.Repeated, n.Refused))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,6 +22,7 @@ type execution struct {
 	only   []string
 	yes    bool
 	dryRun bool
+	steps  bool
 	output string
 }
 
@@ -28,20 +30,42 @@ func (x *execution) flags(cmd *cobra.Command, writes bool) {
 	f := cmd.Flags()
 	f.StringSliceVar(&x.only, "only", nil, "only these `units`, by id")
 	if writes {
-		f.BoolVar(&x.yes, "yes", false, "do not ask before changing things")
-		f.BoolVar(&x.dryRun, "dry-run", false, "show what would be done, and change nothing")
+		x.writeFlags(cmd)
 	}
+	x.showFlags(cmd)
+}
+
+func (x *execution) writeFlags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&x.yes, "yes", false, "do not ask before changing things")
+	cmd.Flags().BoolVar(&x.dryRun, "dry-run", false, "show what would be done, and change nothing")
+}
+
+func (x *execution) showFlags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&x.steps, "steps", false, "list every step, also those that are done")
 	outputFlag(cmd, &x.output, "table", "json")
 }
 
+// check refuses what the plan cannot answer, before anything is asked outside.
+func (x *execution) check(p *plan.Plan) error {
+	for _, id := range x.only {
+		if _, ok := p.Unit(id); !ok {
+			return usageErrorf("the plan has no unit %q: see `unsecret status` for the units", id)
+		}
+	}
+	return nil
+}
+
 // executor opens what carrying a plan out needs. The returned function closes it.
-func (a *app) executor(ctx context.Context, command string, readOnly bool) (*execute.Executor, func(), error) {
+func (a *app) executor(ctx context.Context, x execution, command string, readOnly bool) (*execute.Executor, func(), error) {
 	c, err := a.config()
 	if err != nil {
 		return nil, nil, err
 	}
 	p, err := a.loadPlan()
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := x.check(p); err != nil {
 		return nil, nil, err
 	}
 	if inv, err := a.loadInventory(); err == nil {
@@ -81,10 +105,10 @@ func (a *app) openExecutor(p *plan.Plan, outside execute.Outside, command string
 		closing()
 		return nil, nil, err
 	}
-	show := newProgress(a.std.err, a.quiet)
+	show := a.progress()
 	e := &execute.Executor{Outside: outside, Journal: journal, Plan: p, Actor: actor, Progress: func(ev execute.Event) {
 		if ev.State == execute.StepDone || ev.State == execute.StepFailed || ev.State == execute.StepRefused || ev.State == execute.StepUndone {
-			show.say("%s: %s", ev.State, clean(ev.Title))
+			show.say("%s: %s", ev.State, ev.Title)
 		}
 	}}
 	return e, func() {
@@ -118,12 +142,13 @@ request for each repository. No old secret is removed. A step whose object has c
 refused, with what changed. Where a gate is not met, the rest goes on, and the command ends with 4.
 
 It can be stopped and started again at any time: what was done is in the journal.
-Shows what it will do and asks first; with no terminal it refuses without --yes.`,
+Shows what it will do and asks first; with no terminal it refuses without --yes. Ends with 5 if a step failed
+or was refused, with 4 if a unit waits for something, and with 0 otherwise.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.apply(cmd.Context(), x, wave) },
 	}
 	x.flags(cmd, true)
-	cmd.Flags().IntVar(&wave, "wave", 0, "only units of this wave")
+	cmd.Flags().IntVar(&wave, "wave", 0, "only units of the wave with this `number`")
 	return cmd
 }
 
@@ -138,7 +163,8 @@ func (a *app) change(ctx context.Context, x execution, command, question string,
 	if err := checkOutput(x.output, "table", "json"); err != nil {
 		return err
 	}
-	e, done, err := a.executor(ctx, command, x.dryRun)
+	// Before a revoke each connection tests itself again, which is a write for the transport, though it changes nothing.
+	e, done, err := a.executor(ctx, x, command, x.dryRun && command != "revoke")
 	if err != nil {
 		return err
 	}
@@ -149,10 +175,10 @@ func (a *app) change(ctx context.Context, x execution, command, question string,
 			return executeError(command, err)
 		}
 		if x.dryRun {
-			return a.showResult(r, x.output)
+			return a.showResult(r, x)
 		}
-		printResult(a.std.err, r)
-		if err := a.confirm(question); err != nil {
+		printResult(a.std.err, r, x.steps)
+		if err := a.confirm(ctx, question); err != nil {
 			return err
 		}
 	}
@@ -160,14 +186,20 @@ func (a *app) change(ctx context.Context, x execution, command, question string,
 	if err != nil {
 		return executeError(command, err)
 	}
-	return a.showResult(r, x.output)
+	err = a.showResult(r, x)
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
+	return err
 }
+
+// errInterrupted is what a command that carries a plan out says when it was interrupted.
+var errInterrupted = errors.New("interrupted: what was done is in the journal; run the same command again to go on")
 
 // executeError gives the exit code of an error that ended a whole command.
 func executeError(command string, err error) error {
-	var locked *execute.LockedError
-	if errors.As(err, &locked) || errors.Is(err, context.Canceled) {
-		return err
+	if errors.Is(err, context.Canceled) {
+		return errInterrupted
 	}
 	return fmt.Errorf("%s: %w", command, err)
 }
@@ -193,7 +225,7 @@ func (a *app) verify(ctx context.Context, x execution) error {
 		return err
 	}
 	// A connection's own test counts as a write of Azure DevOps, so the transport cannot be read-only here.
-	e, done, err := a.executor(ctx, "verify", false)
+	e, done, err := a.executor(ctx, x, "verify", false)
 	if err != nil {
 		return err
 	}
@@ -202,11 +234,11 @@ func (a *app) verify(ctx context.Context, x execution) error {
 	if err != nil {
 		return executeError("verify", err)
 	}
-	return a.showResult(r, x.output)
+	return a.showResult(r, x)
 }
 
 func newRevoke(a *app) *cobra.Command {
-	x, accept := execution{}, false
+	x, accept := execution{}, acceptance{}
 	cmd := &cobra.Command{
 		Use:   "revoke",
 		Short: "Remove the old secrets whose gates hold",
@@ -215,18 +247,45 @@ verified, the soak time is over, and the sign-in log shows no use of that key si
 removed secret cannot be brought back; a rollback after it mints a new one.
 
 Where the sign-in log cannot be had (no Entra ID P1 or P2, no permission), --accept-no-sign-in-log
-decides to go on without it; the decision is written to the journal.`,
+decides to go on without it. Where the log shows uses that are explained since, --accept-uses-until says
+until when; the soak time then begins again with the last of them. Both decisions are written to the journal.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.revoke(cmd.Context(), x, accept) },
 	}
 	x.flags(cmd, true)
-	cmd.Flags().BoolVar(&accept, "accept-no-sign-in-log", false, "revoke although the sign-in log cannot be read; journaled")
+	cmd.Flags().BoolVar(&accept.noLog, "accept-no-sign-in-log", false, "revoke although the sign-in log cannot be read; journaled")
+	cmd.Flags().StringVar(&accept.until, "accept-uses-until", "", "uses of the old secret until this `time` are explained: now, or as 2026-11-02T09:00:00Z; journaled")
 	return cmd
 }
 
-func (a *app) revoke(ctx context.Context, x execution, accept bool) error {
+// acceptance are the operator's decisions about the sign-in log.
+type acceptance struct {
+	noLog bool
+	until string
+}
+
+// usesUntil reads the time until which uses are explained.
+func (c acceptance) usesUntil() (time.Time, error) {
+	switch c.until {
+	case "":
+		return time.Time{}, nil
+	case "now":
+		return time.Now(), nil
+	}
+	t, err := time.Parse(time.RFC3339, c.until)
+	if err != nil {
+		return t, usageErrorf("invalid argument %q for --accept-uses-until: it must be now, or a time such as 2026-11-02T09:00:00Z", c.until)
+	}
+	return t, nil
+}
+
+func (a *app) revoke(ctx context.Context, x execution, accept acceptance) error {
+	until, err := accept.usesUntil()
+	if err != nil {
+		return err
+	}
 	return a.change(ctx, x, "revoke", "Remove these secrets for good?", func(e *execute.Executor, dry bool) (execute.Result, error) {
-		return e.Revoke(ctx, execute.RevokeOptions{Only: x.only, AcceptNoSignInLog: accept, DryRun: dry})
+		return e.Revoke(ctx, execute.RevokeOptions{Only: x.only, AcceptNoSignInLog: accept.noLog, AcceptUsesUntil: until, DryRun: dry})
 	})
 }
 
@@ -235,69 +294,89 @@ func newRollback(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rollback",
 		Short: "Undo units, at any point",
-		Long: `Undoes the steps of a unit so that nothing ever cannot sign in: the old way is restored first, then the
+		Long: `Undoes the steps of a unit so that at no time anything cannot sign in: the old way is restored first, then the
 workflows go back, and only then the new trust is removed. Before a revoke it converts connections back within their
 seven days; after it, or after that time, it mints a new short-lived secret and puts it straight into every place that
 held the old one. Pull requests that are merged are reverted by a pull request; run rollback again once it is merged.`,
-		Example: `  unsecret rollback --unit app:22222222-2222-2222-2222-222222222222`,
+		Example: `  unsecret rollback --unit contoso-pipelines-33666908 --dry-run`,
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.rollback(cmd.Context(), x) },
 	}
-	f := cmd.Flags()
-	f.StringSliceVar(&x.only, "unit", nil, "the `units` to roll back, by id; default all that were changed")
-	f.BoolVar(&x.yes, "yes", false, "do not ask before changing things")
-	f.BoolVar(&x.dryRun, "dry-run", false, "show what would be done, and change nothing")
-	outputFlag(cmd, &x.output, "table", "json")
+	cmd.Flags().StringSliceVar(&x.only, "unit", nil, "the `units` to roll back, by id; default all that were changed")
+	x.writeFlags(cmd)
+	x.showFlags(cmd)
 	return cmd
 }
 
 func (a *app) rollback(ctx context.Context, x execution) error {
 	return a.change(ctx, x, "rollback", "Roll this back?", func(e *execute.Executor, dry bool) (execute.Result, error) {
-		return e.Rollback(ctx, execute.RollbackOptions{Units: x.only, DryRun: dry})
+		units := x.only
+		if len(units) == 0 {
+			var err error
+			if units, err = changedUnits(e); err != nil || len(units) == 0 {
+				return execute.Result{Command: "rollback", Time: time.Now(), DryRun: dry, Units: []execute.UnitResult{}}, err
+			}
+		}
+		return e.Rollback(ctx, execute.RollbackOptions{Units: units, DryRun: dry})
 	})
 }
 
+// changedUnits are the units that there is something to undo of.
+func changedUnits(e *execute.Executor) ([]string, error) {
+	r, err := e.Status()
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, u := range r.Units {
+		switch u.State {
+		case execute.UnitBlocked, execute.UnitPlanned, execute.UnitRolledBack:
+		default:
+			ids = append(ids, u.Unit)
+		}
+	}
+	return ids, nil
+}
+
 func newStatus(a *app) *cobra.Command {
-	output := ""
+	x := execution{}
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show where each unit stands and what it waits for",
 		Long: `Shows from the plan and the journal where each unit stands, what it waits for and until when. It reads
-the state directory alone: nothing outside is asked, and another command may be running.`,
+the state directory alone: nothing outside is asked, and another command may be running. Ends with 5 if a step of
+a unit failed, with 4 if a unit waits for something, and with 0 otherwise.`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return a.status(output) },
+		RunE: func(*cobra.Command, []string) error { return a.status(x) },
 	}
-	outputFlag(cmd, &output, "table", "json")
+	cmd.Flags().StringSliceVar(&x.only, "unit", nil, "only these `units`, by id")
+	x.showFlags(cmd)
 	return cmd
 }
 
-func (a *app) status(output string) error {
-	if err := checkOutput(output, "table", "json"); err != nil {
+func (a *app) status(x execution) error {
+	if err := checkOutput(x.output, "table", "json"); err != nil {
 		return err
 	}
 	p, err := a.loadPlan()
 	if err != nil {
 		return err
 	}
+	if err := x.check(p); err != nil {
+		return err
+	}
 	r, damage, err := a.readStatus(p)
 	if err != nil {
 		return err
 	}
-	if output == "json" {
-		err = a.printJSON(r)
-	} else {
-		printResult(a.std.out, r)
+	if len(x.only) > 0 {
+		r.Units = slices.DeleteFunc(r.Units, func(u execute.UnitResult) bool { return !slices.Contains(x.only, u.Unit) })
 	}
-	if err != nil {
-		return err
-	}
+	err = a.showResult(r, x)
 	if damage != nil {
 		return &exitError{code: exitPartly, err: damage}
 	}
-	if r.Pending() {
-		return exitWith(exitPending)
-	}
-	return nil
+	return err
 }
 
 // readStatus folds the journal. With a damaged one it gives the state up to the damage, and the damage.

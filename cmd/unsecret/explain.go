@@ -22,16 +22,17 @@ func newExplain(a *app) *cobra.Command {
 		Long: `Compares what a token presents (as the error AADSTS700213 or azure/login prints it) with
 the federated credentials of an application, and says which one nearly matches and in
 what it differs: case, ids, ref, environment, issuer or audience. The application is
-looked up in the last scan's inventory, by its client id or its name.`,
+looked up in the last scan's inventory, by its client id or its name. Ends with 3 if it
+does not trust the token.`,
 		Example: `  unsecret explain --app 11111111-1111-1111-1111-111111111111 \
       --subject repo:contoso/shop:environment:Production`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return a.explain(o) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.subject, "subject", "", "the token's sub claim")
-	f.StringVar(&o.issuer, "issuer", subject.GitHubIssuer, "the token's iss claim")
-	f.StringVar(&o.audience, "audience", subject.Audience, "the token's aud claim")
+	f.StringVar(&o.subject, "subject", "", "the token's `sub` claim")
+	f.StringVar(&o.issuer, "issuer", subject.GitHubIssuer, "the token's `iss` claim")
+	f.StringVar(&o.audience, "audience", subject.Audience, "the token's `aud` claim")
 	f.StringVar(&o.app, "app", "", "the application's client `id` or name")
 	_ = cmd.MarkFlagRequired("subject")
 	_ = cmd.MarkFlagRequired("app")

@@ -84,10 +84,10 @@ func manPage(cmd *cobra.Command, name string) string {
 	fmt.Fprintf(&b, ".TH %q 1 \"\" \"unsecret %s\" \"unsecret\"\n", strings.ToUpper(name), version)
 	fmt.Fprintf(&b, ".SH NAME\n%s \\- %s\n", roff(name), roff(cmd.Short))
 	section("SYNOPSIS", cmd.UseLine())
-	section("DESCRIPTION", cmd.Long)
+	section("DESCRIPTION", reflow(cmd.Long))
 	section("EXAMPLES", cmd.Example)
-	section("OPTIONS", cmd.LocalFlags().FlagUsagesWrapped(lineWidth))
-	section("GLOBAL OPTIONS", cmd.InheritedFlags().FlagUsagesWrapped(lineWidth))
+	section("OPTIONS", flagUsages(cmd.LocalFlags().FlagUsagesWrapped))
+	section("GLOBAL OPTIONS", flagUsages(cmd.InheritedFlags().FlagUsagesWrapped))
 	return b.String()
 }
 

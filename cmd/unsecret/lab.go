@@ -54,9 +54,9 @@ the tokens go into the environment, as the output says.`,
 	f := cmd.Flags()
 	f.StringVar(&o.scenario, "scenario", "", "seed `file` of the organisation (default the demo's)")
 	f.StringVar(&o.workflows, "workflows", "", "load the workflow files of a `directory`, one repository for each owner and name in its ../index.tsv")
-	f.IntVar(&o.repositories, "repositories", 0, "generate an organisation with so many repositories")
-	f.IntVar(&o.connections, "connections", 0, "and so many service connections")
-	f.Uint64Var(&o.seed, "seed", 1, "what decides the generated organisation, and which requests faults hit")
+	f.IntVar(&o.repositories, "repositories", 0, "generate an organisation with this `number` of repositories")
+	f.IntVar(&o.connections, "connections", 0, "and this `number` of service connections")
+	f.Uint64Var(&o.seed, "seed", 1, "`number` that decides the generated organisation, and which requests faults hit")
 	f.DurationVar(&o.latency, "latency", 0, "delay of every answer")
 	f.StringSliceVar(&o.faults, "fault", nil, "switch a fault on: `NAME=RATE`, such as throttle=0.1")
 	f.StringVar(&o.writeConfig, "write-config", "", "write a configuration `file` that points at the lab")
@@ -210,7 +210,12 @@ func writeLabConfig(name string, c *config) error {
 	if _, err := os.Stat(name); !errors.Is(err, os.ErrNotExist) {
 		return usageErrorf("%s exists: move it away, or choose another name", name)
 	}
-	b, err := yaml.Marshal(c)
+	var doc yaml.Node
+	if err := doc.Encode(c); err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	prune(&doc)
+	b, err := yaml.Marshal(&doc)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
@@ -218,6 +223,27 @@ func writeLabConfig(name string, c *config) error {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
 	return nil
+}
+
+// prune takes out of a mapping what says nothing: empty texts, zeros, empty lists and mappings.
+func prune(n *yaml.Node) (empty bool) {
+	switch n.Kind {
+	case yaml.MappingNode:
+		var kept []*yaml.Node
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if !prune(n.Content[i+1]) {
+				kept = append(kept, n.Content[i], n.Content[i+1])
+			}
+		}
+		n.Content = kept
+		return len(kept) == 0
+	case yaml.SequenceNode:
+		for _, c := range n.Content {
+			prune(c)
+		}
+		return len(n.Content) == 0
+	}
+	return n.Value == "" || n.Value == "0" || n.Value == "false" || n.Tag == "!!null"
 }
 
 func (a *app) printLab(info labInfo, o labOptions) {

@@ -62,11 +62,15 @@ func exitWith(code int) error {
 	return &exitError{code: code}
 }
 
-func main() {
+func main() { os.Exit(process()) }
+
+// process runs the command line of this process. The first interruption lets the command end in order; a second one
+// ends the process at once.
+func process() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr})
-	stop()
-	os.Exit(code)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	return run(ctx, os.Args[1:], stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr})
 }
 
 // stdio is where a command reads and writes.
@@ -75,14 +79,38 @@ type stdio struct {
 	out, err io.Writer
 }
 
-// run executes one command line and gives the exit code. It never panics out: a bug is reported as a failure.
+// results remembers the first failure to write, so that a result that was cut short is never taken for a whole one.
+type results struct {
+	io.Writer
+	err error
+}
+
+func (r *results) Write(b []byte) (int, error) {
+	if r.err != nil {
+		return 0, r.err
+	}
+	n, err := r.Writer.Write(b)
+	r.err = err
+	return n, err
+}
+
+// run executes one command line and gives the exit code.
 func run(ctx context.Context, args []string, std stdio) int {
-	root := newRoot(std)
+	out := &results{Writer: std.out}
+	root := newRoot(stdio{in: std.in, out: out, err: std.err})
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	if out.err != nil {
+		err = fmt.Errorf("write the output: %w", out.err)
+	}
 	if err == nil {
 		return exitDone
 	}
+	return complain(std.err, err)
+}
+
+// complain tells what went wrong and gives the exit code.
+func complain(w io.Writer, err error) int {
 	code := exitFailed
 	var exit *exitError
 	switch {
@@ -91,20 +119,34 @@ func run(ctx context.Context, args []string, std stdio) int {
 	case isUsage(err):
 		code = exitUsage
 	case errors.Is(err, context.Canceled):
-		err = errors.New("interrupted: what was done is in the journal; run the same command again to go on")
+		err = errors.New("interrupted: nothing was changed")
 	}
 	if msg := err.Error(); msg != "" {
-		fmt.Fprintf(std.err, "unsecret: %s\n", msg)
+		printError(w, msg)
 		if code == exitUsage && exit == nil {
-			fmt.Fprintln(std.err, "Run unsecret --help for usage.")
+			fmt.Fprintln(w, "Run the command with --help for its usage.")
 		}
 	}
 	return code
 }
 
+// printError writes a message, whose parts can come from outside: wrapped on a terminal, one line each elsewhere, so
+// that a log can be searched.
+func printError(w io.Writer, msg string) {
+	mark := "unsecret: "
+	for l := range strings.SplitSeq(msg, "\n") {
+		if isTerminal(w) {
+			bullet(w, mark, l)
+		} else {
+			fmt.Fprintln(w, mark+clean(l))
+		}
+		mark = "  "
+	}
+}
+
 // isUsage recognises cobra's own complaints, which have no type.
 func isUsage(err error) bool {
-	for _, prefix := range []string{"unknown command", "unknown flag", "unknown shorthand flag", "flag needs an argument", "invalid argument", "accepts ", "requires ", "required flag", "bad flag syntax", "if any flags in the group", "at least one of the flags"} {
+	for _, prefix := range []string{"unknown command", "unknown flag", "unknown shorthand flag", "flag needs an argument", "invalid argument", "accepts ", "requires ", "required flag", "bad flag syntax", "if any flags in the group", "at least one of the flags", "unknown help topic"} {
 		if strings.HasPrefix(err.Error(), prefix) {
 			return true
 		}
@@ -113,25 +155,27 @@ func isUsage(err error) bool {
 }
 
 func newRoot(std stdio) *cobra.Command {
+	cobra.EnableCommandSorting = false // the commands of a group stand in the order of the journey
 	a := &app{std: std}
 	root := &cobra.Command{
-		Use:   "unsecret",
+		Use:   "unsecret COMMAND",
 		Short: "Take pipelines off stored Azure credentials",
-		Long: `unsecret finds every place in Azure DevOps and GitHub that signs in to Azure with a
-stored secret, plans the move to workload identity federation, executes the plan,
-proves that the new way works, and only then revokes the old secrets.
+		Long: `unsecret finds every place in Azure DevOps and GitHub that signs in to Azure with a stored secret, plans the
+move to workload identity federation, executes the plan, proves that the new way works, and only then revokes the
+old secrets.
 
     scan ──► inventory ──► plan ──► apply ──► verify ──► revoke
                │   │                  ▲                    │
           report   check              └───── rollback ◄────┘
 
-Start without any account:   unsecret demo
-Look at a checkout:          unsecret scan --local .
+    unsecret demo             the whole journey, without any account
+    unsecret scan --local .   what a checkout holds, without any account
 
 ` + exitHelp,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(std.in)
 	root.SetOut(std.out)
@@ -141,11 +185,23 @@ Look at a checkout:          unsecret scan --local .
 	flags.StringVar(&a.configFile, "config", "", "configuration `file` (default unsecret.yaml, where it exists)")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress on stderr")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "one line for each request, and request counts at the end, on stderr")
-	for _, add := range []func(*app) *cobra.Command{
-		newScan, newPlan, newApply, newVerify, newRevoke, newRollback, newStatus, newReport, newCheck,
-		newRewrite, newSubjects, newExplain, newLab, newDemo, newVersion, newGenDocs,
+	for _, g := range []struct {
+		title    string
+		commands []func(*app) *cobra.Command
+	}{
+		{"The journey:", []func(*app) *cobra.Command{newScan, newPlan, newApply, newVerify, newRevoke, newRollback}},
+		{"Where it stands:", []func(*app) *cobra.Command{newStatus, newReport, newCheck}},
+		{"Workflow files, without any account:", []func(*app) *cobra.Command{newRewrite, newSubjects}},
+		{"Help:", []func(*app) *cobra.Command{newExplain, newDemo, newLab, newVersion}},
 	} {
-		root.AddCommand(add(a))
+		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
+		for _, add := range g.commands {
+			c := add(a)
+			c.GroupID = g.title
+			root.AddCommand(c)
+		}
 	}
+	root.AddCommand(newGenDocs(a))
+	setHelp(root)
 	return root
 }

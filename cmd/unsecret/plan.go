@@ -57,6 +57,7 @@ func (a *app) plan(output string) error {
 }
 
 func printPlan(w io.Writer, p *plan.Plan) {
+	said := advice{}
 	for _, u := range p.Units {
 		state := ""
 		switch {
@@ -68,7 +69,7 @@ func printPlan(w io.Writer, p *plan.Plan) {
 		paragraph(w, "", fmt.Sprintf("%s  wave %d%s", u.Title, u.Wave, state))
 		paragraph(w, "  id ", u.ID)
 		for _, r := range u.Blockers {
-			printReason(w, "  ✗ ", r)
+			said.print(w, "  ✗ ", r.Message, r.Next, u.Title)
 		}
 		if !u.Blocked() {
 			for _, s := range u.Steps {
@@ -78,21 +79,19 @@ func printPlan(w io.Writer, p *plan.Plan) {
 			}
 		}
 		for _, r := range u.Withheld {
-			printReason(w, "  ! ", r)
+			said.print(w, "  ! ", r.Message, r.Next, u.Title)
 		}
 		for _, r := range u.Notes {
-			printReason(w, "  i ", r)
+			said.print(w, "  i ", r.Message, r.Next, u.Title)
 		}
 		fmt.Fprintln(w)
 	}
-	printLeft(w, p.Left)
+	said.printLeft(w, p.Left)
 	s := p.Summary
-	for _, l := range wrap(fmt.Sprintf("%s: %d ready, %d blocked, %d keep their old secret. Apply: %s, %s, %s, %s (%s). Revoke: %s, %s. %s left alone.",
+	paragraph(w, "", fmt.Sprintf("%s: %d ready, %d blocked, %d keep their old secret. Apply: %s, %s, %s, %s (%s). Revoke: %s, %s. %s left alone.",
 		plural(s.Units, "unit"), s.Ready, s.Blocked, s.Withheld,
 		plural(s.FederatedCredentials, "federated credential"), plural(s.Connections, "connection"), plural(s.Variables, "variable"),
-		plural(s.PullRequests, "pull request"), plural(s.Logins, "login"), plural(s.Credentials, "credential"), plural(s.Secrets, "secret"), plural(s.Left, "object")), lineWidth) {
-		fmt.Fprintln(w, l)
-	}
+		plural(s.PullRequests, "pull request"), plural(s.Logins, "login"), plural(s.Credentials, "credential"), plural(s.Secrets, "secret"), plural(s.Left, "object")))
 }
 
 // stepMark tells apply from revoke, and marks what cannot be undone.
@@ -119,27 +118,35 @@ func bullet(w io.Writer, mark, text string) {
 	}
 }
 
-func printReason(w io.Writer, mark string, r plan.Reason) {
-	bullet(w, mark, r.Message)
-	for _, n := range r.Next {
-		bullet(w, "      → ", n)
+// advice remembers what a person was told to do and where, so that the same list is not written again and again.
+type advice map[string]string
+
+// print writes a text and what to do about it, or where that is said already.
+func (a advice) print(w io.Writer, mark, text string, next []string, where string) {
+	bullet(w, mark, text)
+	if len(next) == 0 {
+		return
 	}
+	key := strings.Join(next, "\n")
+	if said, ok := a[key]; ok && len(next) > 1 {
+		bullet(w, "      → ", "as said above for "+said)
+		return
+	}
+	a[key] = where
+	printNext(w, "      ", next)
 }
 
-func printLeft(w io.Writer, left []plan.Left) {
+func (a advice) printLeft(w io.Writer, left []plan.Left) {
 	if len(left) == 0 {
 		return
 	}
 	fmt.Fprintln(w, "Left alone:")
 	for _, l := range left {
-		place := ""
+		object := l.Object
 		if l.Place != "" && l.Place != l.Object {
-			place = " (" + l.Place + ")"
+			object += " (" + l.Place + ")"
 		}
-		bullet(w, "  · ", l.Object+place+": "+l.Reason)
-		for _, n := range l.Next {
-			bullet(w, "      → ", n)
-		}
+		a.print(w, "  · ", object+": "+l.Reason, l.Next, l.Object)
 	}
 	fmt.Fprintln(w)
 }

@@ -20,9 +20,9 @@ type progress struct {
 	quiet bool
 	now   func() time.Time
 
-	start time.Time
 	kinds []scan.Event
-	last  map[string]time.Time
+	began map[string]time.Time // when a kind was first heard of
+	last  map[string]time.Time // when a plain line was last written for it
 	drawn time.Time
 	width int
 }
@@ -34,7 +34,8 @@ const (
 )
 
 func newProgress(w io.Writer, quiet bool) *progress {
-	return &progress{w: w, live: isTerminal(w), quiet: quiet, now: time.Now, start: time.Now(), last: map[string]time.Time{}}
+	return &progress{w: w, live: isTerminal(w), quiet: quiet, now: time.Now,
+		began: map[string]time.Time{}, last: map[string]time.Time{}}
 }
 
 // update is called for each event; it is safe for concurrent use.
@@ -51,6 +52,9 @@ func (p *progress) update(e scan.Event) {
 		p.kinds[i] = e
 	}
 	now := p.now()
+	if p.began[e.Kind].IsZero() {
+		p.began[e.Kind], p.last[e.Kind] = now, now
+	}
 	if p.live {
 		if now.Sub(p.drawn) >= liveEvery {
 			p.drawn = now
@@ -58,12 +62,9 @@ func (p *progress) update(e scan.Event) {
 		}
 		return
 	}
-	finished := e.Total > 0 && e.Done == e.Total
-	if finished || (e.Done > 0 && now.Sub(p.last[e.Kind]) >= plainEvery && !p.last[e.Kind].IsZero()) {
+	if e.Total > 0 && e.Done == e.Total || e.Done > 0 && now.Sub(p.last[e.Kind]) >= plainEvery {
 		p.last[e.Kind] = now
 		fmt.Fprintf(p.w, "%s: %s\n", e.Kind, p.counts(e, now))
-	} else if p.last[e.Kind].IsZero() {
-		p.last[e.Kind] = now
 	}
 }
 
@@ -73,7 +74,7 @@ func (p *progress) counts(e scan.Event, now time.Time) string {
 	if e.Total > 0 {
 		s = fmt.Sprintf("%d/%d", e.Done, e.Total)
 	}
-	elapsed := now.Sub(p.start).Seconds()
+	elapsed := now.Sub(p.began[e.Kind]).Seconds()
 	if e.Done == 0 || elapsed <= 0 {
 		return s
 	}
@@ -116,11 +117,20 @@ func (p *progress) done() {
 
 // say writes one plain line of progress.
 func (p *progress) say(format string, args ...any) {
-	if p.quiet {
-		return
+	if !p.quiet {
+		p.log(fmt.Sprintf(format, args...))
 	}
+}
+
+// log writes one plain line, asked for or not to be left out. The live line makes room and is drawn again later. Texts
+// come from outside; on a terminal they are wrapped, elsewhere a line stays a line.
+func (p *progress) log(text string) {
 	p.done()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	fmt.Fprintf(p.w, format+"\n", args...)
+	if p.live {
+		bullet(p.w, "", text)
+		return
+	}
+	fmt.Fprintln(p.w, clean(text))
 }

@@ -40,7 +40,8 @@ func cut(s string, n int) string {
 	return string(r[:n-1]) + "…"
 }
 
-// table writes rows in columns within 80 characters. The widest columns give way first; the last column is wrapped, not cut.
+// table writes rows in columns within 80 characters. The widest columns give way first, and what does not fit is
+// wrapped, never cut: a name that lost its beginning names nothing.
 func table(w io.Writer, head []string, rows [][]string) {
 	if len(rows) == 0 {
 		return
@@ -79,28 +80,29 @@ func shrink(width []int, total int) {
 	}
 }
 
+// line writes one row, as high as its highest cell.
 func line(w io.Writer, cells []string, width []int) {
-	last := len(cells) - 1
-	var b strings.Builder
-	indent := 0
-	for i, c := range cells[:last] {
-		c = cut(c, width[i])
-		b.WriteString(c)
-		b.WriteString(strings.Repeat(" ", width[i]-utf8.RuneCountInString(c)+2))
-		indent += width[i] + 2
+	parts := make([][]string, len(cells))
+	height := 0
+	for i, c := range cells {
+		parts[i] = wrap(c, width[i])
+		height = max(height, len(parts[i]))
 	}
-	for i, part := range wrap(cells[last], max(width[last], 8)) {
-		if i > 0 {
-			b.WriteString("\n" + strings.Repeat(" ", indent))
+	for n := range height {
+		var b strings.Builder
+		for i := range cells {
+			text := ""
+			if n < len(parts[i]) {
+				text = parts[i][n]
+			}
+			b.WriteString(text + strings.Repeat(" ", width[i]-utf8.RuneCountInString(text)+2))
 		}
-		b.WriteString(part)
-	}
-	for l := range strings.SplitSeq(b.String(), "\n") {
-		fmt.Fprintln(w, strings.TrimRight(l, " "))
+		fmt.Fprintln(w, strings.TrimRight(b.String(), " "))
 	}
 }
 
-// wrap breaks a text at spaces into lines of at most n runes; a longer word is broken.
+// wrap breaks a text at spaces into lines of at most n runes. A longer word, such as a path or an address, is broken
+// behind one of its separators, or where nothing else is left.
 func wrap(s string, n int) []string {
 	var lines []string
 	var cur []rune
@@ -114,8 +116,9 @@ func wrap(s string, n int) []string {
 			cur = append(cur, ' ')
 		}
 		for len(r) > n {
-			lines = append(lines, string(r[:n]))
-			r = r[n:]
+			at := breakAt(r, n)
+			lines = append(lines, string(r[:at]))
+			r = r[at:]
 		}
 		cur = append(cur, r...)
 	}
@@ -123,6 +126,16 @@ func wrap(s string, n int) []string {
 		lines = append(lines, string(cur))
 	}
 	return lines
+}
+
+// breakAt finds the last place in the second half of n runes behind which a reader expects a word to be broken.
+func breakAt(r []rune, n int) int {
+	for i := n; i > n/2; i-- {
+		if strings.ContainsRune("/:@_-.", r[i-1]) {
+			return i
+		}
+	}
+	return n
 }
 
 // paragraph writes a text wrapped to 80 columns behind an indent.

@@ -37,10 +37,8 @@ no script, in light and dark and on paper. Nothing outside is read or changed.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.report(o) },
 	}
-	cmd.Flags().StringVar(&o.format, "format", "html", "html, sarif, json, csv or markdown")
+	cmd.Flags().StringVar(&o.format, "format", "html", "`format`: html, sarif, json, csv or markdown")
 	cmd.Flags().StringVar(&o.file, "file", "", "write to a `file` instead of stdout")
-	cmd.Flags().StringVarP(&o.file, "output-file", "O", "", "the same as --file")
-	_ = cmd.Flags().MarkHidden("output-file")
 	return cmd
 }
 
@@ -63,7 +61,9 @@ func (a *app) report(o reportOptions) error {
 	if err := writeFile(o.file, b.Bytes()); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
-	fmt.Fprintf(a.std.err, "Written to %s.\n", o.file)
+	if !a.quiet {
+		fmt.Fprintf(a.std.err, "Written to %s.\n", clean(o.file))
+	}
 	return nil
 }
 
@@ -99,7 +99,7 @@ gaps, and with 0 otherwise. Nothing outside is read or changed: run scan before 
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return a.check(o.output, o.threshold) },
 	}
-	cmd.Flags().StringVar(&o.threshold, "threshold", "", "critical, high, medium, low or info (default: check.threshold of the configuration, else high)")
+	cmd.Flags().StringVar(&o.threshold, "threshold", "", "lowest `severity` that counts: critical, high, medium, low or info (default: check.threshold of the configuration, else high)")
 	outputFlag(cmd, &o.output, "table", "json", "sarif")
 	return cmd
 }
@@ -141,6 +141,7 @@ func (a *app) check(output, threshold string) error {
 	if err := a.showCheck(r, inv, findings, output); err != nil {
 		return err
 	}
+	annotateFindings(a.std.err, r.Failing)
 	switch {
 	case len(r.Failing) > 0:
 		return exitWith(exitFindings)
@@ -160,14 +161,44 @@ func (a *app) showCheck(r checkResult, inv *inventory.Inventory, findings []poli
 	case "sarif":
 		return reports.SARIF(a.std.out, reports.Input{Tool: version, Inventory: inv, Findings: findings})
 	}
-	rows := make([][]string, 0, len(r.Failing))
 	for _, f := range r.Failing {
-		rows = append(rows, []string{string(f.Severity), f.Rule, f.Message})
+		printFinding(a.std.out, f)
 	}
-	table(a.std.out, []string{"SEVERITY", "RULE", "FINDING"}, rows)
-	if len(rows) > 0 {
+	if len(r.Failing) > 0 {
 		fmt.Fprintln(a.std.out)
 	}
-	fmt.Fprintf(a.std.out, "%s at or above %s, %d in all, %d excepted, %s.\n", plural(len(r.Failing), "finding"), r.Threshold, r.Findings, r.Excepted, plural(len(r.Gaps), "gap"))
+	printGaps(a.std.out, r.Gaps)
+	paragraph(a.std.out, "", fmt.Sprintf("%s at or above %s, %d in all, %d excepted, %s.", plural(len(r.Failing), "finding"), r.Threshold, r.Findings, r.Excepted, plural(len(r.Gaps), "gap")))
 	return nil
+}
+
+// printFinding writes where a rule is broken and how. What to do is the same for each rule, so it is left to the reports.
+func printFinding(w io.Writer, f policy.Finding) {
+	bullet(w, fmt.Sprintf("%-8s  ", f.Severity), f.Rule+" at "+findingPlace(f))
+	paragraph(w, "          ", f.Message)
+}
+
+func findingPlace(f policy.Finding) string {
+	switch {
+	case f.File == "":
+		return f.Object
+	case f.Repository == "":
+		return fmt.Sprintf("%s:%d", f.File, f.Line)
+	}
+	return fmt.Sprintf("%s/%s:%d", f.Repository, f.File, f.Line)
+}
+
+// annotateFindings writes a workflow command for each finding that counts, when it runs inside GitHub Actions. They
+// are in other repositories or systems, so they stand at no line.
+func annotateFindings(w io.Writer, failing []policy.Finding) {
+	if !insideActions() {
+		return
+	}
+	for _, f := range failing {
+		level := "warning"
+		if f.Severity.AtLeast(policy.High) {
+			level = "error"
+		}
+		fmt.Fprintf(w, "::%s title=%s::%s\n", level, commandProperty(f.Rule), commandData(findingPlace(f)+": "+f.Message))
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -39,15 +40,17 @@ What cannot be read is listed as a gap, never taken for clean.
 With --local it reads the workflow files of a checkout or any other folder. That
 needs no network and no account, and writes no state.
 
-Without flags the sources are those of the configuration file.`,
+Without flags the sources are those of the configuration file. Ends with 5 if there are gaps; with --local else
+with 3 if a login is a finding at or above the threshold; and with 0 otherwise.`,
 		Example: `  unsecret scan --local .
-  unsecret scan --azure-devops contoso --github contoso --entra contoso.onmicrosoft.com
+  unsecret scan --azure-devops contoso --github contoso \
+      --entra contoso.onmicrosoft.com
   unsecret scan --github contoso/shop,contoso/infra -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.scan(cmd, o) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.local, "local", "", "scan the workflow files in a `directory` (or one file)")
+	f.StringVar(&o.local, "local", "", "scan the workflow files below a `path`: a checkout, any other folder, or one file")
 	f.StringSliceVar(&o.azureDevOps, "azure-devops", nil, "Azure DevOps `organisations`")
 	f.StringSliceVar(&o.github, "github", nil, "GitHub organisations, users or `OWNER/NAME` repositories")
 	f.StringVar(&o.entra, "entra", "", "Entra `tenant` id")
@@ -82,7 +85,7 @@ func (a *app) scan(cmd *cobra.Command, o scanOptions) error {
 	if err := a.makeState(); err != nil {
 		return err
 	}
-	p := newProgress(a.std.err, a.quiet)
+	p := a.progress()
 	inv, err := scan.Run(cmd.Context(), set.sources, scan.Options{
 		Tool: toolName(), Now: set.now, Progress: p.update,
 		Applications: c.applications(), AllApplications: c.Entra.AllApplications,
@@ -137,7 +140,7 @@ func (a *app) scanLocal(cmd *cobra.Command, o scanOptions) error {
 	if err != nil {
 		return err
 	}
-	annotate(a.std.err, inv)
+	annotate(a.std.err, inv, scan.Base(o.local))
 	return a.showScan(inv, c, o.output, "")
 }
 
@@ -178,16 +181,28 @@ func printScan(w io.Writer, inv *inventory.Inventory, saved string) {
 func printLogins(w io.Writer, logins []inventory.Login) {
 	rows := make([][]string, 0, len(logins))
 	for _, l := range logins {
-		place := l.File
-		if l.Repository != "" {
-			place = string(l.Repository) + "/" + strings.TrimPrefix(l.File, ".github/workflows/")
-		}
-		rows = append(rows, []string{fmt.Sprintf("%s:%d", place, l.Line), string(l.Kind), string(l.Conversion), strings.Join(loginSecrets(l), " ")})
+		rows = append(rows, []string{fmt.Sprintf("%s:%d", loginPlace(l), l.Line), string(l.Kind), conversionText(l.Conversion), strings.Join(loginSecrets(l), " ")})
 	}
 	if len(rows) > 0 {
 		table(w, []string{"LOGIN", "KIND", "CONVERSION", "SECRETS"}, rows)
 		fmt.Fprintln(w)
 	}
+}
+
+// loginPlace names the file of a login: in a repository without the folder that all workflows are in.
+func loginPlace(l inventory.Login) string {
+	if l.Repository == "" {
+		return l.File
+	}
+	return string(l.Repository) + "/" + strings.TrimPrefix(l.File, ".github/workflows/")
+}
+
+// conversionText is how a login can be converted, for a reader.
+func conversionText(c inventory.Conversion) string {
+	if c == inventory.ConversionNone {
+		return "no secret"
+	}
+	return string(c)
 }
 
 func loginSecrets(l inventory.Login) []string {
@@ -216,30 +231,39 @@ func printConnections(w io.Writer, list []inventory.Connection) {
 		}
 		rows = append(rows, []string{c.Organization + "/" + c.Name, c.Type, scheme, project})
 	}
+	slices.SortStableFunc(rows, slices.Compare)
 	if len(rows) > 0 {
 		table(w, []string{"CONNECTION", "TYPE", "SCHEME", "PROJECTS"}, rows)
 		fmt.Fprintln(w)
 	}
 }
 
+// printGaps writes what was not read. Gaps that one action closes stand together above it.
 func printGaps(w io.Writer, gaps []inventory.Gap) {
-	for _, g := range gaps {
-		place := g.Object
-		if g.File != "" && g.File != g.Object {
-			place += " " + g.File
+	for i, g := range gaps {
+		bullet(w, "not read: ", gapPlace(g))
+		if i+1 < len(gaps) && gaps[i+1].Next == g.Next && gaps[i+1].Message == g.Message {
+			continue
 		}
-		if g.Line > 0 {
-			place += fmt.Sprintf(":%d", g.Line)
-		}
-		paragraph(w, "", "not read: "+place)
 		paragraph(w, "    ", g.Message)
-		if g.Next != "" {
-			paragraph(w, "    ", g.Next)
+		if g.Next != "" && (i+1 == len(gaps) || gaps[i+1].Next != g.Next) {
+			bullet(w, "    → ", g.Next)
 		}
 	}
 	if len(gaps) > 0 {
 		fmt.Fprintln(w)
 	}
+}
+
+func gapPlace(g inventory.Gap) string {
+	place := g.Object
+	if g.File != "" && g.File != g.Object {
+		place += " " + g.File
+	}
+	if g.Line > 0 {
+		place += fmt.Sprintf(":%d", g.Line)
+	}
+	return place
 }
 
 // scanSummary gives one line of counts, such as "3 logins (2 automatic, 1 manual) in 2 repositories, 1 connection, 0 gaps.".
@@ -266,8 +290,7 @@ func scanSummary(inv *inventory.Inventory) string {
 	}
 	s += " in " + plural(len(files), "file")
 	if n := len(inv.Repositories); n > 0 {
-		s += " of " + plural(n, "repository read")
-		s = strings.Replace(s, "repository reads", "repositories read", 1)
+		s += " of " + plural(n, "repository")
 	}
 	if n := len(inv.Connections); n > 0 {
 		s += ", " + plural(n, "connection")
@@ -281,9 +304,10 @@ func scanSummary(inv *inventory.Inventory) string {
 	return strings.Join(wrap(s+", "+plural(len(inv.Gaps), "gap")+".", lineWidth), "\n")
 }
 
-// annotate writes workflow commands for each login when it runs inside GitHub Actions, so that they appear on the
-// lines of a pull request (github/docs, "Workflow commands for GitHub Actions").
-func annotate(w io.Writer, inv *inventory.Inventory) {
+// annotate writes a workflow command for each login that uses a secret and for each gap, when it runs inside GitHub
+// Actions, so that they appear on the lines of a pull request (GitHub Docs, "Workflow commands for GitHub Actions").
+// The runner reads them on stderr as well. Paths must be relative to the workspace.
+func annotate(w io.Writer, inv *inventory.Inventory, base string) {
 	if !insideActions() {
 		return
 	}
@@ -293,10 +317,27 @@ func annotate(w io.Writer, inv *inventory.Inventory) {
 	})
 	for _, l := range logins {
 		if policy.UsesSecret(l) {
-			fmt.Fprintf(w, "::warning file=%s,line=%d,col=%d,title=%s::%s\n", commandProperty(l.File), l.Line, l.Column,
+			fmt.Fprintf(w, "::warning file=%s,line=%d,col=%d,title=%s::%s\n", commandProperty(workspacePath(base, l.File)), l.Line, l.Column,
 				commandProperty("Stored Azure credential"), commandData(fmt.Sprintf("%s (%s): %s", l.Kind, l.Conversion, l.Reason)))
 		}
 	}
+	for _, g := range inv.Gaps {
+		fmt.Fprintf(w, "::warning file=%s,line=%d,title=%s::%s\n", commandProperty(workspacePath(base, g.File)), max(g.Line, 1),
+			commandProperty("Not read"), commandData(g.Message))
+	}
+}
+
+// workspacePath gives a file's path below the workspace of the running job, or as it is where it is outside.
+func workspacePath(base, file string) string {
+	abs, err := filepath.Abs(filepath.Join(base, filepath.FromSlash(file)))
+	if err != nil {
+		return file
+	}
+	rel, err := filepath.Rel(os.Getenv("GITHUB_WORKSPACE"), abs)
+	if err != nil || !filepath.IsLocal(rel) {
+		return filepath.ToSlash(abs)
+	}
+	return filepath.ToSlash(rel)
 }
 
 // insideActions tells whether the program runs in a GitHub Actions job.

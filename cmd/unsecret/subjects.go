@@ -39,8 +39,10 @@ they are not, with the reasons. These are what federated credentials must trust.
 A repository with immutable subjects (those created, renamed or transferred since
 2026-07-15, and those that opted in) has another prefix: give the one that
 GET /repos/OWNER/NAME/actions/oidc/customization/sub tells as sub_claim_prefix.`,
-		Example: `  unsecret subjects .github/workflows --repository contoso/shop --default-branch main
-  unsecret subjects . --repository contoso/shop --immutable-prefix repo:contoso@1/shop@2 -o json`,
+		Example: `  unsecret subjects .github/workflows --repository contoso/shop \
+      --default-branch main
+  unsecret subjects . --repository contoso/shop \
+      --immutable-prefix repo:contoso@1/shop@2 -o json`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.paths = args
@@ -49,9 +51,9 @@ GET /repos/OWNER/NAME/actions/oidc/customization/sub tells as sub_claim_prefix.`
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.repository, "repository", "", "the repository as `OWNER/NAME`, in its canonical case")
-	f.StringVar(&o.defaultBranch, "default-branch", "main", "the repository's default branch")
+	f.StringVar(&o.defaultBranch, "default-branch", "main", "the repository's default `branch`")
 	f.StringVar(&o.immutablePrefix, "immutable-prefix", "", "`prefix` of immutable subjects, such as repo:OWNER@1/NAME@2")
-	f.StringSliceVar(&o.environments, "environments", nil, "existing environments, for the case of their names")
+	f.StringSliceVar(&o.environments, "environments", nil, "`names` of the existing environments, for their case")
 	f.BoolVar(&o.logins, "logins", false, "only jobs that sign in to Azure")
 	outputFlag(cmd, &o.output, "table", "json")
 	return cmd

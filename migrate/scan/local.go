@@ -177,6 +177,18 @@ func enclosingCheckout(p string) (root, inside string, ok bool) {
 	return filepath.FromSlash(slash[:max(i, 1)]), strings.TrimSuffix(slash[i+1:], "/"), true
 }
 
+// Base is the directory that the paths of a local scan are relative to: the checkout that dir is in the .github folder
+// of, the folder of a single file, or else dir.
+func Base(dir string) string {
+	if root, _, ok := enclosingCheckout(dir); ok {
+		return root
+	}
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return filepath.Dir(dir)
+	}
+	return dir
+}
+
 // insideCheckout reads the whole checkout, since its files can call each other, and keeps what was asked for: paths
 // that are inside, or below, one path of it.
 func insideCheckout(ctx context.Context, root, inside string, all bool) ([]LocalTree, []inventory.Gap, error) {
