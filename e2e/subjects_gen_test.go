@@ -27,6 +27,8 @@ func drawCase(t *rapid.T) subjectsCase {
 	g.c.Workflow = g.drawWorkflow()
 	if text := g.c.text(); strings.Contains(text, "merge_group:") && strings.Contains(text, "github.base_ref") {
 		g.c.Loose = true // documented for pull requests only
+	} else if strings.Contains(text, "issue_comment:") && strings.Contains(text, "event.pull_request") {
+		g.c.Loose = true // a comment's issue may be a pull request
 	}
 	if len(g.c.Inputs) == 0 {
 		g.c.Inputs = nil
