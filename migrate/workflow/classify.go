@@ -70,6 +70,12 @@ func (a *analysis) classify(f *finding) {
 		f.none("the command signs in with a federated token; it uses no stored credential")
 		return
 	}
+	if f.toFile {
+		f.manual(fmt.Sprintf("a script writes %s to a file or hands it to a container", f.variableName()),
+			"Change what reads it so that it signs in with OIDC or with the session of azure/login, and take the line out.",
+			"Terraform in a container needs ACTIONS_ID_TOKEN_REQUEST_URL, ACTIONS_ID_TOKEN_REQUEST_TOKEN and ARM_USE_OIDC=true.")
+		return
+	}
 	switch f.Kind {
 	case inventory.KindAzureLoginOIDC:
 		f.none("azure/login signs in with the job's OIDC token; it uses no stored credential")

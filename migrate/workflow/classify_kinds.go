@@ -212,6 +212,10 @@ func (r *rewriter) readersDone(f *finding, name string) error {
 
 // classifyJSONParts treats a client secret that is taken out of a credentials JSON.
 func (a *analysis) classifyJSONParts(f *finding) {
+	if f.stray {
+		f.manual("a script takes the credentials JSON apart", "Give the script the client, tenant and subscription ids from variables, sign in with azure/login before it, and let it use that session.")
+		return
+	}
 	manual := []string{"Give the ids from variables (vars.AZURE_CLIENT_ID and so on) in place of the parts of the JSON.", "Let what used the client secret use OIDC (ARM_USE_OIDC for Terraform) or the session of azure/login."}
 	if !strings.EqualFold(f.variableName(), "ARM_CLIENT_SECRET") || f.option != "" {
 		f.manual("the client secret is taken out of the credentials JSON for something that is not known", manual...)

@@ -72,40 +72,63 @@ func (f *finder) sqlArguments(s *step, r *runScript, c *script.Command) {
 	}
 }
 
-// envFile recognises credentials that a command writes to $GITHUB_ENV, as NAME=value words or lines.
+// writers are the commands whose words are written to a file or to the next command of a pipe.
+var writers = map[string]bool{"echo": true, "printf": true, "cat": true, "write-output": true, "add-content": true, "tee": true, "set-content": true}
+
+// containers are the programs that take variables as NAME=value arguments.
+var containers = map[string]bool{"docker": true, "podman": true, "nerdctl": true, "docker-compose": true, "buildah": true}
+
+// envFile recognises credentials that a command writes as NAME=value, to $GITHUB_ENV or to a file of variables, and those that it
+// hands to a container.
 func (f *finder) envFile(s *step, r *runScript, c *script.Command) {
+	quoted := len(c.Words) == 1 && strings.Contains(c.Words[0].Text, "=") // PowerShell: "NAME=value" | Out-File …
+	if !writers[c.Name] && !containers[c.Name] && !quoted {
+		return
+	}
+	toEnv := strings.Contains(c.To, "GITHUB_ENV") || c.To == "" && strings.Contains(r.text, "GITHUB_ENV")
+	if c.To == "" && !toEnv && !containers[c.Name] && c.Name != "set-content" && c.Name != "add-content" {
+		return
+	}
 	words := c.Words
 	if c.Input != nil {
 		words = append(append([]script.Word{}, words...), *c.Input)
 	}
 	for _, w := range words {
-		original := r.text[w.Start:w.End]
 		at := 0
-		for line := range strings.Lines(original) {
-			f.envFileLine(s, r, c, line, w.Start+at)
+		for line := range strings.Lines(r.text[w.Start:w.End]) {
+			f.envFileLine(s, r, c, line, w.Start+at, toEnv && !containers[c.Name])
 			at += len(line)
 		}
 	}
 }
 
-func (f *finder) envFileLine(s *step, r *runScript, c *script.Command, line string, at int) {
+func (f *finder) envFileLine(s *step, r *runScript, c *script.Command, line string, at int, toEnv bool) {
 	trimmed := strings.TrimLeft(line, " \t\"'")
+	for _, flag := range []string{"--build-arg=", "--env=", "-e="} {
+		trimmed = strings.TrimPrefix(trimmed, flag)
+	}
 	at += len(line) - len(trimmed)
 	trimmed = strings.TrimRight(trimmed, "\r\n\"' ")
 	name, value, ok := strings.Cut(trimmed, "=")
+	name = strings.TrimSpace(name)
 	if !ok || strings.TrimFunc(name, func(c rune) bool { return c < 128 && isWord(byte(c)) }) != "" {
 		return
 	}
 	kind, ok := f.envKind(name, value, s.job, s)
-	if !ok || kind == inventory.KindTerraformEnv && strings.EqualFold(name, "ARM_USE_OIDC") {
+	if lower := strings.ToLower(name); !ok && !toEnv && (lower == "client_secret" || lower == "arm_client_secret") {
+		kind, ok = inventory.KindTerraformEnv, true // a file of Terraform's variables
+	}
+	if !ok || strings.EqualFold(name, "ARM_USE_OIDC") {
 		return
 	}
-	if n := f.atScript(kind, s, r, at, at+len(trimmed)); n != nil {
-		n.command, n.written, n.variable = c, true, name
-		n.Secrets = f.scriptSecrets(s, r, value, roleOfEnv(kind))
-		if kind == inventory.KindStorageKey {
-			f.dropFetched(n, scope{f.analysis, f.file, s.job, s}, value)
-		}
+	n := f.atScript(kind, s, r, at, at+len(trimmed))
+	if n == nil {
+		return
+	}
+	n.command, n.written, n.variable, n.toFile = c, true, name, !toEnv
+	n.Secrets = f.scriptSecrets(s, r, value, roleOfEnv(kind))
+	if kind == inventory.KindStorageKey || n.toFile && len(n.Secrets) == 0 {
+		f.dropFetched(n, scope{f.analysis, f.file, s.job, s}, value)
 	}
 }
 

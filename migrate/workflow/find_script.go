@@ -105,9 +105,7 @@ func (f *finder) commandLogin(s *step, r *runScript, c *script.Command) {
 	case c.Name == "sqlcmd" || c.Name == "sqlpackage":
 		f.sqlArguments(s, r, c)
 	}
-	if strings.Contains(c.To, "GITHUB_ENV") || strings.Contains(c.To, "env:GITHUB_ENV") {
-		f.envFile(s, r, c)
-	}
+	f.envFile(s, r, c)
 }
 
 var accountCommands = map[string]bool{"connect-azaccount": true, "login-azaccount": true, "add-azaccount": true, "connect-azurermaccount": true, "login-azurermaccount": true}

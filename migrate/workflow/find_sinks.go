@@ -149,6 +149,7 @@ func (f *finder) carrierSteps(steps []*step) {
 		if s.action != "" && s.action != "azure/login" {
 			f.carrierInputs(s)
 		}
+		f.strayReads(s)
 	}
 }
 
@@ -186,6 +187,8 @@ func (f *finder) carried(in scope, name, value string) (kind inventory.Kind, rol
 		return "", ""
 	} else if r.index == nil && (f.jsonSecrets[strings.ToUpper(r.name())] || namesCredentials(r.name())) {
 		return inventory.KindCredsEnv, roleCredentials
+	} else if f.strayVariable(name, r) {
+		return inventory.KindOther, roleClientSecret
 	}
 	return "", ""
 }

@@ -39,6 +39,8 @@ type finding struct {
 	argument     script.Word // of command, where only one word carries the credential
 	option       string      // of Terraform: var or backend-config
 	variable     string      // the environment variable that a script sets
+	stray        bool        // read by something that is not known
+	toFile       bool        // to a file or a container rather than to $GITHUB_ENV
 	written      bool        // to $GITHUB_ENV
 	exact        bool        // the range in the script is exact
 	federated    bool        // the command signs in without a stored credential

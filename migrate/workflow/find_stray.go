@@ -1,0 +1,104 @@
+package workflow
+
+import (
+	"strings"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+)
+
+// strayReads finds credentials in scripts that no known command takes: the secret must not be deleted while they are there.
+func (f *finder) strayReads(s *step) {
+	e := s.run
+	if e.value == nil && (s.action == "azure/cli" || s.action == "azure/powershell" || s.action == "actions/github-script") {
+		if e, _ = s.param("inlineScript"); e.value == nil {
+			e, _ = s.param("script")
+		}
+	}
+	value := text(e.value)
+	if e.value == nil || !strings.Contains(value, "secrets") {
+		return
+	}
+	for _, seg := range segments(value) {
+		for _, r := range seg.refs {
+			if role := f.credentialRole(r); role != "" {
+				f.strayRead(s, e, value, seg, r, role)
+				break
+			}
+		}
+	}
+}
+
+// credentialRole tells whether a read gives a credential of a service principal, going by how the secret is used elsewhere and by its name.
+func (f *finder) credentialRole(r ref) string {
+	if r.context != "secrets" || r.index != nil || r.whole {
+		return ""
+	}
+	if r.property != "" {
+		if roleOfProperty(r.property) == roleClientSecret {
+			return roleClientSecret
+		}
+		return ""
+	}
+	upper := strings.ToUpper(r.name())
+	switch {
+	case f.jsonSecrets[upper] || namesCredentials(r.name()):
+		return roleCredentials
+	case f.clientSecrets[upper] || namesClientSecret(r.name()):
+		return roleClientSecret
+	}
+	return ""
+}
+
+func (f *finder) strayRead(s *step, e entry, value string, seg segment, r ref, role string) {
+	start, ok := f.file.source(e.value, seg.start)
+	end, _ := f.file.source(e.value, seg.end)
+	if !ok {
+		start, end = f.file.start(e.key), f.file.end(e.raw)
+	}
+	line := value[strings.LastIndexByte(value[:seg.start], '\n')+1:]
+	if i := strings.IndexByte(line, '\n'); i >= 0 {
+		line = line[:i]
+	}
+	if strings.HasPrefix(strings.TrimSpace(line), "#") || f.covered(start, s, r.name()) {
+		return
+	}
+	kind := inventory.KindOther
+	if role == roleCredentials && containsAny(value, []string{"jq ", "ConvertFrom-Json", "clientSecret", "json.loads", "JSON.parse"}) || r.property != "" {
+		kind = inventory.KindCredsJSONParts
+	}
+	n := f.atRange(kind, e, max(start, end), start, s.job, s)
+	if n != nil {
+		n.Secrets = append(n.Secrets, inventory.SecretUse{Name: r.name(), Expression: r.text, Role: role})
+		n.stray = true
+	}
+}
+
+// covered tells whether a place is inside a finding, or hands a secret to a variable that a finding of the same script reads.
+func (f *finder) covered(at int, s *step, secret string) bool {
+	for _, n := range f.findings {
+		if n.start <= at && at < n.end {
+			return true
+		}
+		for _, use := range n.Secrets {
+			if n.step == s && n.script != nil && !n.stray && strings.EqualFold(use.Name, secret) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// strayVariable tells whether a variable holds a client secret and no login that was found reads it.
+func (f *finder) strayVariable(name string, r ref) bool {
+	if f.credentialRole(r) != roleClientSecret || r.property != "" {
+		return false
+	}
+	for _, n := range f.findings {
+		for _, use := range n.Secrets {
+			if strings.EqualFold(use.Name, r.name()) && n.step != nil && strings.Contains(string(f.file.src[n.start:n.end]), name) {
+				return false
+			}
+		}
+	}
+	return true
+}
