@@ -142,17 +142,26 @@ var errPatience = errors.New("waited in vain")
 // maxDelay is the longest wait between two looks.
 const maxDelay = 20 * time.Second
 
+// maxErrors is how many failed looks in a row are borne: one lost answer must not end a wait of minutes.
+const maxErrors = 5
+
 // poll looks until done, with growing waits, for at most the given time by the clock of the outside world or by its own
 // waits, whichever is longer: a clock that stands still must not keep it for ever.
 func (e *Executor) poll(ctx context.Context, bound time.Duration, done func() (bool, error)) error {
 	start, slept, delay := e.now(), time.Duration(0), cmp.Or(e.Patience.FirstDelay, 2*time.Second)
+	failed := 0
 	for {
 		ok, err := done()
-		if ok || err != nil {
+		if ok {
+			return err
+		}
+		if err == nil {
+			failed = 0
+		} else if failed++; failed >= maxErrors || !transient(err) {
 			return err
 		}
 		if max(e.now().Sub(start), slept) >= bound {
-			return errPatience
+			return cmp.Or(err, errPatience)
 		}
 		if err := e.sleep(ctx, delay); err != nil {
 			return err
@@ -160,6 +169,16 @@ func (e *Executor) poll(ctx context.Context, bound time.Duration, done func() (b
 		slept += delay
 		delay = min(delay*3/2, maxDelay)
 	}
+}
+
+// transient tells whether looking again may help: everything but an answer that says what is wrong.
+func transient(err error) bool {
+	for _, known := range []error{ErrNotFound, ErrForbidden, ErrConflict, ErrLimit, ErrPolicy, ErrRefused, context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, known) {
+			return false
+		}
+	}
+	return true
 }
 
 func (e *Executor) propagation() time.Duration {

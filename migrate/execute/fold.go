@@ -14,7 +14,7 @@ type stepKey struct{ unit, step string }
 
 // stepProgress is what the journal tells of one step.
 type stepProgress struct {
-	intent *Record // announced, and nothing known of the outcome
+	intent *Record // announced, and not known to be done: it may have taken effect, even where it failed afterwards
 	done   *Record // done by this program
 	seen   *Record // was so already, by somebody else
 	failed *Record
@@ -93,7 +93,7 @@ func (f *fold) add(r *Record) {
 	case PhaseObserved:
 		p.seen, p.intent, p.failed, p.undone = r, nil, nil, nil
 	case PhaseFailed:
-		p.failed, p.intent = r, nil
+		p.failed = r
 	case PhaseUndone:
 		*p = stepProgress{undone: r}
 	}

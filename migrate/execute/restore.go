@@ -34,8 +34,11 @@ func (r *rollbackRun) restore(ctx, stop context.Context, u plan.Unit) error {
 	if err := r.settleConversions(ctx, stop, u); err != nil {
 		return err
 	}
-	gone := r.removed(u)
-	secrets := r.secretPlaces(u, gone)
+	gone := r.removed(u, id)
+	secrets, err := r.secretPlaces(ctx, u, gone)
+	if err != nil {
+		return err
+	}
 	back, places, err := r.connectionPlaces(ctx, u, id, gone)
 	if err != nil {
 		return err
@@ -102,10 +105,14 @@ func ignoreNotFound(err error) error {
 }
 
 // removed tells whether a password of the unit is gone.
-func (r *rollbackRun) removed(u plan.Unit) bool {
+func (r *rollbackRun) removed(u plan.Unit, id inventory.Identity) bool {
 	return slices.ContainsFunc(u.Steps, func(s plan.Step) bool {
+		if s.Kind != plan.StepCredential {
+			return false
+		}
 		p := r.e.step(u.ID, s.ID)
-		return s.Kind == plan.StepCredential && (p.settled() || p.intent != nil)
+		there := slices.ContainsFunc(id.Credentials, func(c inventory.Credential) bool { return c.KeyID == s.Credential.KeyID })
+		return p.settled() || p.intent != nil && !there
 	})
 }
 
@@ -144,18 +151,26 @@ func connectionPlace(s plan.Step, c inventory.Connection) place {
 }
 
 // secretPlaces are the GitHub secrets whose password is gone, or which are gone themselves.
-func (r *rollbackRun) secretPlaces(u plan.Unit, gone bool) []place {
+func (r *rollbackRun) secretPlaces(ctx context.Context, u plan.Unit, gone bool) ([]place, error) {
 	var out []place
 	for _, s := range u.Steps {
 		if s.Kind != plan.StepSecret {
 			continue
 		}
 		p := r.e.step(u.ID, s.ID)
-		if gone || p.done != nil || p.intent != nil {
+		deleted := p.done != nil
+		if !deleted && p.intent != nil {
+			_, err := r.e.Outside.Repositories.Secret(ctx, s.Secret.Store)
+			if err != nil && !errors.Is(err, ErrNotFound) {
+				return nil, fmt.Errorf("read secret %s: %w", s.Secret.Store, err)
+			}
+			deleted = err != nil
+		}
+		if gone || deleted {
 			out = append(out, place{step: restorePrefix + s.ID, title: "new password in secret " + s.Secret.Store.String(), secret: s.Secret})
 		}
 	}
-	return out
+	return out, nil
 }
 
 // convertBack reverts one connection within its deadline. Where the service refuses, or the old password does not work

@@ -48,15 +48,18 @@ func (e *Executor) Revoke(ctx context.Context, o RevokeOptions) (Result, error) 
 // days (Microsoft Learn: "Microsoft Entra data retention"), so that long after the move it does not reach back to
 // it: it must then at least show the whole soak time up to now.
 func (e *Executor) revokeUnit(ctx context.Context, u plan.Unit, o RevokeOptions, problems map[inventory.RepositoryName]error) UnitResult {
-	r := e.verifyUnit(ctx, u, problems)
-	if r.State != UnitVerified || ctx.Err() != nil {
-		return r
-	}
-	if len(u.Withheld) > 0 {
-		r.State, r.Reason, r.Next = UnitPending, r.Gates[0].Reason, r.Gates[0].Next
+	r, proved := e.verifyUnit(ctx, u, problems)
+	if !proved || ctx.Err() != nil {
 		return r
 	}
 	r.Gates = nil
+	if len(u.Withheld) > 0 {
+		for _, w := range u.Withheld {
+			r = pendingOn(r, withheldGate(w))
+		}
+		r.Reason, r.Next = r.Gates[0].Reason, r.Gates[0].Next
+		return r
+	}
 	moved, err := e.moved(u)
 	if err != nil {
 		r.State, r.Reason = UnitFailed, err.Error()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
@@ -111,19 +110,6 @@ func (e *Executor) touched(u plan.Unit) bool {
 	})
 }
 
-// doneSteps gives the records of what this program did for a unit, by what it did.
-func (e *Executor) doneSteps(u plan.Unit, kind string) []Record {
-	return look(e, func(f *fold) []Record {
-		var out []Record
-		for _, k := range f.order {
-			if p := f.steps[k]; k.unit == u.ID && p.done != nil && p.done.After["kind"] == kind {
-				out = append(out, *p.done)
-			}
-		}
-		return out
-	})
-}
-
 // undone journals that a step was taken back.
 func (r *rollbackRun) undone(u plan.Unit, step, title string, kind plan.StepKind, after State) error {
 	if err := r.e.record(Record{Unit: u.ID, Step: step, Phase: PhaseUndone, After: after}); err != nil {
@@ -158,7 +144,16 @@ func (r *rollbackRun) removeVariables(ctx context.Context, u plan.Unit) error {
 			}
 			continue
 		}
-		var err error
+		mine, err := r.stillMine(ctx, s)
+		if err != nil {
+			return err
+		}
+		if !mine {
+			if err := r.undone(u, s.ID, "left "+s.Variable.Store.String()+": somebody has given it another value", s.Kind, nil); err != nil {
+				return err
+			}
+			continue
+		}
 		if s.Variable.AsSecret {
 			err = r.e.Outside.Repositories.DeleteSecret(ctx, s.Variable.Store)
 		} else {
@@ -172,6 +167,21 @@ func (r *rollbackRun) removeVariables(ctx context.Context, u plan.Unit) error {
 		}
 	}
 	return nil
+}
+
+// stillMine tells whether a variable still has the value that the program gave it. The value of a secret cannot be compared.
+func (r *rollbackRun) stillMine(ctx context.Context, s plan.Step) (bool, error) {
+	if s.Variable.AsSecret {
+		return true, nil
+	}
+	value, err := r.e.Outside.Repositories.Variable(ctx, s.Variable.Store)
+	if errors.Is(err, ErrNotFound) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read variable %s: %w", s.Variable.Store, err)
+	}
+	return value == s.Variable.Value, nil
 }
 
 // owned tells whether this program made a variable: for this unit, or for another one that was rolled back and left it here.
@@ -204,64 +214,87 @@ func (r *rollbackRun) usedBy(u plan.Unit, s plan.Step) string {
 	return ""
 }
 
-// removeTrust removes the federated credentials that the program added, and those that Azure DevOps added on its behalf.
+// removeTrust removes the federated credentials that the program added, and those that Azure DevOps added on its behalf. What a
+// connection still presents is kept, whoever converted it: nothing may be left that cannot sign in.
 func (r *rollbackRun) removeTrust(ctx context.Context, u plan.Unit) error {
-	for _, done := range r.e.doneSteps(u, string(plan.StepFederatedCredential)) {
-		if err := r.removeOne(ctx, inventory.ObjectID(done.After["application"]), inventory.FederatedCredentialID(done.After["id"])); err != nil {
-			return err
-		}
-		if err := r.undone(u, done.Step, "removed federated credential "+done.After["name"], plan.StepFederatedCredential, nil); err != nil {
-			return err
-		}
-	}
-	for _, s := range u.Steps {
-		if s.Kind != plan.StepFederatedCredential || r.e.step(u.ID, s.ID).intent == nil {
-			continue
-		}
-		if err := r.removeAnnounced(ctx, u, s); err != nil {
-			return err
-		}
-	}
-	return r.removeServiceTrust(ctx, u)
-}
-
-// removeAnnounced removes a federated credential whose adding was announced and whose outcome is not known.
-func (r *rollbackRun) removeAnnounced(ctx context.Context, u plan.Unit, s plan.Step) error {
 	id, err := r.e.Outside.Directory.Application(ctx, u.AppID)
 	if err != nil {
 		return fmt.Errorf("read application %s: %w", u.AppID, err)
 	}
-	for _, f := range id.FederatedCredentials {
-		if sameTrust(f, s.FederatedCredential.Credential) && f.Name == s.FederatedCredential.Credential.Name {
+	kept, err := r.presented(ctx, u)
+	if err != nil {
+		return err
+	}
+	for _, step := range r.trustSteps(u) {
+		for _, f := range id.FederatedCredentials {
+			if string(f.ID) != step.id && !(step.id == "" && f.Name == step.name && step.is(f)) {
+				continue
+			}
+			if slices.Contains(kept, f.Issuer+" "+f.Subject) {
+				continue
+			}
 			if err := r.removeOne(ctx, id.ObjectID, f.ID); err != nil {
 				return err
 			}
 		}
-	}
-	return r.undone(u, s.ID, "removed federated credential "+s.FederatedCredential.Credential.Name, s.Kind, nil)
-}
-
-// removeServiceTrust removes what Azure DevOps added when it converted automatic connections. Some conversions back remove it themselves.
-func (r *rollbackRun) removeServiceTrust(ctx context.Context, u plan.Unit) error {
-	added := look(r.e, func(f *fold) []Record {
-		var out []Record
-		for k, p := range f.steps {
-			if k.unit == u.ID && p.undone != nil && p.undone.After["added"] != "" {
-				out = append(out, *p.undone)
-			}
-		}
-		return out
-	})
-	slices.SortFunc(added, func(a, b Record) int { return strings.Compare(a.Step, b.Step) })
-	for _, a := range added {
-		if err := r.removeOne(ctx, inventory.ObjectID(a.After["application"]), inventory.FederatedCredentialID(a.After["added"])); err != nil {
-			return err
-		}
-		if err := r.undone(u, a.Step, "removed the federated credential of connection "+a.After["name"], plan.StepConnection, nil); err != nil {
+		if err := r.undone(u, step.step, "removed federated credential "+step.name, step.kind, nil); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// presented are the issuers and subjects of the unit's connections that are still federated.
+func (r *rollbackRun) presented(ctx context.Context, u plan.Unit) ([]string, error) {
+	var out []string
+	for _, s := range u.Steps {
+		if s.Kind != plan.StepConnection {
+			continue
+		}
+		c, err := r.e.Outside.Connections.Connection(ctx, s.Connection.Organization, s.Connection.Project, s.Connection.ID)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read connection %s: %w", s.Connection.Name, err)
+		}
+		if c.Scheme == inventory.SchemeFederation {
+			out = append(out, c.Issuer+" "+c.Subject)
+		}
+	}
+	return out, nil
+}
+
+// addedTrust is one federated credential that came with the migration.
+type addedTrust struct {
+	step, id, name string
+	kind           plan.StepKind
+	want           inventory.FederatedCredential
+}
+
+func (a addedTrust) is(f inventory.FederatedCredential) bool { return sameTrust(f, a.want) }
+
+// trustSteps are those that added a federated credential, or may have.
+func (r *rollbackRun) trustSteps(u plan.Unit) []addedTrust {
+	return look(r.e, func(f *fold) []addedTrust {
+		var out []addedTrust
+		for _, k := range f.order {
+			p := f.steps[k]
+			if k.unit != u.ID {
+				continue
+			}
+			if p.done != nil && p.done.After["kind"] == string(plan.StepFederatedCredential) {
+				out = append(out, addedTrust{step: k.step, id: p.done.After["id"], name: p.done.After["name"], kind: plan.StepFederatedCredential})
+			}
+			if p.undone != nil && p.undone.After["added"] != "" {
+				out = append(out, addedTrust{step: k.step, id: p.undone.After["added"], name: "of connection " + p.undone.After["name"], kind: plan.StepConnection})
+			}
+			if s, ok := u.Step(k.step); ok && s.Kind == plan.StepFederatedCredential && p.intent != nil {
+				out = append(out, addedTrust{step: k.step, name: s.FederatedCredential.Credential.Name, kind: s.Kind, want: s.FederatedCredential.Credential})
+			}
+		}
+		return out
+	})
 }
 
 func (r *rollbackRun) removeOne(ctx context.Context, app inventory.ObjectID, id inventory.FederatedCredentialID) error {

@@ -49,10 +49,10 @@ func (e *Executor) stepStatus(u plan.Unit, s plan.Step) (StepResult, *Gate) {
 	switch {
 	case p.settled():
 		r.State = settledState(p)
-	case p.intent != nil:
-		r.Reason = "announced, but its outcome is not in the journal: the next run looks"
 	case p.failed != nil:
 		r.State, r.Reason = StepFailed, p.failed.Note
+	case p.intent != nil:
+		r.Reason = "announced, but its outcome is not in the journal: the next run looks"
 	case p.undone != nil:
 		r.State = StepUndone
 	case s.OnDemand:
@@ -201,6 +201,9 @@ func (e *Executor) moved(u plan.Unit) (time.Time, error) {
 		if t.After(last) {
 			last = t
 		}
+	}
+	if last.IsZero() {
+		return last, errNotMoved
 	}
 	return last, nil
 }

@@ -74,11 +74,9 @@ func (e *Executor) advance(ctx, stop context.Context, u plan.Unit, s plan.Step, 
 		e.notePresent(u, s, seen, progress, dry, r)
 		return
 	}
-	if progress.intent == nil {
-		if r.Changes = changes(s.Precondition, seen.facts); len(r.Changes) > 0 {
-			e.refuse(r, u, s, dry)
-			return
-		}
+	if r.Changes = drift(s, seen.facts, progress); len(r.Changes) > 0 {
+		e.refuse(r, u, s, dry)
+		return
 	}
 	if dry {
 		r.State = StepWould
@@ -179,6 +177,20 @@ func show(s string) string {
 		return "nothing"
 	}
 	return fmt.Sprintf("%q", s)
+}
+
+// drift compares a step's precondition with what is there now. What an earlier attempt of this program may have changed itself
+// does not count.
+func drift(s plan.Step, facts State, p stepProgress) []Change {
+	own := ""
+	switch {
+	case p.intent == nil:
+	case s.Kind == plan.StepConnection:
+		own = "scheme"
+	case s.Kind == plan.StepVariable && s.Variable.AsSecret:
+		own = "value"
+	}
+	return slices.DeleteFunc(changes(s.Precondition, facts), func(c Change) bool { return c.Field == own })
 }
 
 // changes compares a precondition with what is there now.

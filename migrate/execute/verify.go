@@ -34,7 +34,7 @@ func (e *Executor) Verify(ctx context.Context, o VerifyOptions) (Result, error) 
 	for i := range index {
 		index[i] = i
 	}
-	inParallel(e.parallel(), index, func(i int) { out[i] = e.verifyUnit(ctx, units[i], problems) })
+	inParallel(e.parallel(), index, func(i int) { out[i], _ = e.verifyUnit(ctx, units[i], problems) })
 	return e.result("verify", out), ctx.Err()
 }
 
@@ -68,20 +68,17 @@ func (p *proof) ok() bool {
 	return p.err == nil && len(p.paper)+len(p.world)+len(p.waiting) == 0
 }
 
-// verifyUnit proves one unit, if it is migrated, and journals what it saw.
-func (e *Executor) verifyUnit(ctx context.Context, u plan.Unit, problems map[inventory.RepositoryName]error) UnitResult {
+// verifyUnit proves one unit, if it is migrated, and journals what it saw. It tells whether the proof holds.
+func (e *Executor) verifyUnit(ctx context.Context, u plan.Unit, problems map[inventory.RepositoryName]error) (UnitResult, bool) {
 	r := e.status(u)
-	if r.State != UnitMigrated && r.State != UnitVerified && r.State != UnitRevoked || ctx.Err() != nil {
-		return r
+	if _, err := e.moved(u); err != nil || u.Blocked() || e.rolledBack(u.ID) || r.State == UnitRevoked || ctx.Err() != nil {
+		return r, false
 	}
 	for _, repo := range repositories([]plan.Unit{u}) {
 		if err := problems[repo]; err != nil {
 			r.State, r.Reason = UnitFailed, err.Error()
-			return r
+			return r, false
 		}
-	}
-	if r.State == UnitRevoked {
-		return r
 	}
 	p := e.prove(ctx, u)
 	if err := e.noteProof(u, p); err != nil {
@@ -89,7 +86,7 @@ func (e *Executor) verifyUnit(ctx context.Context, u plan.Unit, problems map[inv
 	}
 	r = e.status(u)
 	describe(&r, p)
-	return r
+	return r, p.ok()
 }
 
 func describe(r *UnitResult, p proof) {
