@@ -372,6 +372,13 @@ func classifyOther(f *finding) {
 		f.manual("an action of another repository takes the credential",
 			"See whether a version of the action signs in with OIDC or uses the session of the Azure CLI; if so put azure/login before it and drop the input.", "Otherwise ask its owner, or replace the action.")
 	default:
-		f.manual("this use of a credential has no automatic form", "Replace it by a step of azure/login with client-id, tenant-id and subscription-id, and let what follows use that session.")
+		reason := "a program that is not known takes the credential"
+		switch {
+		case f.command != nil:
+			reason = f.command.Name + " signs in with a service principal's secret"
+		case len(f.Secrets) == 0:
+			reason = "every secret of the repository is handed on at once"
+		}
+		f.manual(reason, "Replace it by a step of azure/login with client-id, tenant-id and subscription-id, and let what follows use that session.")
 	}
 }
