@@ -16,6 +16,33 @@ type Identity struct {
 	SignIns              SignInEvidence        `json:"signIns"`
 	Roles                []RoleAssignment      `json:"roles,omitempty"`
 	RolesKnown           bool                  `json:"rolesKnown"` // false: role assignments could not be read
+	Created              time.Time             `json:"created,omitzero"`
+	Notes                string                `json:"notes,omitempty"` // what its owners wrote about it
+	Tags                 []string              `json:"tags,omitempty"`
+	Lock                 *InstanceLock         `json:"lock,omitempty"`
+	NewPasswords         NewPasswords          `json:"newPasswords,omitzero"`
+}
+
+// InstanceLock says which properties of an application's service principals cannot be changed there (Microsoft Learn:
+// servicePrincipalLockConfiguration resource type). It is nil where nothing is locked.
+type InstanceLock struct {
+	All    bool `json:"all,omitempty"`    // all sensitive properties
+	Verify bool `json:"verify,omitempty"` // credentials that verify, passwords among them
+	Sign   bool `json:"sign,omitempty"`   // credentials that sign
+}
+
+// Credentials tells whether passwords and certificates on the service principal are locked.
+func (l *InstanceLock) Credentials() bool { return l != nil && (l.All || l.Verify) }
+
+// NewPasswords tells whether the tenant's app management policies let a password be added to an application
+// (Microsoft Learn: Microsoft Entra application management policies API overview). Adding one is what a rollback after
+// a revoke needs. Where Known is false, Reason says why.
+type NewPasswords struct {
+	Known     bool   `json:"known"`
+	Reason    string `json:"reason,omitempty"`
+	Forbidden bool   `json:"forbidden,omitempty"`
+	MaxDays   int    `json:"maxDays,omitempty"` // a new password may live so long at most; 0: no limit
+	Policy    string `json:"policy,omitempty"`  // the policy that restricts it, by its display name
 }
 
 // CredentialType is the kind of a credential.
@@ -36,6 +63,7 @@ type Credential struct {
 	Usage       string         `json:"usage,omitempty"` // certificates: "Verify" or "Sign" (SAML signing, never touched)
 	Start       time.Time      `json:"start"`
 	End         time.Time      `json:"end"`
+	LastSignIn  time.Time      `json:"lastSignIn,omitzero"` // the newest sign-in with it that the log shows; zero says nothing unless SignIns.Known
 }
 
 // FederatedCredential is one issuer, subject and audience that an identity trusts.
@@ -47,6 +75,7 @@ type FederatedCredential struct {
 	Audience    string                `json:"audience"`
 	Description string                `json:"description,omitempty"`
 	Expression  string                `json:"expression,omitempty"` // claimsMatchingExpression of a flexible credential
+	LastSignIn  time.Time             `json:"lastSignIn,omitzero"`  // as on Credential
 }
 
 // SignInEvidence is what the sign-in log tells of an identity. Where Known is false nothing can be

@@ -28,6 +28,8 @@ type Config struct {
 	RollbackDays   int           `yaml:"rollbackDays" json:"rollbackDays,omitempty"`     // life of a password minted by a rollback; default 30
 	Exclude        []Exclusion   `yaml:"exclude" json:"exclude,omitempty"`               // what is left alone
 	KeepOldSecrets bool          `yaml:"keepOldSecrets" json:"keepOldSecrets,omitempty"` // plan no revoke at all
+	// AcceptNoRollback consents to revoke where a policy forbids the new password that a rollback would need.
+	AcceptNoRollback bool `yaml:"acceptNoRollback" json:"acceptNoRollback,omitempty"`
 }
 
 // Mapping says which identity is behind a GitHub secret, whose value nobody can read. The level follows from what is given:

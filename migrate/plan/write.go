@@ -55,9 +55,16 @@ func (p *planner) write(d *draft) Unit {
 	if p.cfg.KeepOldSecrets {
 		u.Withheld = append(u.Withheld, Reason{Code: "kept-by-configuration", Message: "keepOldSecrets is set: no old secret is revoked"})
 	}
+	if r := p.noWayBack(d); r != nil && !p.cfg.AcceptNoRollback && len(u.Withheld) == 0 {
+		u.Withheld = append(u.Withheld, *r)
+	}
 	u.Workflows = workflowsOf(d)
 	u.Steps = p.steps(d, u)
 	u.Notes = p.notes(d)
+	if r := p.noWayBack(d); r != nil && p.cfg.AcceptNoRollback {
+		r.Message, r.Next = r.Message+"; acceptNoRollback says that this is known", nil
+		u.Notes = append(u.Notes, *r)
+	}
 	return u
 }
 
@@ -213,14 +220,23 @@ func (p *planner) credentialLeft(d *draft, c inventory.Credential) (Reason, bool
 		}
 	}
 	switch {
-	case c.Type == inventory.CredentialCertificate && c.Usage == "Sign":
+	case d.identity.SAMLSigning(c):
 		return Reason{Code: "signing-certificate", Object: name, Message: "it signs SAML tokens: it is never touched"}, true
 	case c.Type == inventory.CredentialCertificate:
 		return Reason{Code: "certificate", Object: name, Message: "certificates are not removed by this program",
 			Next: []string{"find out who signs in with it (sign-in log, credential key id), then remove it in the application's Certificates & secrets"}}, true
-	case c.On == "servicePrincipal":
+	case c.On == inventory.OnServicePrincipal:
 		return Reason{Code: "on-service-principal", Object: name, Message: "the password is on the service principal, not on the application",
-			Next: []string{"remove it with POST /servicePrincipals/{id}/removePassword when the unit is migrated"}}, true
+			Next: removeFromPrincipal(d.identity)}, true
 	}
 	return Reason{}, false
+}
+
+// removeFromPrincipal says how a person removes a password of a service principal.
+func removeFromPrincipal(id *inventory.Identity) []string {
+	next := []string{"remove it with POST /servicePrincipals/{id}/removePassword when the unit is migrated"}
+	if id.Lock.Credentials() {
+		next = append([]string{"lift the app instance property lock of the application (Authentication, App instance property lock), which keeps its service principals' credentials from being changed"}, next...)
+	}
+	return next
 }

@@ -24,7 +24,7 @@ func credentialEvidence(c inventory.Credential) []string {
 func (e *evaluation) eachCredential(r Rule, broken func(inventory.Identity, inventory.Credential) (message string, ok bool)) {
 	for _, id := range e.inv.Identities {
 		for _, c := range id.Credentials {
-			if samlSigning(id, c) {
+			if id.SAMLSigning(c) {
 				continue
 			}
 			if m, ok := broken(id, c); ok {
@@ -34,23 +34,7 @@ func (e *evaluation) eachCredential(r Rule, broken func(inventory.Identity, inve
 	}
 }
 
-// samlSigning tells whether a credential is there to sign SAML tokens. Such keys are never touched nor complained
-// about. A signing certificate is three entries: the private key (Sign), its public key (Verify) of the same dates,
-// and a password with the private key's id that protects it (Microsoft Learn: "servicePrincipal: addTokenSigningCertificate").
-func samlSigning(id inventory.Identity, c inventory.Credential) bool {
-	if c.On != "servicePrincipal" {
-		return false
-	}
-	return slices.ContainsFunc(id.Credentials, func(key inventory.Credential) bool {
-		if key.Type != inventory.CredentialCertificate || key.On != c.On || !strings.EqualFold(key.Usage, "Sign") {
-			return false
-		}
-		return strings.EqualFold(string(key.KeyID), string(c.KeyID)) ||
-			c.Type == inventory.CredentialCertificate && key.Start.Equal(c.Start) && key.End.Equal(c.End)
-	})
-}
-
-func (e *evaluation) live(c inventory.Credential) bool { return c.End.IsZero() || c.End.After(e.now) }
+func (e *evaluation) live(c inventory.Credential) bool { return c.Live(e.now) }
 
 func credentialExpired(e *evaluation, r Rule) {
 	e.eachCredential(r, func(id inventory.Identity, c inventory.Credential) (string, bool) {
@@ -97,7 +81,7 @@ func credentialSeveral(e *evaluation, r Rule) {
 func (e *evaluation) livePasswords(id inventory.Identity) []inventory.Credential {
 	var out []inventory.Credential
 	for _, c := range id.Credentials {
-		if c.Type == inventory.CredentialPassword && e.live(c) && !samlSigning(id, c) {
+		if c.Type == inventory.CredentialPassword && e.live(c) && !id.SAMLSigning(c) {
 			out = append(out, c)
 		}
 	}

@@ -58,6 +58,7 @@ func (s *scanner) signIns(ctx context.Context, tenant Entra, list []inventory.Id
 					Message: err.Error(), Next: "scan again; until then no use of this application's credentials can be excluded"})
 			}
 			list[i].SignIns = evidence
+			list[i].SummarizeSignIns()
 			return nil
 		})
 	}
