@@ -50,7 +50,7 @@ func canonicalIdentities(ids []inventory.Identity) {
 	for i := range ids {
 		id := &ids[i]
 		id.AppID = lower(id.AppID)
-		by(id.Credentials, func(c inventory.Credential) string { return string(c.KeyID) })
+		by(id.Credentials, func(c inventory.Credential) string { return string(c.KeyID) + "|" + c.On + "|" + string(c.Type) })
 		by(id.FederatedCredentials, func(f inventory.FederatedCredential) string { return f.Name + "|" + string(f.ID) })
 		slices.Sort(id.Owners)
 		by(id.SignIns.SignIns, func(s inventory.SignIn) string { return s.Time.Format(time.RFC3339Nano) + s.ID })

@@ -326,10 +326,34 @@ func planOf(t *testing.T, name string) *Plan {
 
 func init() {
 	cases["connection-shared-and-allowed"] = sharedAndAllowed
+	cases["new-passwords-forbidden"] = newPasswordsForbidden
+	cases["new-passwords-forbidden-and-accepted"] = func(inv *inventory.Inventory, c *Config) {
+		newPasswordsForbidden(inv, c)
+		c.AcceptNoRollback = true
+	}
+	cases["new-passwords-live-too-short"] = func(inv *inventory.Inventory, _ *Config) {
+		inv.Identities[0].NewPasswords = inventory.NewPasswords{Known: true, MaxDays: 7, Policy: "Short secrets"}
+	}
+	cases["saml-signing-and-a-lock"] = samlSigningAndALock
 	cases["unread-file-that-is-excluded"] = func(inv *inventory.Inventory, c *Config) {
 		cases["unread-file-in-the-repository"](inv, c)
 		c.Exclude = []Exclusion{{File: ".github/workflows/x.yml"}}
 	}
+}
+
+func newPasswordsForbidden(inv *inventory.Inventory, _ *Config) {
+	inv.Identities[0].NewPasswords = inventory.NewPasswords{Known: true, Forbidden: true, Policy: "Block client secrets"}
+}
+
+func samlSigningAndALock(inv *inventory.Inventory, _ *Config) {
+	id := &inv.Identities[0]
+	id.Lock = &inventory.InstanceLock{All: true}
+	on := inventory.OnServicePrincipal
+	id.Credentials = append(id.Credentials,
+		inventory.Credential{KeyID: "saml", Type: inventory.CredentialCertificate, On: on, Usage: "Sign"},
+		inventory.Credential{KeyID: "saml-public", Type: inventory.CredentialCertificate, On: on, Usage: "Verify"},
+		inventory.Credential{KeyID: "saml", Type: inventory.CredentialPassword, On: on},
+		inventory.Credential{KeyID: "sp", Type: inventory.CredentialPassword, On: on})
 }
 
 func sharedAndAllowed(inv *inventory.Inventory, c *Config) {

@@ -55,7 +55,7 @@ func (p *planner) write(d *draft) Unit {
 	if p.cfg.KeepOldSecrets {
 		u.Withheld = append(u.Withheld, Reason{Code: "kept-by-configuration", Message: "keepOldSecrets is set: no old secret is revoked"})
 	}
-	if r := p.noWayBack(d); r != nil && !p.cfg.AcceptNoRollback && len(u.Withheld) == 0 {
+	if r := p.noWayBack(d); r != nil && !p.cfg.AcceptNoRollback {
 		u.Withheld = append(u.Withheld, *r)
 	}
 	u.Workflows = workflowsOf(d)
