@@ -217,12 +217,13 @@ func marker(u plan.Unit) string { return "unsecret-rollback-" + u.ID }
 // lost with that run: all places get the new one, and then the old one is removed, so that nothing is without a working
 // password in between. One that was written nowhere is removed first.
 func (r *rollbackRun) refill(ctx, stop context.Context, u plan.Unit, places []place) error {
-	if r.refilled(u, places) {
-		return nil
-	}
 	orphans, err := r.orphans(ctx, u)
 	if err != nil {
 		return err
+	}
+	if r.refilled(u, places) {
+		minted := inventory.KeyID(r.e.step(u.ID, mintStep).done.After["keyId"])
+		return r.removeOrphans(ctx, u, slices.DeleteFunc(orphans, func(k inventory.KeyID) bool { return k == minted }))
 	}
 	if !r.anyWritten(u, places) {
 		if err := r.removeOrphans(ctx, u, orphans); err != nil {
