@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"unicode"
@@ -37,6 +38,7 @@ type rewriter struct {
 	plans       map[*file]*filePlan
 	deleted     map[*yaml.Node]map[*yaml.Node]Edit // the keys that are deleted of each mapping
 	credentials map[string]bool                    // names of the credential secrets in the tree; more than one need names of their own
+	undo        []func()                           // takes back what the conversion of one login did, last first
 	left        []Left
 	done        []*finding
 }
@@ -63,7 +65,9 @@ func (r *rewriter) edit(f *file, login inventory.LoginID, start, end int, text, 
 		}
 	}
 	line, _ := f.place(start)
-	p.edits = append(p.edits, Edit{Start: start, End: end, New: text, Line: line, Login: login, Reason: reason})
+	before := slices.Clip(p.edits)
+	r.undo = append(r.undo, func() { p.edits = before })
+	p.edits = append(before, Edit{Start: start, End: end, New: text, Line: line, Login: login, Reason: reason})
 }
 
 func (r *rewriter) convertOne(f *finding) {
@@ -79,7 +83,11 @@ func (r *rewriter) convertOne(f *finding) {
 		r.leave(f, "left at level safe: "+f.Reason)
 		return
 	}
+	r.undo = r.undo[:0]
 	if err := f.convert(r, f); err != nil {
+		for _, back := range slices.Backward(r.undo) {
+			back()
+		}
 		r.leave(f, err.Error())
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -77,14 +78,20 @@ func (r *rewriter) deleteEntry(f *finding, e entry, reason string) error {
 			for _, earlier := range gone {
 				r.retract(f.file, earlier)
 			}
-			gone[e.key] = Edit{}
+			r.gone(gone, e.key, Edit{})
 			return r.deleteEntry(f, owner, reason)
 		}
 	}
 	start, end := f.file.deletion(e, i)
-	gone[e.key] = Edit{Start: start, End: end}
+	r.gone(gone, e.key, Edit{Start: start, End: end})
 	r.edit(f.file, f.ID, start, end, "", reason)
 	return nil
+}
+
+// gone notes a deleted key.
+func (r *rewriter) gone(keys map[*yaml.Node]Edit, key *yaml.Node, e Edit) {
+	keys[key] = e
+	r.undo = append(r.undo, func() { delete(keys, key) })
 }
 
 // retract takes back a deletion that a larger one takes the place of.
@@ -92,7 +99,9 @@ func (r *rewriter) retract(f *file, gone Edit) {
 	p := r.plan(f)
 	for i, e := range p.edits {
 		if e.Start == gone.Start && e.End == gone.End && e.New == "" {
-			p.edits = append(p.edits[:i], p.edits[i+1:]...)
+			before := p.edits
+			r.undo = append(r.undo, func() { p.edits = before })
+			p.edits = slices.Concat(before[:i], before[i+1:])
 			return
 		}
 	}
