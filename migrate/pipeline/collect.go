@@ -51,6 +51,7 @@ func (c *collector) use(u Use) *Use {
 		have.Resolved = unique(append(have.Resolved, u.Resolved...))
 		have.Open = have.Open || u.Open
 		have.Expression = or(have.Expression, u.Expression)
+		have.Groups = unique(append(have.Groups, u.Groups...))
 		have.Disabled = have.Disabled && u.Disabled
 		have.Maybe = have.Maybe && u.Maybe
 		return have
@@ -77,7 +78,7 @@ func (c *collector) result() Result {
 	for _, u := range c.uses {
 		r.Uses = append(r.Uses, *u)
 		if u.Open {
-			r.Unresolved = append(r.Unresolved, Unresolved{Place: u.Place, Expression: u.Expression, Known: u.Resolved, Reason: openReason(u.Expression)})
+			r.Unresolved = append(r.Unresolved, Unresolved{Place: u.Place, Expression: u.Expression, Known: u.Resolved, Reason: openReason(u.Expression, u.Groups)})
 		}
 	}
 	byPlace(r.Uses, func(u Use) (Place, string) { return u.Place, u.Input })
@@ -92,8 +93,10 @@ func (c *collector) result() Result {
 }
 
 // openReason tells a person where to look for what an expression stands for.
-func openReason(expression string) string {
+func openReason(expression string, groups []string) string {
 	switch {
+	case len(groups) > 0:
+		return "a variable that the text does not define: look in the variable groups " + strings.Join(groups, ", ") + " and in the pipeline's settings"
 	case strings.Contains(expression, "${{") && strings.Contains(expression, "parameters"):
 		return "a parameter that whoever starts the pipeline chooses, or that no caller in the scan passes"
 	case strings.Contains(expression, "$("), strings.Contains(expression, "variables"):

@@ -80,7 +80,7 @@ var compatibilities = []Compatibility{
 	notListed("AzureRmWebAppDeployment", 5), notListed("AzureMysqlDeployment", 2), notListed("AzureVmssDeployment", 1), notListed("AzureFunction", 2),
 	notListed("BicepDeploy", 0), notListed("AzureTestPlan", 0), notListed("PublishSymbols", 2), notListed("AzureAppConfigurationExport", 10),
 	notListed("AzureAppConfigurationImport", 10), notListed("AzureAppConfigurationSnapshot", 1), notListed("JavaToolInstaller", 1), notListed("JenkinsDownloadArtifacts", 2),
-	terraform("TerraformTaskV1", 0, 1), terraform("TerraformTaskV2", 2), terraform("TerraformTaskV3", 3), terraform("TerraformTask", 1, 2, 3),
+	terraform("TerraformTaskV1", 0, 1), terraform("TerraformTaskV2", 2), terraform("TerraformTaskV3", 3), terraform("TerraformTask", 0, 1, 2, 3),
 	{Task: "TerraformCLI", Majors: []int{0}, Severity: Blocker, Rule: RuleTaskNewerMajor, Raise: "TerraformCLI@1",
 		Message: `version 0 fails with "only support service principal authorization"`, Remedy: "use TerraformCLI@1 of the extension by Jason Johnson; the one by Charles Zipp has no successor", Source: issue("jason-johnson/azure-pipelines-tasks-terraform", "378")},
 	brokenTask("toggle-adf-trigger", issue("liprec/vsts-publish-adf", "99")),

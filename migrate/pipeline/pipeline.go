@@ -50,6 +50,7 @@ type Use struct {
 	Resolved   []string `json:"resolved,omitempty"`   // the names or ids that it can be, sorted
 	Open       bool     `json:"open,omitempty"`       // it can also be something that the text does not tell
 	Expression string   `json:"expression,omitempty"` // what keeps it open, such as $(azureSubscription)
+	Groups     []string `json:"groups,omitempty"`     // where it is open, the variable groups in scope whose content is not known
 	Task       string   `json:"task,omitempty"`       // without its version; empty for resources and containers
 	Version    string   `json:"version,omitempty"`    // the major version, or what the definition says, such as 2.*
 	TaskID     string   `json:"taskId,omitempty"`     // where it is known

@@ -66,6 +66,9 @@ func (w *walker) connection(p *pair, u Use, c context) *Use {
 	if len(u.Resolved) == 0 && !u.Open {
 		return nil
 	}
+	if u.Open && strings.Contains(u.Expression, "$(") {
+		u.Groups = unique(c.vars.unknownGroups())
+	}
 	u.Connection, u.Maybe, u.Condition = v.raw(), c.maybe, or(u.Condition, c.condition)
 	u.Disabled = u.Disabled || c.disabled
 	step := u.Step

@@ -67,7 +67,7 @@ func newTask(full, version string) taskRef {
 		t.id = strings.ToLower(full)
 		if in := tables().byID[t.id]; len(in) > 0 {
 			t.name = in[0].Task
-		} else if name, ok := extensionIDs[t.id]; ok {
+		} else if name, ok := otherIDs[t.id]; ok {
 			t.name = name
 		}
 		return t
@@ -79,9 +79,12 @@ func newTask(full, version string) taskRef {
 	return t
 }
 
-// extensionIDs names tasks of extensions that are known by their id.
-var extensionIDs = map[string]string{
+// otherIDs names tasks outside of the table that classic definitions know by their id.
+var otherIDs = map[string]string{
 	"fe504acc-6115-40cb-89ff-191386b5e7bf": "TerraformTask", // microsoft/azure-pipelines-terraform, Tasks/TerraformTask/*/task.json
+	"6c731c3c-3c68-459a-a5c9-bde6e6595b5b": "Bash",          // microsoft/azure-pipelines-tasks, Tasks/*/task.json
+	"e213ff0f-5d5c-4791-802d-52ea3e7be1f1": "PowerShell",
+	"d9bafed4-0b18-4f58-968d-86655b4d2ce9": "CmdLine",
 }
 
 // inputs gives the connection inputs of a task's version. Where the table has no such version it gives those of the highest that it has.

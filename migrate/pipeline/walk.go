@@ -302,6 +302,7 @@ func (w *walker) includeOne(name string, n *node, c context, at source, walk fun
 	d, err := w.project.document(key)
 	if err != nil {
 		w.out.gap(Gap{Place: w.place(at, c), Message: fmt.Sprintf("the template %s cannot be read: %v", name, err), Next: "give access to its repository, or look at it by hand"})
+		w.passed(n, c)
 		return
 	}
 	w.templates++
@@ -314,6 +315,21 @@ func (w *walker) includeOne(name string, n *node, c context, at source, walk fun
 	w.stack = append(w.stack, key)
 	defer func() { w.stack = w.stack[:len(w.stack)-1] }()
 	walk(d, w.templateScope(d, passed, c.vars, false), c)
+}
+
+// passed records what looks like a connection among the parameters of a template that cannot be read: it is probably used there.
+func (w *walker) passed(n *node, c context) {
+	for _, parameters := range n.get("parameters") {
+		m := parameters.with(c.vars).object()
+		if m.kind != mapNode {
+			continue
+		}
+		for _, p := range m.pairs {
+			if kind, ok := guessType("", strings.ToLower(p.key)); ok {
+				w.connection(p, Use{Input: "parameters." + p.key, Kind: kindOf(kind)}, c.perhaps(true))
+			}
+		}
+	}
 }
 
 func or(a, b string) string {
