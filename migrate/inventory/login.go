@@ -59,13 +59,17 @@ type Login struct {
 	Reason     string         `json:"reason"`
 	Manual     []string       `json:"manual,omitempty"` // the exact steps for a person, where Conversion is manual
 	Subjects   []JobSubjects  `json:"subjects,omitempty"`
+	// With are the other logins that hand the same credential on between files, or take it: a rewrite changes all of
+	// them or none.
+	With []LoginID `json:"with,omitempty"`
 }
 
 // SecretUse is one read of a GitHub secret by a login.
 type SecretUse struct {
 	Name       string `json:"name"`           // the secret's name; a wildcard such as AZURE_CREDENTIALS_* where it is computed and open
 	Expression string `json:"expression"`     // the expression that reads it, such as secrets.AZURE_CREDENTIALS
-	Role       string `json:"role,omitempty"` // what the value is: credentials (JSON), clientSecret, clientId, tenantId, subscriptionId, other
+	Role       string `json:"role,omitempty"` // what is read: credentials (JSON), clientSecret, clientId, tenantId, subscriptionId, other
+	Part       bool   `json:"part,omitempty"` // what is read is one member of the JSON that the secret holds
 }
 
 // IdentityHint is what a login's text tells about the identity behind it. Each value is either a

@@ -49,3 +49,18 @@ func (r StoreRef) Place() string {
 
 // String is the store for a reader, such as "AZURE_CREDENTIALS (environment prod of o/r)".
 func (r StoreRef) String() string { return r.Name + " (" + r.Place() + ")" }
+
+// Path is the reference as an id that a person can type: "org/NAME", "owner/repo/NAME", "owner/repo/environments/prod/NAME"
+// or "owner/repo/dependabot/NAME".
+func (r StoreRef) Path() string {
+	switch r.Level {
+	case LevelOrganization:
+		return r.Owner + "/" + r.Name
+	case LevelEnvironment:
+		return string(r.Repository) + "/environments/" + r.Environment + "/" + r.Name
+	case LevelDependabot:
+		return string(r.Repository) + "/dependabot/" + r.Name
+	default:
+		return string(r.Repository) + "/" + r.Name
+	}
+}

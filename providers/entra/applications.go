@@ -26,12 +26,21 @@ const (
 )
 
 var (
-	applicationFields = []string{"id", "appId", "displayName", "signInAudience", "passwordCredentials", "keyCredentials"}
+	applicationFields = []string{"id", "appId", "displayName", "signInAudience", "passwordCredentials", "keyCredentials", "createdDateTime", "notes", "tags", "servicePrincipalLockConfiguration"}
 	principalFields   = []string{"id", "appId", "passwordCredentials", "keyCredentials"}
 )
 
 // Applications implements scan.Entra.
 func (c *Client) Applications(ctx context.Context, ids []inventory.AppID) ([]inventory.Identity, []inventory.Gap, error) {
+	identities, gaps, err := c.read(ctx, ids)
+	if err == nil && len(identities) > 0 {
+		err = c.newPasswords(ctx, identities)
+	}
+	return identities, gaps, err
+}
+
+// read reads applications without what policies say of them.
+func (c *Client) read(ctx context.Context, ids []inventory.AppID) ([]inventory.Identity, []inventory.Gap, error) {
 	valid, gaps := c.validate(ids)
 	var apps []models.Applicationable
 	for batch := range slices.Chunk(valid, filterTerms) {
@@ -57,7 +66,11 @@ func (c *Client) AllApplications(ctx context.Context) ([]inventory.Identity, []i
 	if err != nil {
 		return nil, nil, err
 	}
-	return c.complete(ctx, apps)
+	identities, gaps, err := c.complete(ctx, apps)
+	if err == nil && len(identities) > 0 {
+		err = c.newPasswords(ctx, identities)
+	}
+	return identities, gaps, err
 }
 
 // validate keeps the ids that can be client ids, each once; the others cannot be asked for.
@@ -180,7 +193,7 @@ func (c *Client) completeOne(ctx context.Context, identity *inventory.Identity, 
 	}
 	if principal := principals[identity.AppID]; principal != nil {
 		identity.ServicePrincipalID = inventory.ObjectID(deref(principal.GetId()))
-		identity.Credentials = append(identity.Credentials, credentials("servicePrincipal", principal)...)
+		identity.Credentials = append(identity.Credentials, credentials(inventory.OnServicePrincipal, principal)...)
 	}
 	var err error
 	if identity.FederatedCredentials, err = c.federatedCredentials(ctx, identity.ObjectID); err != nil {
@@ -212,7 +225,7 @@ func (c *Client) principals(ctx context.Context, ids []inventory.AppID) (map[inv
 
 // Application implements execute.Directory.
 func (c *Client) Application(ctx context.Context, app inventory.AppID) (inventory.Identity, error) {
-	identities, gaps, err := c.Applications(ctx, []inventory.AppID{app})
+	identities, gaps, err := c.read(ctx, []inventory.AppID{app})
 	switch {
 	case err != nil:
 		return inventory.Identity{}, fmt.Errorf("entra: reading application %s: %w", app, err)

@@ -25,9 +25,25 @@ func (c *Client) identity(app models.Applicationable) inventory.Identity {
 		ObjectID:             inventory.ObjectID(deref(app.GetId())),
 		DisplayName:          deref(app.GetDisplayName()),
 		SignInAudience:       deref(app.GetSignInAudience()),
-		Credentials:          credentials("application", app),
+		Credentials:          credentials(inventory.OnApplication, app),
 		FederatedCredentials: []inventory.FederatedCredential{},
+		Created:              moment(app.GetCreatedDateTime()),
+		Notes:                deref(app.GetNotes()),
+		Tags:                 app.GetTags(),
+		Lock:                 lock(app.GetServicePrincipalLockConfiguration()),
 	}
+}
+
+// lock reads the app instance property lock; one that is switched off locks nothing.
+func lock(l models.ServicePrincipalLockConfigurationable) *inventory.InstanceLock {
+	if l == nil || !deref(l.GetIsEnabled()) {
+		return nil
+	}
+	found := inventory.InstanceLock{All: deref(l.GetAllProperties()), Verify: deref(l.GetCredentialsWithUsageVerify()), Sign: deref(l.GetCredentialsWithUsageSign())}
+	if found == (inventory.InstanceLock{}) {
+		return nil
+	}
+	return &found
 }
 
 func credentials(on string, from carrier) []inventory.Credential {

@@ -2,10 +2,7 @@ package entra
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -14,7 +11,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
-	"github.com/unsecret-dev/unsecret/providers/transport"
 )
 
 const (
@@ -85,38 +81,5 @@ func (s signIn) signIn() inventory.SignIn {
 }
 
 func (c *Client) signInPage(ctx context.Context, address string) ([]signIn, string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, "", err
-	}
-	request.Header.Set("Accept", "application/json")
-	response, err := c.http.Do(request)
-	if err != nil {
-		return nil, "", transport.Clean(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		return nil, "", err
-	}
-	var page struct {
-		Next  string   `json:"@odata.nextLink"`
-		Value []signIn `json:"value"`
-		Error *struct {
-			Code    string `json:"code"`
-			Message string `json:"message"`
-		} `json:"error"`
-	}
-	err = json.Unmarshal(body, &page)
-	switch {
-	case page.Error != nil:
-		e := &Error{Status: response.StatusCode, Code: page.Error.Code, Message: page.Error.Message}
-		e.Err = sentinel(e, false)
-		return nil, "", e
-	case err != nil:
-		return nil, "", fmt.Errorf("the answer is not the JSON that was expected: %w", err)
-	case response.StatusCode != http.StatusOK || page.Value == nil:
-		return nil, "", fmt.Errorf("HTTP %d without a list", response.StatusCode)
-	}
-	return page.Value, page.Next, nil
+	return page[signIn](ctx, c, address)
 }

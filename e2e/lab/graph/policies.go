@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
@@ -80,4 +81,21 @@ func listPoliciesOfApplication(c *call) (any, *refusal) {
 		value = append(value, blockingPolicy(c.world))
 	}
 	return object{"@odata.context": c.context("appManagementPolicies"), "value": value}, nil
+}
+
+// listAppliesTo lists the applications that a policy is assigned to.
+func listAppliesTo(c *call) (any, *refusal) {
+	id := c.r.PathValue("id")
+	if !slices.ContainsFunc(c.policies(), func(p any) bool { return p.(object)["id"] == id }) {
+		return nil, notFound(id)
+	}
+	value := []any{}
+	for _, key := range slices.Sorted(maps.Keys(c.tenant.Apps)) {
+		if app := c.tenant.Apps[key]; app.NoPasswords {
+			o := application(app)
+			o["@odata.type"] = "#microsoft.graph.application"
+			value = append(value, o)
+		}
+	}
+	return object{"@odata.context": c.context("directoryObjects"), "value": value}, nil
 }

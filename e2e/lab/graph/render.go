@@ -70,7 +70,7 @@ func application(app *world.App) object {
 		"id": app.ObjectID, "appId": app.AppID, "displayName": app.DisplayName, "createdDateTime": moment(app.Created), "deletedDateTime": nil,
 		"description": nil, "identifierUris": []any{}, "isDisabled": app.Disabled, "notes": orNull(app.Notes), "tags": texts(app.Tags),
 		"signInAudience": audience(app), "passwordCredentials": passwords(app.Passwords), "keyCredentials": keys(app.Keys),
-		"servicePrincipalLockConfiguration": nil, "publisherDomain": nil, "disabledByMicrosoftStatus": nil,
+		"servicePrincipalLockConfiguration": instanceLock(app.Locked), "publisherDomain": nil, "disabledByMicrosoftStatus": nil,
 	}
 }
 
@@ -107,4 +107,14 @@ func owner(p world.Principal) object {
 	}
 	o["@odata.type"], o["userPrincipalName"] = "#microsoft.graph.user", p.UPN
 	return o
+}
+
+// instanceLock is the app instance property lock with everything locked, or null.
+func instanceLock(locked bool) any {
+	if !locked {
+		return nil
+	}
+	return object{
+		"isEnabled": true, "allProperties": true, "credentialsWithUsageSign": true, "credentialsWithUsageVerify": true, "identifierUris": false, "tokenEncryptionKeyId": true,
+	}
 }

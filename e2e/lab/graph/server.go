@@ -94,6 +94,7 @@ func New(w *world.World) http.Handler {
 		"GET /{version}/reports/servicePrincipalSignInActivities":                       listPrincipalActivities,
 		"GET /{version}/policies/defaultAppManagementPolicy":                            getDefaultPolicy,
 		"GET /{version}/policies/appManagementPolicies":                                 listPolicies,
+		"GET /{version}/policies/appManagementPolicies/{id}/appliesTo":                  listAppliesTo,
 		"GET /{version}/policies/appManagementPolicies/{id}":                            getPolicy,
 		"GET /{version}/organization":                                                   listOrganizations,
 		"GET /{version}/me":                                                             getMe,

@@ -25,6 +25,7 @@ type App struct {
 	SP             *ServicePrincipal
 	NoPasswords    bool // an app management policy on this application forbids new passwords
 	Disabled       bool // isDisabled: no new tokens for it anywhere
+	Locked         bool // app instance property lock: its service principals' credentials cannot be changed there
 }
 
 // ServicePrincipal is an application's local object in the tenant.

@@ -1,0 +1,97 @@
+package inventory
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// ConnectionsOf lists the connections that sign in as an application.
+func (inv *Inventory) ConnectionsOf(app AppID) []Object {
+	var out []Object
+	for i, c := range inv.Connections {
+		if c.AppID != "" && strings.EqualFold(string(c.AppID), string(app)) {
+			out = append(out, inv.ConnectionObject(i))
+		}
+	}
+	return out
+}
+
+// IdentityOf gives the identity with a client id.
+func (inv *Inventory) IdentityOf(app AppID) (Object, bool) {
+	for i, id := range inv.Identities {
+		if app != "" && strings.EqualFold(string(id.AppID), string(app)) {
+			return inv.IdentityObject(i), true
+		}
+	}
+	return Object{}, false
+}
+
+// CredentialsOf lists the credentials and federated credentials of an identity.
+func (inv *Inventory) CredentialsOf(o Object) (credentials, federated []Object) {
+	for n := range inv.Identities[o.index].Credentials {
+		credentials = append(credentials, inv.CredentialObject(o.index, n))
+	}
+	for n := range inv.Identities[o.index].FederatedCredentials {
+		federated = append(federated, inv.FederatedCredentialObject(o.index, n))
+	}
+	return credentials, federated
+}
+
+// SecretsReadBy lists the secrets that a login may read: those of its names that its repository can see. Which of several
+// places with one name wins depends on the job's environment, so more can be listed than a single run reads.
+func (inv *Inventory) SecretsReadBy(l Login) []Object {
+	var out []Object
+	for i, s := range inv.Secrets {
+		if MayRead(l, s) {
+			out = append(out, inv.SecretObject(i))
+		}
+	}
+	return out
+}
+
+// Readers lists the logins that may read a secret.
+func (inv *Inventory) Readers(s Secret) []Object {
+	var out []Object
+	for i, l := range inv.Logins {
+		if MayRead(l, s) {
+			out = append(out, inv.LoginObject(i))
+		}
+	}
+	return out
+}
+
+// MayRead tells whether a login names a secret that its repository can see. A computed name is a wildcard, which may be
+// any name that it matches.
+func MayRead(l Login, s Secret) bool {
+	return slices.ContainsFunc(l.Secrets, func(u SecretUse) bool { return named(u.Name, s.Name) }) && sees(l, s)
+}
+
+func named(use, secret string) bool {
+	if strings.EqualFold(use, secret) {
+		return true
+	}
+	ok, err := path.Match(strings.ToUpper(use), strings.ToUpper(secret))
+	return err == nil && ok
+}
+
+// sees tells whether a secret is in a login's reach (GitHub Docs: "Using secrets in GitHub Actions").
+func sees(l Login, s Secret) bool {
+	switch s.Level {
+	case LevelOrganization:
+		owner, _, _ := strings.Cut(string(l.Repository), "/")
+		selected := slices.ContainsFunc(s.SelectedRepositories, func(r RepositoryName) bool { return strings.EqualFold(string(r), string(l.Repository)) })
+		return strings.EqualFold(owner, s.Owner) && (s.Visibility != "selected" || selected)
+	case LevelEnvironment:
+		return strings.EqualFold(string(l.Repository), string(s.Repository)) && inEnvironment(l, s.Environment)
+	default:
+		return strings.EqualFold(string(l.Repository), string(s.Repository))
+	}
+}
+
+// inEnvironment tells whether a job that uses the login may run in an environment. An expression may give any.
+func inEnvironment(l Login, environment string) bool {
+	return len(l.Subjects) == 0 || slices.ContainsFunc(l.Subjects, func(j JobSubjects) bool {
+		return strings.EqualFold(j.Environment, environment) || strings.Contains(j.Environment, "${{")
+	})
+}

@@ -1,0 +1,79 @@
+package entra
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/unsecret-dev/unsecret/providers/transport"
+)
+
+// get reads what the SDK's structures do not know, or what would bring in request builders that take minutes to
+// build, without the SDK.
+func (c *Client) get(ctx context.Context, address string, v any) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Accept", "application/json")
+	response, err := c.http.Do(request)
+	if err != nil {
+		return transport.Clean(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	var refused struct {
+		Error *struct {
+			Code    string `json:"code"`
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	err = json.Unmarshal(body, &refused)
+	switch {
+	case refused.Error != nil:
+		e := &Error{Status: response.StatusCode, Code: refused.Error.Code, Message: refused.Error.Message}
+		e.Err = sentinel(e, false)
+		return e
+	case err != nil:
+		return fmt.Errorf("the answer is not the JSON that was expected: %w", err)
+	case response.StatusCode != http.StatusOK:
+		return fmt.Errorf("HTTP %d without an error that could be read", response.StatusCode)
+	}
+	if err := json.Unmarshal(body, v); err != nil {
+		return fmt.Errorf("the answer is not the JSON that was expected: %w", err)
+	}
+	return nil
+}
+
+// page reads one page of a list, and the address of the next one.
+func page[T any](ctx context.Context, c *Client, address string) ([]T, string, error) {
+	var answer struct {
+		Next  string `json:"@odata.nextLink"`
+		Value []T    `json:"value"`
+	}
+	if err := c.get(ctx, address, &answer); err != nil {
+		return nil, "", err
+	}
+	if answer.Value == nil {
+		return nil, "", fmt.Errorf("HTTP %d without a list", http.StatusOK)
+	}
+	return answer.Value, answer.Next, nil
+}
+
+// list reads a list to its end.
+func list[T any](ctx context.Context, c *Client, address string) ([]T, error) {
+	var all []T
+	for address != "" {
+		values, next, err := page[T](ctx, c, address)
+		if err != nil {
+			return nil, err
+		}
+		all, address = append(all, values...), next
+	}
+	return all, nil
+}
