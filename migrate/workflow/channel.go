@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -64,6 +65,29 @@ func (a *analysis) channelKeys() []string {
 	}
 	sort.Strings(keys)
 	return keys
+}
+
+// together lists the other logins of the channels that a login belongs to, directly or through one of them.
+func (f *finding) together() []inventory.LoginID {
+	if f.Conversion != inventory.ConversionAssisted {
+		return nil
+	}
+	group := []*finding{f}
+	for i := 0; i < len(group); i++ {
+		for _, c := range append(append([]*channel{}, group[i].channels...), group[i].into...) {
+			for _, n := range append(append([]*finding{}, c.consumers...), c.passers...) {
+				if !hasFinding(group, n) {
+					group = append(group, n)
+				}
+			}
+		}
+	}
+	var ids []inventory.LoginID
+	for _, n := range group[1:] {
+		ids = append(ids, n.ID)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 func hasFinding(list []*finding, n *finding) bool {
@@ -148,8 +172,11 @@ func (a *analysis) channelProblem(c *channel) string {
 			c.sameName = n
 		}
 	}
-	if c.secret && c.sameName == "" && len(c.passers) > 0 && c.needsIDs() {
-		return fmt.Sprintf("callers pass different credentials as %s, so the called workflow needs the ids as inputs", c.name)
+	if c.differs() && len(c.target.triggers) > 1 {
+		return fmt.Sprintf("callers pass different credentials as %s, and %s is also started in other ways, which have no inputs", c.name, c.target.path)
+	}
+	if _, declared := c.declaration(); c.differs() && !declared {
+		return fmt.Sprintf("callers pass different credentials as %s, which the called workflow does not declare", c.name)
 	}
 	return ""
 }
@@ -162,6 +189,11 @@ func (c *channel) needsIDs() bool {
 		}
 	}
 	return false
+}
+
+// differs tells whether a reusable workflow has to be given ids as inputs, since its callers pass different credentials.
+func (c *channel) differs() bool {
+	return c.secret && c.sameName == "" && len(c.passers) > 0 && c.needsIDs()
 }
 
 func (a *analysis) consumerProblem(c *channel, n *finding) string {

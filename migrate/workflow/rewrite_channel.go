@@ -30,7 +30,7 @@ func (r *rewriter) convertChannel(c *channel) error {
 	ids := c.needsIDs()
 	inputs := r.idInputs(c)
 	for _, name := range inputs {
-		if own(get(c.target.root, "inputs"), name) {
+		if own(get(c.target.root, "inputs"), name) || own(get(c.target.call, "inputs"), name) {
 			return fmt.Errorf("%s already has an input %s", c.target.path, name)
 		}
 	}
@@ -63,8 +63,11 @@ func (r *rewriter) idInputs(c *channel) [3]string {
 }
 
 func (r *rewriter) convertPasser(c *channel, p *finding, ids bool, inputs [3]string) error {
-	if p.entry.key == p.job.secretsKey() {
+	if p.entry.key == p.job.secretsKey() && !c.differs() {
 		return nil // inherit passes what there is
+	}
+	if c.differs() {
+		return r.passIDs(p, inputs)
 	}
 	if !ids {
 		return r.deleteEntry(p, p.entry, "the called file signs in with OIDC and takes no credential")
@@ -81,7 +84,7 @@ func (r *rewriter) convertConsumer(c *channel, n *finding, inputs [3]string) err
 		return n.own(r, n)
 	}
 	names := IdentityNames{ClientID: "inputs." + inputs[0], TenantID: "inputs." + inputs[1], SubscriptionID: "inputs." + inputs[2]}
-	if c.secret {
+	if c.secret && !c.differs() {
 		names = r.namesOfSecret(n, c)
 	}
 	lines, err := r.loginInputsOf(n, names)
@@ -108,6 +111,9 @@ func (r *rewriter) convertDeclaration(c *channel, ids bool, inputs [3]string) er
 	e, ok := c.declaration()
 	if !ok {
 		return nil // not declared: the callers pass it by `secrets: inherit`, or GitHub warns of it already
+	}
+	if c.differs() {
+		return r.declareIDs(c, e, inputs)
 	}
 	if !ids {
 		return r.deleteEntry(login, e, "no login uses it any longer")
