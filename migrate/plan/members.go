@@ -33,6 +33,50 @@ func (m *member) apps() []inventory.AppID {
 	return slices.Compact(out)
 }
 
+// partners are the logins that are rewritten with a login or not at all. One that is no member is left for good: ok is
+// false.
+func (p *planner) partners(m *member) (partners []*member, ok bool) {
+	ok = true
+	for _, id := range m.login.With {
+		if other := p.byLogin[id]; other != nil {
+			partners = append(partners, other)
+			continue
+		}
+		ok = false
+	}
+	return partners, ok
+}
+
+// groupApps are the identities of a login and of its partners, sorted.
+func (p *planner) groupApps(m *member) []inventory.AppID {
+	out := m.apps()
+	partners, _ := p.partners(m)
+	for _, other := range partners {
+		out = append(out, other.apps()...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// holdPartner tells why a login stays as it is although nothing speaks against it by itself.
+func (p *planner) holdPartner(m *member) *Reason {
+	hold := func(message string, next ...string) *Reason {
+		return &Reason{Code: "held-together", Object: string(m.login.ID), Message: message, Next: next}
+	}
+	partners, ok := p.partners(m)
+	if !ok {
+		return hold(fmt.Sprintf("the login %s hands its credential to, or takes it from, another that is left alone", m.login.ID),
+			"migrate the files that pass the credential on by hand, together")
+	}
+	for _, other := range partners {
+		if other.hold != nil && other.hold.Code != "held-together" {
+			return hold(fmt.Sprintf("the login %s can be rewritten only together with %s, which is left alone: %s", m.login.ID, other.login.ID, other.hold.Message),
+				"solve what holds "+string(other.login.ID)+", then plan again", "or change the files that pass the credential on by hand, together")
+		}
+	}
+	return nil
+}
+
 // of gives the uses of one identity.
 func (m *member) of(app inventory.AppID) []memberUse {
 	var out []memberUse
@@ -102,6 +146,7 @@ func (p *planner) addMember(l *inventory.Login, links map[string]link) {
 		p.addAlone(m)
 	}
 	p.members = append(p.members, m)
+	p.byLogin[l.ID] = m
 	for _, app := range m.apps() {
 		d := p.draft(app)
 		d.members = append(d.members, m)

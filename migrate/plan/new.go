@@ -19,6 +19,7 @@ type planner struct {
 	drafts  map[inventory.AppID]*draft
 	unknown map[string]*draft // by store: units whose identity is not known
 	members []*member
+	byLogin map[inventory.LoginID]*member
 	left    []Left
 }
 
@@ -59,7 +60,8 @@ func New(inv *inventory.Inventory, cfg Config) (*Plan, error) {
 
 func newPlanner(inv *inventory.Inventory, cfg Config) *planner {
 	p := &planner{inv: inv, cfg: cfg, stores: newStores(inv, cfg.Mapping), apps: map[inventory.AppID]*inventory.Identity{},
-		drafts: map[inventory.AppID]*draft{}, unknown: map[string]*draft{}}
+		drafts: map[inventory.AppID]*draft{}, unknown: map[string]*draft{},
+		byLogin: map[inventory.LoginID]*member{}}
 	p.linker = &linker{inv: inv, stores: p.stores, mapping: cfg.Mapping, names: cfg.Variables, only: map[string]int{}}
 	for i := range inv.Identities {
 		p.apps[inv.Identities[i].AppID] = &inv.Identities[i]
@@ -119,15 +121,21 @@ func (p *planner) settleUnit(d *draft) bool {
 	return changed
 }
 
-// holdShared holds the logins that sign in as several identities of which one is blocked.
+// holdShared holds the logins that sign in as several identities of which one is blocked, and those that can only be
+// rewritten together with one that is held.
 func (p *planner) holdShared() bool {
 	changed := false
 	for _, m := range p.members {
 		if m.hold != nil {
 			continue
 		}
-		for _, app := range m.apps() {
-			if d := p.drafts[app]; len(d.blockers) > 0 && len(m.apps()) > 1 {
+		if m.hold = p.holdPartner(m); m.hold != nil {
+			changed = true
+			continue
+		}
+		apps := p.groupApps(m)
+		for _, app := range apps {
+			if d := p.drafts[app]; len(d.blockers) > 0 && len(apps) > 1 {
 				m.hold = &Reason{Code: "shared-login", Object: string(m.login.ID),
 					Message: fmt.Sprintf("the login %s signs in as several identities, and one of them, %s, cannot be migrated", m.login.ID, d.unit.Title),
 					Next:    []string{"solve what blocks unit " + d.unit.ID + ", then plan again"}}

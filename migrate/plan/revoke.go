@@ -109,7 +109,7 @@ func (p *planner) roleOf(d *draft, r inventory.StoreRef) string {
 	for _, m := range d.members {
 		for _, u := range m.of(d.unit.AppID) {
 			same := u.store.Same(r) || r.Level == inventory.LevelDependabot && strings.EqualFold(u.store.Name, r.Name)
-			if same && u.role == roleCredentials {
+			if same && (u.role == roleCredentials || u.part) {
 				return roleCredentials
 			}
 		}

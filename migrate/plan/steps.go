@@ -201,7 +201,7 @@ func variableIDs(steps []Step) []string {
 // shares are the other units that a login signs in as.
 func (p *planner) shares(m *member, app inventory.AppID) []string {
 	var out []string
-	for _, a := range m.apps() {
+	for _, a := range p.groupApps(m) {
 		if a != app {
 			out = append(out, p.drafts[a].unit.ID)
 		}

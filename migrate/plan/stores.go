@@ -14,6 +14,7 @@ type use struct {
 	store inventory.StoreRef
 	known bool // the scan saw the store
 	role  string
+	part  bool // what is read is a member of the JSON that the store holds
 	// environments are those whose jobs read this store; "" is a job without an environment.
 	environments []string
 }
@@ -197,13 +198,14 @@ func (s *stores) allEnvironments(repo inventory.RepositoryName) []string {
 func (s *stores) uses(l *inventory.Login) []use {
 	byStore := map[string]*use{}
 	var order []string
-	add := func(ref inventory.StoreRef, known bool, role, environment string) {
+	add := func(ref inventory.StoreRef, known bool, read inventory.SecretUse, environment string) {
 		k := ref.Key()
 		if byStore[k] == nil {
-			byStore[k] = &use{login: l, store: ref, known: known, role: role}
+			byStore[k] = &use{login: l, store: ref, known: known, role: read.Role}
 			order = append(order, k)
 		}
 		u := byStore[k]
+		u.part = u.part || read.Part
 		if !slices.Contains(u.environments, environment) {
 			u.environments = append(u.environments, environment)
 		}
@@ -212,7 +214,7 @@ func (s *stores) uses(l *inventory.Login) []use {
 		for _, name := range s.names(l.Repository, c.Name) {
 			for _, e := range s.environments(l) {
 				ref, known := s.secret(l.Repository, e, name)
-				add(ref, known, c.Role, e)
+				add(ref, known, c, e)
 			}
 		}
 	}

@@ -143,6 +143,7 @@ func (f *finder) atScript(kind inventory.Kind, s *step, r *runScript, from, to i
 // its job and the workflow, and by the script's own variables.
 func (f *finder) scriptSecrets(s *step, r *runScript, value, role string) []inventory.SecretUse {
 	in := scope{f.analysis, f.file, s.job, s}
+	role = roleOfScript(value, role)
 	list := in.secretsOf(value, role)
 	for _, name := range variables(value) {
 		list = in.variableSecrets(list, r, name, role, 0)
@@ -180,6 +181,7 @@ func (s scope) variableSecrets(list []inventory.SecretUse, r *runScript, name, r
 			continue
 		}
 		value := r.original(a.Value)
+		role := roleOfScript(value, role)
 		list = s.follow(list, value, role, 0)
 		for _, next := range variables(value) {
 			if next != name {

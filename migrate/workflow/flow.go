@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -106,7 +107,7 @@ func (s scope) follow(list []inventory.SecretUse, value, role string, depth int)
 
 func (s scope) read(list []inventory.SecretUse, r ref, role string, depth int) []inventory.SecretUse {
 	if part := roleOfProperty(r.property); part != "" {
-		role = part
+		role = partOf(part)
 	}
 	switch r.context {
 	case "secrets":
@@ -130,11 +131,16 @@ func (s scope) readSecret(list []inventory.SecretUse, r ref, role string) []inve
 	if r.whole || strings.EqualFold(r.name(), "GITHUB_TOKEN") {
 		return list
 	}
+	use := inventory.SecretUse{Name: r.name(), Expression: r.text, Role: role}
+	if role == roleSecretPart {
+		use.Role, use.Part = roleClientSecret, true
+	}
 	if r.index == nil {
-		return addUse(list, inventory.SecretUse{Name: r.name(), Expression: r.text, Role: role})
+		return addUse(list, use)
 	}
 	for _, name := range s.names(r.index) {
-		list = addUse(list, inventory.SecretUse{Name: name, Expression: r.text, Role: role})
+		use.Name = name
+		list = addUse(list, use)
 	}
 	return list
 }
@@ -203,9 +209,13 @@ func (s scope) readStepOutput(list []inventory.SecretUse, r ref, role string, de
 			continue
 		}
 		in := scope{s.a, s.file, s.job, other}
+		known := len(list)
 		list = in.follow(list, text(other.run.value), role, depth+1)
 		for _, e := range append(entries(other.env), other.withParams...) {
 			list = in.follow(list, text(e.value), role, depth+1)
+		}
+		for i := known; i < len(list) && takesPart.MatchString(text(other.run.value)); i++ {
+			list[i].Part = list[i].Part || list[i].Role == roleClientSecret && namesCredentials(list[i].Name)
 		}
 	}
 	return list
@@ -239,6 +249,28 @@ func roleOfProperty(property string) string {
 		return roleSubscriptionID
 	}
 	return ""
+}
+
+// roleSecretPart is the role of a client secret on its way out of a JSON. It is told as a client secret that is a part.
+const roleSecretPart = "clientSecret of JSON"
+
+// partOf is the role of what is taken out of a JSON.
+func partOf(role string) string {
+	if role == roleClientSecret {
+		return roleSecretPart
+	}
+	return role
+}
+
+// takesPart finds what scripts take a member out of a JSON with.
+var takesPart = regexp.MustCompile(`(?i)\bjq\b|ConvertFrom-Json|\bfromJSON\(|json\.loads?\b|JSON\.parse`)
+
+// roleOfScript is the role of what a part of a script reads, where its result has a role.
+func roleOfScript(value, role string) string {
+	if takesPart.MatchString(value) {
+		return partOf(role)
+	}
+	return role
 }
 
 // The roles of a value that a login reads.

@@ -159,7 +159,9 @@ func (a *analysis) gap(path string, err error) *inventory.Gap {
 func (a *analysis) result() Result {
 	r := Result{Mentions: a.mentions, Gaps: a.gaps}
 	for _, f := range a.findings {
-		r.Logins = append(r.Logins, f.Login)
+		l := f.Login
+		l.With = f.together()
+		r.Logins = append(r.Logins, l)
 	}
 	sort.SliceStable(r.Logins, func(i, j int) bool { return before(r.Logins[i], r.Logins[j]) })
 	return r
