@@ -267,6 +267,9 @@ func passed(p *finding, c *channel) (name, problem string) {
 	}
 	r, ok := single(text(p.entry.value))
 	if ok && r.context == "secrets" && r.index == nil && r.property == "" && !r.whole {
+		if _, declared := lookup(get(p.file.call, "secrets"), r.name()); declared {
+			return "", fmt.Sprintf("line %d of %s passes on what its own callers pass as %s", p.Line, p.File, r.name())
+		}
 		return r.name(), ""
 	}
 	return "", fmt.Sprintf("line %d of %s passes a computed value as %s", p.Line, p.File, c.name)

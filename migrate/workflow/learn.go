@@ -77,6 +77,9 @@ func (a *analysis) learnFrom(n *finding) {
 		return
 	}
 	role := roleOfKind(n.Kind)
+	if n.isPasser() && len(n.Secrets) > 0 {
+		role = n.Secrets[0].Role // what the called file takes it as
+	}
 	for _, r := range a.reads(n) {
 		if r.context == "inputs" || r.context == "secrets" && !n.file.action {
 			key := n.file.path + "\x00" + strings.ToLower(r.name())
