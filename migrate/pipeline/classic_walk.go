@@ -169,7 +169,7 @@ func (c *classic) classicSteps(steps []ClassicStep, ctx context) {
 func (c *classic) taskGroup(s ClassicStep, i int, ctx context) {
 	major := newTask(s.Task.ID, s.Task.VersionSpec).major
 	place := c.place(source{}, ctx)
-	place.Step = s.label(i)
+	place.Step = ctx.prefix + s.label(i)
 	id := strings.ToLower(s.Task.ID)
 	if slices.Contains(c.groups, id) {
 		c.out.gap(Gap{Place: place, Message: "the task group includes itself", Next: "break the circle"})
@@ -186,6 +186,7 @@ func (c *classic) taskGroup(s ClassicStep, i int, ctx context) {
 	}
 	inner := ctx
 	inner.vars = c.groupInputs(g, s, ctx)
+	inner.prefix = ctx.prefix + s.label(i) + " / "
 	inner.disabled = ctx.disabled || !s.Enabled
 	c.groups = append(c.groups, id)
 	c.classicSteps(g.Tasks, inner)

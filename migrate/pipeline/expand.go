@@ -162,8 +162,12 @@ func (e *expander) splicePairs(v *yaml.Node, s *scope, perhaps bool, depth int) 
 		}
 		return pairs
 	}
-	o := e.scalar(v, s).object()
+	given := e.scalar(v, s)
+	o := given.object()
 	var pairs []*pair
+	if given.kind == scalarNode && given.leaf.open {
+		pairs = append(pairs, &pair{key: given.leaf.expr, at: given.at, maybe: true, unknown: true, value: scalar(openLeaf(given.leaf.expr), given.at)})
+	}
 	if o.kind == mapNode {
 		for _, p := range o.pairs {
 			c := *p

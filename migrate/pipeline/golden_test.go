@@ -26,18 +26,18 @@ func TestFixtures(t *testing.T) {
 	}
 	for _, p := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(p), ".txtar"), func(t *testing.T) {
-			golden, err := txtar.ParseFile(p)
+			want, err := txtar.ParseFile(p)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := txtar.Format(runFixture(t, golden))
+			got := txtar.Format(runFixture(t, want))
 			if *update {
 				if err := os.WriteFile(p, got, 0o644); err != nil {
 					t.Fatal(err)
 				}
 				return
 			}
-			if diff := cmp.Diff(string(txtar.Format(golden)), string(got)); diff != "" {
+			if diff := cmp.Diff(string(txtar.Format(want)), string(got)); diff != "" {
 				t.Errorf("%s (-golden +got):\n%s", p, diff)
 			}
 		})
@@ -258,5 +258,23 @@ func checkSecondPass(t *testing.T, f *fixture, first Rewriting) {
 		if r.Refused == "" {
 			t.Errorf("a second pass changes %s:\n%s", r.Path, Diff(r))
 		}
+	}
+}
+
+// golden holds a text to a golden file.
+func golden(t *testing.T, got, path string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-golden +got):\n%s", path, diff)
 	}
 }

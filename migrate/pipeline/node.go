@@ -34,6 +34,8 @@ type pair struct {
 	maybe bool   // under a condition that is not decided
 	value *node
 	lazy  func(*variables) *node
+	// unknown: an expression brings keys here that the text does not tell; key is the expression.
+	unknown bool
 }
 
 // item is one item of a list.

@@ -69,7 +69,11 @@ func (w *rewriter) script(s *step, t scriptText) string {
 	if why := w.editable(t.origin); why != "" {
 		return "the script is left, since " + why
 	}
-	edits, why := closedForms(t)
+	handed, changes, why := handOn(s, t)
+	if why != "" {
+		return why
+	}
+	edits, why := closedForms(t, handed)
 	if why != "" {
 		return why
 	}
@@ -84,6 +88,14 @@ func (w *rewriter) script(s *step, t scriptText) string {
 		if _, ok := find(segments, e); !ok {
 			return "the script stands in the file in a form that is not edited"
 		}
+	}
+	for _, c := range changes {
+		if why := w.editable(c.at); why != "" {
+			return "a later step that reads the key is left, since " + why
+		}
+	}
+	for _, c := range changes {
+		w.edit(c.at.doc, c.edit)
 	}
 	for _, e := range edits {
 		at, _ := find(segments, e)
@@ -104,8 +116,7 @@ func find(segments []segment, e scriptEdit) (int, bool) {
 }
 
 // closedForms gives the changes of a script, or why they would not be the whole of it.
-func closedForms(t scriptText) ([]scriptEdit, string) {
-	var edits []scriptEdit
+func closedForms(t scriptText, edits []scriptEdit) ([]scriptEdit, string) {
 	text := code(t)
 	signsIn := loginLines(t)
 	for at := 0; at < len(text); {
@@ -126,15 +137,10 @@ func closedForms(t scriptText) ([]scriptEdit, string) {
 			return nil, "the script uses servicePrincipalKey in a form that is not rewritten"
 		}
 	}
-	if n := strings.Count(strings.ToUpper(text), "ARM_CLIENT_SECRET"); n > 0 {
-		for _, m := range armSecret.FindAllStringIndex(text, -1) {
-			if !covered(edits, m) {
-				return nil, "the script uses ARM_CLIENT_SECRET in more than one place"
-			}
+	for _, m := range armSecret.FindAllStringIndex(text, -1) {
+		if !covered(edits, m) {
+			return nil, "the script uses ARM_CLIENT_SECRET in more than one place"
 		}
-	}
-	if strings.Contains(text, "##vso[task.setvariable") && strings.Contains(text, "ARM_CLIENT_SECRET") && !strings.Contains(text, "ARM_CLIENT_SECRET=") {
-		return nil, "the script hands the key on to other steps"
 	}
 	return edits, ""
 }

@@ -49,7 +49,7 @@ func (w *walker) steps(list *node, c context) {
 func (w *walker) step(n *node, c context, i int) {
 	c.disabled = c.disabled || n.is("enabled", "false")
 	c.condition = or(n.word("condition"), c.condition)
-	label := or(n.word("name"), or(n.word("displayName"), fmt.Sprintf("#%d", i+1)))
+	label := c.prefix + or(n.word("name"), or(n.word("displayName"), fmt.Sprintf("#%d", i+1)))
 	for _, p := range n.get("task") {
 		if v := p.with(c.vars); v.kind == scalarNode {
 			w.taskStep(n, p, v, c, label)
@@ -97,6 +97,10 @@ func (w *walker) task(s *step) {
 		return
 	}
 	for _, p := range s.inputs.pairs {
+		if p.unknown {
+			w.out.gap(Gap{Place: w.stepPlace(s, p.at), Message: fmt.Sprintf("inputs of %s are not known from the text: %s", s.task.label(), p.key), Next: "look at what the parameter brings"})
+			continue
+		}
 		t, ok := s.task.connectionType(p.key)
 		if !ok {
 			continue
@@ -219,36 +223,41 @@ func isWhole(text string) bool {
 
 // scriptFile reads a script of the repository.
 func (w *walker) scriptFile(s *step, l *leaf, shell script.Shell) {
-	l = w.runtime(l, s.context.vars)
-	for _, name := range l.strings() {
-		key, ok := w.scriptKey(name)
-		if !ok {
-			s.unread = append(s.unread, name)
-			continue
+	for _, written := range l.strings() {
+		path := w.runtime(known(str(inCheckout(written))), s.context.vars)
+		for _, name := range path.strings() {
+			if content, ok := w.scriptContent(name); ok {
+				s.scripts = append(s.scripts, scriptText{text: content, shell: shellOfPath(name, shell), path: clean(name)})
+				continue
+			}
+			s.unread = append(s.unread, written)
 		}
-		content, err := w.project.content(key)
-		if err != nil || len(content) > maxFileSize {
-			s.unread = append(s.unread, name)
-			continue
+		if path.open {
+			s.unread = append(s.unread, written)
 		}
-		s.scripts = append(s.scripts, scriptText{text: string(content), shell: shellOfPath(name, shell), path: key.path})
 	}
-	if l.open && len(l.values) == 0 {
+	if l.open {
 		s.unread = append(s.unread, l.expr)
 	}
 }
 
-// scriptKey finds a script in the repository of the pipeline, which is checked out where the default working directory is.
-func (w *walker) scriptKey(name string) (fileKey, bool) {
+// inCheckout is a script's path from the top of the repository, which is checked out where the default working directory is.
+func inCheckout(name string) string {
 	for _, prefix := range []string{"$(Build.SourcesDirectory)", "$(System.DefaultWorkingDirectory)", "$(Pipeline.Workspace)/s", "$(Build.Repository.LocalPath)"} {
 		if len(name) > len(prefix) && strings.EqualFold(name[:len(prefix)], prefix) {
-			name = name[len(prefix):]
+			return name[len(prefix):]
 		}
 	}
-	if strings.Contains(name, "$(") || strings.ContainsAny(name, "*?") {
-		return fileKey{}, false
+	return name
+}
+
+// scriptContent reads a script of the pipeline's repository.
+func (w *walker) scriptContent(name string) (string, bool) {
+	if strings.ContainsAny(name, "*?") {
+		return "", false
 	}
-	return fileKey{w.start.repository, clean(name), w.start.ref}, true
+	content, err := w.project.content(fileKey{w.start.repository, clean(name), w.start.ref})
+	return string(content), err == nil && len(content) <= maxFileSize
 }
 
 func shellOfPath(name string, fallback script.Shell) script.Shell {

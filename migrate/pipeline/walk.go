@@ -32,6 +32,7 @@ type context struct {
 	disabled  bool
 	condition string
 	pool      *node
+	prefix    string // the task groups that a classic step is in
 }
 
 // job is what is known of a job while its steps are walked.
