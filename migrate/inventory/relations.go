@@ -89,9 +89,13 @@ func sees(l Login, s Secret) bool {
 	}
 }
 
-// inEnvironment tells whether a job that uses the login may run in an environment. An expression may give any.
+// inEnvironment tells whether a job that uses the login may run in an environment. Where the name is computed and open,
+// it may be any.
 func inEnvironment(l Login, environment string) bool {
+	subject := "environment:" + environment
 	return len(l.Subjects) == 0 || slices.ContainsFunc(l.Subjects, func(j JobSubjects) bool {
-		return strings.EqualFold(j.Environment, environment) || strings.Contains(j.Environment, "${{")
+		return strings.EqualFold(j.Environment, environment) ||
+			slices.ContainsFunc(j.Subjects, func(s string) bool { return strings.EqualFold(s, subject) }) ||
+			slices.ContainsFunc(j.Patterns, func(p string) bool { return p == "*" || strings.HasPrefix(p, "environment:") })
 	})
 }

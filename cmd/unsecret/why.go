@@ -1,0 +1,126 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unsecret-dev/unsecret/migrate/explain"
+)
+
+func newWhy(a *app) *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "why ID",
+		Short: "Say why an object is classified, blocked or planned so",
+		Long: `Says why one object of the last scan is classified as it is, what links it to its identity,
+which of its subjects are trusted and by what, what is planned for it, and what holds it
+back and would change that. Reads the state directory alone.
+
+` + objectHelp,
+		Example: "  unsecret why shop-production\n  unsecret why contoso/shop/.github/workflows/deploy.yml:14:9",
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(_ *cobra.Command, args []string) error { return a.why(args[0], output) },
+	}
+	outputFlag(cmd, &output, "table", "json")
+	return cmd
+}
+
+func (a *app) why(text, output string) error {
+	if err := checkOutput(output, "table", "json"); err != nil {
+		return err
+	}
+	q, err := a.query()
+	if err != nil {
+		return err
+	}
+	o, err := q.object(text)
+	if err != nil {
+		return err
+	}
+	e := explain.Why(q.Input, o)
+	if output == "json" {
+		return a.printJSON(e)
+	}
+	printWhy(a.std.out, e)
+	if q.note != "" {
+		fmt.Fprintln(a.std.out)
+		paragraph(a.std.out, "", q.note)
+	}
+	return nil
+}
+
+func printWhy(w io.Writer, e explain.Explanation) {
+	bullet(w, "", objectLine(e.Object))
+	fmt.Fprintln(w, "\nclassified:")
+	printStatement(w, e.Classified)
+	if len(e.Linked) > 0 {
+		fmt.Fprintln(w, "\nlinked:")
+	}
+	for _, s := range e.Linked {
+		printStatement(w, s)
+	}
+	printCoverage(w, e.Coverage)
+	if len(e.Planned) > 0 {
+		fmt.Fprintln(w, "\nplanned:")
+	}
+	for _, p := range e.Planned {
+		bullet(w, "  + ", p.Title)
+	}
+	printReasons(w, e.Reasons)
+	printStandings(w, e.Units)
+}
+
+func printStatement(w io.Writer, s explain.Statement) {
+	bullet(w, "  ", s.Claim)
+	for _, b := range s.Because {
+		bullet(w, "    because ", b)
+	}
+	if s.Source != "" {
+		bullet(w, "    source  ", s.Source)
+	}
+}
+
+func printCoverage(w io.Writer, lines []explain.Coverage) {
+	if len(lines) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nsubjects:")
+	for _, c := range lines {
+		mark, by := "  ✓ ", c.State+" "+c.By
+		if c.By == "" {
+			by = c.State
+		}
+		if c.State == "missing" {
+			mark, by = "  ✗ ", "nothing trusts it"
+		}
+		bullet(w, mark, c.Subject+": "+by)
+	}
+}
+
+// reasonHeads are the titles of what holds an object back, by the kinds of reasons.
+var reasonHeads = []struct{ kind, head string }{
+	{explain.ReasonBlocker, "blocked:"}, {explain.ReasonWithheld, "the old secret is kept:"}, {explain.ReasonLeft, "left alone:"}, {explain.ReasonNote, "worth knowing:"},
+}
+
+func printReasons(w io.Writer, reasons []explain.Reason) {
+	said := advice{}
+	for _, h := range reasonHeads {
+		first := true
+		for _, r := range reasons {
+			if r.Kind != h.kind {
+				continue
+			}
+			if first {
+				fmt.Fprintf(w, "\n%s\n", h.head)
+			}
+			first = false
+			text := r.Message
+			if r.Object != "" && r.Kind == explain.ReasonWithheld {
+				text = r.Object + ": " + text
+			}
+			said.print(w, "  · ", text+" ["+r.Code+"]", r.Next, r.Object)
+		}
+	}
+}

@@ -1,0 +1,198 @@
+package explain
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/policy"
+)
+
+// The documents that classifications rest on.
+const (
+	sourceConnect = `Microsoft Learn: "Connect to Azure with an ARM service connection"`
+	sourceREST    = "Azure DevOps Services REST API: Service endpoints"
+	sourceIssuer  = "Microsoft Learn: convert service connections; the issuer vstoken.dev.azure.com retires on 2027-07-01"
+	sourceKeys    = "Microsoft Learn: passwordCredential and keyCredential resource types"
+	sourceSAML    = `Microsoft Learn: "servicePrincipal: addTokenSigningCertificate"`
+	sourceTrust   = "Microsoft Learn: federatedIdentityCredential resource type"
+	sourceSecrets = `GitHub Docs: "Using secrets in GitHub Actions"`
+	sourceLogin   = "the rules of unsecret scan for workflow files"
+)
+
+func (in Input) classify(o inventory.Object) Statement {
+	switch o.Kind {
+	case inventory.ObjectConnection:
+		return ClassifyConnection(in.Inventory.Connection(o))
+	case inventory.ObjectIdentity:
+		return in.classifyIdentity(o)
+	case inventory.ObjectCredential:
+		return classifyCredential(in.Inventory.Identity(o), in.Inventory.Credential(o))
+	case inventory.ObjectFederatedCredential:
+		return classifyFederated(in.Inventory.FederatedCredential(o))
+	case inventory.ObjectLogin:
+		return classifyLogin(in.Inventory.Login(o))
+	default:
+		return in.classifySecret(o)
+	}
+}
+
+// ClassifyConnection says what a service connection is and what of it decides that.
+func ClassifyConnection(c inventory.Connection) Statement {
+	s := Statement{Source: sourceREST, Because: []string{"type " + c.Type, "scheme " + c.Scheme}}
+	add := func(name, value string) {
+		if value == "" {
+			value = "empty"
+		}
+		s.Because = append(s.Because, name+" "+value)
+	}
+	azure := strings.EqualFold(c.Type, "azurerm")
+	switch {
+	case !c.Readable:
+		return Statement{Claim: "it cannot be classified: its data is not readable", Source: sourceREST,
+			Because: []string{"Azure DevOps answered with its name and without its data, which is what it does for callers without the Reader role on the connection"}}
+	case strings.EqualFold(c.Scheme, inventory.SchemeFederation) && policy.OldIssuer(c.Issuer):
+		s.Claim, s.Source = "it signs in without a secret, with the old issuer of Azure DevOps", sourceIssuer
+		add("issuer", c.Issuer)
+	case strings.EqualFold(c.Scheme, inventory.SchemeFederation):
+		s.Claim, s.Source = "it signs in without a secret (workload identity federation)", sourceConnect
+		add("issuer", c.Issuer)
+	case strings.EqualFold(c.Scheme, inventory.SchemeManagedIdentity):
+		s.Claim, s.Source = "it signs in with the managed identity of its agent, without a secret", sourceConnect
+	case azure && strings.EqualFold(c.Scheme, inventory.SchemePublishProfile):
+		s.Claim, s.Source = "it stores a web app's publish profile, which is no service principal's secret", sourceConnect
+	case strings.EqualFold(c.Scheme, inventory.SchemeServicePrincipal):
+		servicePrincipal(&s, c, azure, add)
+	default:
+		s.Claim = "it stores a credential that is no service principal's; workload identity federation does not apply to it as it is"
+	}
+	return s
+}
+
+func servicePrincipal(s *Statement, c inventory.Connection, azure bool, add func(name, value string)) {
+	what := "client secret"
+	if strings.EqualFold(c.AuthenticationType, "spnCertificate") {
+		what = "certificate"
+	}
+	s.Claim, s.Source = "it stores a "+what+" of a service principal", sourceConnect
+	add("authentication type", c.AuthenticationType)
+	add("creation mode", c.CreationMode)
+	switch {
+	case !azure:
+		s.Claim += "; connections of this type are not converted by this program"
+	case what == "certificate":
+		s.Claim += "; only connections with a key are converted"
+	case strings.EqualFold(c.CreationMode, "Automatic"):
+		s.Claim += "; Azure DevOps made the application, so a conversion adds the federated credential itself"
+	default:
+		s.Claim += "; a person made the application, so the federated credential is added first and the conversion follows"
+	}
+}
+
+func (in Input) classifyIdentity(o inventory.Object) Statement {
+	id := in.Inventory.Identity(o)
+	passwords, certificates, signing := 0, 0, 0
+	for _, c := range id.Credentials {
+		switch {
+		case id.SAMLSigning(c):
+			signing++
+		case c.Type == inventory.CredentialPassword:
+			passwords++
+		default:
+			certificates++
+		}
+	}
+	s := Statement{Claim: "an application without a stored credential", Source: sourceKeys}
+	if passwords+certificates > 0 {
+		s.Claim = "an application with stored credentials"
+	}
+	s.Because = []string{fmt.Sprintf("%s, %s, %s", count(passwords, "password"), count(certificates, "certificate"), count(len(id.FederatedCredentials), "federated credential"))}
+	if signing > 0 {
+		s.Because = append(s.Because, count(signing, "entry", "entries")+" for SAML signing, which are never touched")
+	}
+	if n := len(in.Inventory.ConnectionsOf(id.AppID)); n > 0 {
+		s.Because = append(s.Because, count(n, "connection")+" named it")
+	}
+	return s
+}
+
+func count(n int, forms ...string) string {
+	switch {
+	case n == 1:
+		return "1 " + forms[0]
+	case len(forms) > 1:
+		return fmt.Sprintf("%d %s", n, forms[1])
+	}
+	return fmt.Sprintf("%d %ss", n, forms[0])
+}
+
+func classifyCredential(id inventory.Identity, c inventory.Credential) Statement {
+	on := "the application"
+	if c.On == inventory.OnServicePrincipal {
+		on = "the service principal"
+	}
+	s := Statement{Claim: fmt.Sprintf("a %s on %s", c.Type, on), Source: sourceKeys,
+		Because: []string{"Microsoft Graph lists it there", fmt.Sprintf("it is valid from %s to %s", day(c.Start), day(c.End))}}
+	if id.SAMLSigning(c) {
+		s.Claim, s.Source = "it belongs to a certificate that signs SAML tokens, and is never touched", sourceSAML
+		s.Because = append(s.Because, "usage Sign, or the dates or the key id of an entry with usage Sign")
+	}
+	return s
+}
+
+func classifyFederated(f inventory.FederatedCredential) Statement {
+	s := Statement{Claim: "a federated credential: it trusts tokens, and stores nothing", Source: sourceTrust, Because: []string{"issuer " + f.Issuer}}
+	if f.Expression != "" {
+		s.Claim = "a flexible federated credential: it trusts tokens by an expression, and stores nothing"
+		s.Because = append(s.Because, "expression "+f.Expression)
+		return s
+	}
+	if policy.OldIssuer(f.Issuer) {
+		s.Claim, s.Source = "a federated credential for the old issuer of Azure DevOps", sourceIssuer
+	}
+	s.Because = append(s.Because, "subject "+f.Subject)
+	return s
+}
+
+// conversions say in words how a login can be converted.
+var conversions = map[inventory.Conversion]string{
+	inventory.ConversionNone:      "it uses no stored credential",
+	inventory.ConversionAutomatic: "it can be converted by edits in this file alone",
+	inventory.ConversionAssisted:  "it can be converted by edits in this and other files of the repository",
+	inventory.ConversionManual:    "it is converted by a person",
+}
+
+func classifyLogin(l inventory.Login) Statement {
+	s := Statement{Claim: fmt.Sprintf("a login of kind %s; %s", l.Kind, conversions[l.Conversion]), Source: sourceLogin}
+	if l.Reason != "" {
+		s.Because = append(s.Because, l.Reason)
+	}
+	for _, u := range l.Secrets {
+		text := "it reads " + u.Expression
+		if u.Role != "" {
+			text += " as " + u.Role
+		}
+		s.Because = append(s.Because, text)
+	}
+	for _, m := range l.Manual {
+		s.Because = append(s.Because, "by hand: "+m)
+	}
+	return s
+}
+
+func (in Input) classifySecret(o inventory.Object) Statement {
+	secret := in.Inventory.Secret(o)
+	s := Statement{Claim: "a GitHub secret; what it holds follows from who reads it, since its value cannot be read", Source: sourceSecrets}
+	for _, r := range in.Inventory.Readers(secret) {
+		l := in.Inventory.Login(r)
+		for _, u := range l.Secrets {
+			if strings.EqualFold(u.Name, secret.Name) && u.Role != "" {
+				s.Because = append(s.Because, fmt.Sprintf("%s reads it as %s", l.ID, u.Role))
+			}
+		}
+	}
+	if len(s.Because) == 0 {
+		s.Because = []string{"no login that was found reads it"}
+	}
+	return s
+}

@@ -1,0 +1,224 @@
+package explain
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/plan"
+)
+
+// Explanation says why an object is classified, linked, planned, blocked or left as it is.
+type Explanation struct {
+	Object     inventory.Object `json:"object"`
+	Classified Statement        `json:"classified"`
+	Linked     []Statement      `json:"linked"`
+	Coverage   []Coverage       `json:"coverage"`
+	Planned    []Planned        `json:"planned"`
+	Reasons    []Reason         `json:"reasons"`
+	Units      []Standing       `json:"units"`
+}
+
+// Statement is a claim with what it rests on.
+type Statement struct {
+	Claim   string   `json:"claim"`
+	Because []string `json:"because,omitempty"`
+	Source  string   `json:"source,omitempty"` // the document that says so
+}
+
+// Coverage is one line of a unit's proof.
+type Coverage struct {
+	Unit string `json:"unit"`
+	plan.Coverage
+}
+
+// Planned is one step that changes the object, or trusts it.
+type Planned struct {
+	Unit  string `json:"unit"`
+	Step  string `json:"step"`
+	Title string `json:"title"`
+	Undo  string `json:"undo"`
+}
+
+// The ways in which a reason holds something back.
+const (
+	ReasonBlocker  = "blocker"  // nothing of the unit is done
+	ReasonWithheld = "withheld" // the old secret is kept
+	ReasonLeft     = "left"     // the object is left alone
+	ReasonNote     = "note"     // nothing is held back; a reviewer should know
+)
+
+// Reason is why something is not done, and in Next what would change that.
+type Reason struct {
+	Kind string `json:"kind"`
+	Unit string `json:"unit,omitempty"`
+	plan.Reason
+}
+
+// Why explains an object.
+func Why(in Input, o inventory.Object) Explanation {
+	e := Explanation{Object: o, Classified: in.classify(o), Linked: in.linked(o), Coverage: []Coverage{}, Planned: []Planned{}, Reasons: []Reason{}, Units: in.standings(o)}
+	for _, l := range in.leftOf(o) {
+		e.Reasons = append(e.Reasons, Reason{Kind: ReasonLeft, Reason: plan.Reason{Code: l.Code, Object: l.Object, Message: l.Reason, Next: l.Next}})
+	}
+	for _, u := range in.unitsOf(o) {
+		for _, c := range coverageOf(u, o) {
+			e.Coverage = append(e.Coverage, Coverage{u.ID, c})
+		}
+		for _, s := range u.Steps {
+			if in.touches(u, s, o) {
+				e.Planned = append(e.Planned, Planned{u.ID, s.ID, s.Title, s.Undo})
+			}
+		}
+		e.reasons(u)
+	}
+	e.unplanned(in)
+	return e
+}
+
+// reasons adds those of a unit. One that is said of the object already is not said again.
+func (e *Explanation) reasons(u plan.Unit) {
+	for _, group := range []struct {
+		kind string
+		list []plan.Reason
+	}{{ReasonBlocker, u.Blockers}, {ReasonWithheld, u.Withheld}, {ReasonNote, u.Notes}} {
+		for _, r := range group.list {
+			said := slices.ContainsFunc(e.Reasons, func(x Reason) bool { return x.Code == r.Code && x.Message == r.Message && x.Kind != ReasonWithheld })
+			other := group.kind == ReasonNote && r.Object != "" && r.Object != u.Title && e.Object.Kind != inventory.ObjectIdentity && !e.concerns(r)
+			if !said && !other {
+				e.Reasons = append(e.Reasons, Reason{group.kind, u.ID, r})
+			}
+		}
+	}
+}
+
+// concerns tells whether a note names the object itself.
+func (e *Explanation) concerns(r plan.Reason) bool {
+	return r.Object == e.Object.ID || strings.Contains(r.Object, e.Object.ID)
+}
+
+// unplanned says why nothing is planned for an object that the plan does not mention at all.
+func (e *Explanation) unplanned(in Input) {
+	if in.Plan == nil || len(e.Units) > 0 || len(e.Reasons) > 0 {
+		return
+	}
+	r := plan.Reason{Code: "not-in-the-plan", Object: e.Object.ID, Message: "nothing that is to be migrated uses it"}
+	switch e.Object.Kind {
+	case inventory.ObjectIdentity, inventory.ObjectCredential, inventory.ObjectFederatedCredential:
+		r.Message = "no connection and no login that signs in with a stored secret was linked to its application"
+		r.Next = []string{"if a GitHub secret holds one of its passwords, say so under plan.mapping in the configuration, then scan and plan again"}
+	case inventory.ObjectSecret:
+		r.Message = "no login that was found signs in with it"
+		r.Next = []string{"if nothing else uses it, delete it in the settings"}
+	}
+	e.Reasons = append(e.Reasons, Reason{Kind: ReasonLeft, Reason: r})
+}
+
+// touches tells whether a step changes an object or is there for it.
+func (in Input) touches(u plan.Unit, s plan.Step, o inventory.Object) bool {
+	switch o.Kind {
+	case inventory.ObjectConnection:
+		return s.Connection != nil && string(s.Connection.ID) == o.ID || in.trustFor(u, s, o)
+	case inventory.ObjectIdentity:
+		return !s.OnDemand
+	case inventory.ObjectCredential:
+		return s.Credential != nil && strings.EqualFold(string(s.Credential.KeyID), o.ID)
+	case inventory.ObjectLogin:
+		carried := s.PullRequest != nil && slices.ContainsFunc(s.PullRequest.Logins, func(l plan.PlannedLogin) bool { return string(l.ID) == o.ID })
+		return carried || in.trustFor(u, s, o)
+	case inventory.ObjectSecret:
+		return s.Secret != nil && s.Secret.Store.Same(in.Inventory.Secret(o).Ref())
+	}
+	return false
+}
+
+// trustFor tells whether a step adds a federated credential that an object needs.
+func (in Input) trustFor(u plan.Unit, s plan.Step, o inventory.Object) bool {
+	return s.FederatedCredential != nil && !s.OnDemand && slices.ContainsFunc(u.Coverage, func(c plan.Coverage) bool {
+		return c.By == s.FederatedCredential.Credential.Name && slices.Contains(c.For, o.ID)
+	})
+}
+
+// linked says what links an object with its identity.
+func (in Input) linked(o inventory.Object) []Statement {
+	out := []Statement{}
+	switch o.Kind {
+	case inventory.ObjectConnection:
+		out = append(out, in.linkedConnection(in.Inventory.Connection(o))...)
+	case inventory.ObjectIdentity:
+		for _, c := range in.Inventory.ConnectionsOf(in.Inventory.Identity(o).AppID) {
+			out = append(out, Statement{Claim: fmt.Sprintf("connection %s signs in as it", c.Name), Because: []string{"its data names this client id"}})
+		}
+		for _, u := range in.unitsOf(o) {
+			for _, l := range u.Logins {
+				out = append(out, linkedLogin(u, l))
+			}
+		}
+	case inventory.ObjectLogin:
+		for _, u := range in.unitsOf(o) {
+			for _, l := range u.Logins {
+				if string(l.ID) == o.ID && u.AppID != "" {
+					out = append(out, linkedLogin(u, l))
+				}
+			}
+		}
+	case inventory.ObjectSecret:
+		out = append(out, in.linkedSecret(o)...)
+	default:
+		id := in.Inventory.Identity(o)
+		out = append(out, Statement{Claim: fmt.Sprintf("it belongs to %s (%s)", id.DisplayName, id.AppID), Because: []string{"Microsoft Graph lists it there"}})
+	}
+	return out
+}
+
+func (in Input) linkedConnection(c inventory.Connection) []Statement {
+	if c.AppID == "" {
+		return nil
+	}
+	s := Statement{Claim: "it signs in as application " + string(c.AppID), Because: []string{"its parameter serviceprincipalid names it"}}
+	if id, ok := in.Inventory.IdentityOf(c.AppID); ok {
+		s.Claim = fmt.Sprintf("it signs in as %s (%s)", id.Name, c.AppID)
+	} else {
+		s.Because = append(s.Because, "the application is not in the inventory")
+	}
+	return []Statement{s}
+}
+
+// linkRules say in words what the planner's rules are, the surest first.
+var linkRules = map[string]string{
+	"mapping":              "the configuration's mapping says so",
+	"readable":             "an id beside it can be read",
+	"federated-credential": "a federated credential already names the repository",
+}
+
+func linkedLogin(u plan.Unit, l plan.LoginUse) Statement {
+	s := Statement{Claim: fmt.Sprintf("%s signs in as %s", l.ID, u.Title)}
+	if rule := linkRules[l.By]; rule != "" {
+		s.Because = append(s.Because, rule)
+	}
+	if l.Because != "" {
+		s.Because = append(s.Because, l.Because)
+	}
+	return s
+}
+
+// linkedSecret says through which logins the plan found what is in a secret.
+func (in Input) linkedSecret(o inventory.Object) []Statement {
+	secret := in.Inventory.Secret(o)
+	var out []Statement
+	for _, u := range in.unitsOf(o) {
+		if u.AppID == "" {
+			continue
+		}
+		s := Statement{Claim: fmt.Sprintf("it holds a credential of %s (%s)", u.Title, u.AppID)}
+		for _, l := range u.Logins {
+			reads := slices.ContainsFunc(in.Inventory.Logins, func(x inventory.Login) bool { return x.ID == l.ID && inventory.MayRead(x, secret) })
+			if reads && l.Because != "" && !slices.Contains(s.Because, l.Because) {
+				s.Because = append(s.Because, l.Because)
+			}
+		}
+		out = append(out, s)
+	}
+	return out
+}
