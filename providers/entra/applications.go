@@ -111,7 +111,7 @@ func (c *Client) listApplications(ctx context.Context, filter string, top *int32
 		query.Filter = &filter
 	}
 	config := &applications.ApplicationsRequestBuilderGetRequestConfiguration{QueryParameters: query}
-	builder := c.v1.applications
+	builder := c.v1.applications()
 	var all []models.Applicationable
 	for {
 		page, err := builder.Get(ctx, config)
@@ -135,7 +135,7 @@ func (c *Client) listPrincipals(ctx context.Context, ids []inventory.AppID) ([]m
 	config := &serviceprincipals.ServicePrincipalsRequestBuilderGetRequestConfiguration{
 		QueryParameters: &serviceprincipals.ServicePrincipalsRequestBuilderGetQueryParameters{Select: principalFields, Filter: &filter},
 	}
-	builder := c.v1.principals
+	builder := c.v1.principals()
 	var all []models.ServicePrincipalable
 	for {
 		page, err := builder.Get(ctx, config)

@@ -48,10 +48,16 @@ type Client struct {
 	locks map[inventory.ObjectID]*sync.Mutex
 }
 
-// version is the API in one version.
-type version struct {
-	applications *applications.ApplicationsRequestBuilder
-	principals   *serviceprincipals.ServicePrincipalsRequestBuilder
+// version is one version of Graph. A request builder keeps a map that its requests write to, so calls that run at the same
+// time must not share one: each gets its own.
+type version struct{ adapter abstractions.RequestAdapter }
+
+func (v version) applications() *applications.ApplicationsRequestBuilder {
+	return applications.NewApplicationsRequestBuilderInternal(map[string]string{}, v.adapter)
+}
+
+func (v version) principals() *serviceprincipals.ServicePrincipalsRequestBuilder {
+	return serviceprincipals.NewServicePrincipalsRequestBuilderInternal(map[string]string{}, v.adapter)
 }
 
 var (
@@ -98,10 +104,7 @@ func newVersion(client *http.Client, base string) (version, error) {
 	}
 	adapter.SetBaseUrl(base)
 	var a abstractions.RequestAdapter = adapter
-	return version{
-		applications: applications.NewApplicationsRequestBuilderInternal(map[string]string{}, a),
-		principals:   serviceprincipals.NewServicePrincipalsRequestBuilderInternal(map[string]string{}, a),
-	}, nil
+	return version{adapter: a}, nil
 }
 
 // Tenant implements scan.Entra.

@@ -79,7 +79,7 @@ func moment(t *time.Time) time.Time {
 // federatedCredentials lists an application's federated credentials through the beta version: v1.0 breaks off
 // in the middle of its JSON where one of them is flexible (microsoftgraph/msgraph-sdk-python#1359).
 func (c *Client) federatedCredentials(ctx context.Context, application inventory.ObjectID) ([]inventory.FederatedCredential, error) {
-	builder := c.beta.applications.ByApplicationId(string(application)).FederatedIdentityCredentials()
+	builder := c.beta.applications().ByApplicationId(string(application)).FederatedIdentityCredentials()
 	result := []inventory.FederatedCredential{}
 	for {
 		page, err := builder.Get(ctx, nil)
@@ -128,7 +128,7 @@ func expression(additional map[string]any) string {
 
 // owners gives the owners' names: the display name where one is readable, else the object id.
 func (c *Client) owners(ctx context.Context, application inventory.ObjectID) ([]string, error) {
-	builder := c.v1.applications.ByApplicationId(string(application)).Owners()
+	builder := c.v1.applications().ByApplicationId(string(application)).Owners()
 	var names []string
 	for {
 		page, err := builder.Get(ctx, nil)

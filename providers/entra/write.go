@@ -68,7 +68,7 @@ func (c *Client) AddFederatedCredential(ctx context.Context, application invento
 	}
 	var made models.FederatedIdentityCredentialable
 	err := c.change(ctx, application, func(ctx context.Context) (err error) {
-		made, err = api.applications.ByApplicationId(string(application)).FederatedIdentityCredentials().Post(ctx, body, nil)
+		made, err = api.applications().ByApplicationId(string(application)).FederatedIdentityCredentials().Post(ctx, body, nil)
 		return err
 	})
 	switch {
@@ -83,7 +83,7 @@ func (c *Client) AddFederatedCredential(ctx context.Context, application invento
 // RemoveFederatedCredential implements execute.Directory.
 func (c *Client) RemoveFederatedCredential(ctx context.Context, application inventory.ObjectID, id inventory.FederatedCredentialID) error {
 	err := c.change(ctx, application, func(ctx context.Context) error {
-		return c.v1.applications.ByApplicationId(string(application)).FederatedIdentityCredentials().
+		return c.v1.applications().ByApplicationId(string(application)).FederatedIdentityCredentials().
 			ByFederatedIdentityCredentialId(string(id)).Delete(ctx, nil)
 	})
 	if err != nil {
@@ -102,7 +102,7 @@ func (c *Client) AddPassword(ctx context.Context, application inventory.ObjectID
 	body.SetPasswordCredential(credential)
 	var made models.PasswordCredentialable
 	err := c.change(ctx, application, func(ctx context.Context) (err error) {
-		made, err = c.v1.applications.ByApplicationId(string(application)).AddPassword().Post(ctx, body, nil)
+		made, err = c.v1.applications().ByApplicationId(string(application)).AddPassword().Post(ctx, body, nil)
 		return err
 	})
 	what := fmt.Sprintf("entra: adding password %q to application %s", displayName, application)
@@ -127,7 +127,7 @@ func (c *Client) RemovePassword(ctx context.Context, application inventory.Objec
 	body := applications.NewItemRemovePasswordPostRequestBody()
 	body.SetKeyId(&id)
 	err = c.change(ctx, application, func(ctx context.Context) error {
-		return c.v1.applications.ByApplicationId(string(application)).RemovePassword().Post(ctx, body, nil)
+		return c.v1.applications().ByApplicationId(string(application)).RemovePassword().Post(ctx, body, nil)
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
