@@ -44,6 +44,7 @@ func LoadWorkflows(w *world.World, folder, index string) (Mapping, error) {
 		repo := w.AddRepo(owner, repository, files[name])
 		app := b.app("deploy " + repo.FullName())
 		b.password(app, "pipeline", 200*day, 300*day)
+		b.role(app, "Contributor", contributorRole, "/subscriptions/"+sub.ID)
 		l := loading{builder: b, repo: repo, app: app, sub: sub}
 		for _, path := range sortedKeys(files[name]) {
 			l.read(files[name][path])
