@@ -192,6 +192,9 @@ func guessType(task, input string) (string, bool) {
 	case "connectedservicenamearm", "azuresubscription", "azureconnection", "armconnection", "azurermconnection", "azuresubscriptionendpoint", "backendservicearm":
 		return "azurerm", true
 	}
+	if strings.HasSuffix(input, "connection") && (strings.Contains(input, "azure") || strings.Contains(input, "arm")) {
+		return "azurerm", true
+	}
 	if !strings.Contains(input, "serviceconnection") && !strings.Contains(input, "connectedservice") && !strings.Contains(input, "serviceendpoint") && !strings.HasPrefix(input, "environmentservicename") {
 		return "", false
 	}

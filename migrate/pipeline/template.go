@@ -112,7 +112,7 @@ func (w *walker) locate(from fileKey, name string) (fileKey, error) {
 }
 
 // templateScope makes the scope of a template: its declared parameters with what the caller passes.
-func (w *walker) templateScope(d *document, passed *node, vars *variables, pipeline bool) *scope {
+func (w *walker) templateScope(d *document, passed *node, vars *variables, by caller) *scope {
 	s := &scope{doc: d, params: make(map[string]*leaf), vars: vars}
 	given := func(name string) *leaf { return passed.object().memberLeaf(name) }
 	if passed == nil {
@@ -121,7 +121,7 @@ func (w *walker) templateScope(d *document, passed *node, vars *variables, pipel
 	for _, p := range w.declared(d, s) {
 		l := given(p.name)
 		if l == nil {
-			l = p.fallback(pipeline)
+			l = p.fallback(by)
 		}
 		s.params[strings.ToLower(p.name)] = p.typed(l)
 	}
@@ -140,24 +140,32 @@ type parameter struct {
 	name, kind string
 	initial    *leaf // its default, or nil
 	values     []string
-	legacy     bool // declared as name: default
 }
 
-// fallback is what a parameter is when the caller passes nothing. The parameters of a pipeline itself are chosen by whoever starts
-// it: one of the values where they are listed, else anything.
-func (p parameter) fallback(pipeline bool) *leaf {
+// caller is who gives a file its parameters.
+type caller int
+
+const (
+	byTemplate caller = iota // another file, which is known
+	byPerson                 // whoever starts the pipeline
+	byUnknown                // files that are not in the scan
+)
+
+// fallback is what a parameter is when nothing is passed. The parameters of a pipeline itself are chosen by whoever starts it: one of the
+// values where they are listed, else anything. Objects are taken as they stand there, since people seldom edit them.
+func (p parameter) fallback(by caller) *leaf {
 	switch {
-	case pipeline && len(p.values) > 0:
+	case by != byTemplate && len(p.values) > 0:
 		l := &leaf{}
 		for _, v := range p.values {
 			l.add(str(v))
 		}
 		return l
-	case pipeline && strings.EqualFold(p.kind, "boolean"):
+	case by != byTemplate && strings.EqualFold(p.kind, "boolean"):
 		return &leaf{values: []value{boolean(true), boolean(false)}}
 	case p.initial == nil:
 		return openLeaf("parameters." + p.name)
-	case pipeline && (strings.EqualFold(p.kind, "string") || strings.EqualFold(p.kind, "number") || p.kind == ""):
+	case by == byUnknown, by == byPerson && (strings.EqualFold(p.kind, "string") || strings.EqualFold(p.kind, "number")):
 		return &leaf{values: p.initial.values, open: true, expr: "parameters." + p.name}
 	}
 	return p.initial
@@ -199,7 +207,7 @@ func (w *walker) declared(d *document, s *scope) []parameter {
 	var list []parameter
 	if n.kind == mapNode {
 		for _, p := range n.pairs {
-			list = append(list, parameter{name: p.key, initial: p.node().asLeaf(), legacy: true})
+			list = append(list, parameter{name: p.key, initial: p.node().asLeaf()})
 		}
 		return list
 	}

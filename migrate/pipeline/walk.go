@@ -85,10 +85,10 @@ func (w *walker) walk(d *document) {
 	}
 	c := context{file: w.start, vars: vars}
 	if isPipeline(d.root) {
-		w.root(d, w.templateScope(d, nil, vars, true), c)
+		w.root(d, w.templateScope(d, nil, vars, byPerson), c)
 		return
 	}
-	w.root(d, w.templateScope(d, nil, vars, false), c)
+	w.root(d, w.templateScope(d, nil, vars, byUnknown), c)
 }
 
 // isPipeline tells a pipeline from a template that nothing refers to: those have declared parameters but no trigger and the like.
@@ -315,22 +315,7 @@ func (w *walker) includeOne(name string, n *node, c context, at source, walk fun
 	c.file = key
 	w.stack = append(w.stack, key)
 	defer func() { w.stack = w.stack[:len(w.stack)-1] }()
-	walk(d, w.templateScope(d, passed, c.vars, false), c)
-}
-
-// passed records what looks like a connection among the parameters of a template that cannot be read: it is probably used there.
-func (w *walker) passed(n *node, c context) {
-	for _, parameters := range n.get("parameters") {
-		m := parameters.with(c.vars).object()
-		if m.kind != mapNode {
-			continue
-		}
-		for _, p := range m.pairs {
-			if kind, ok := guessType("", strings.ToLower(p.key)); ok {
-				w.connection(p, Use{Input: "parameters." + p.key, Kind: kindOf(kind)}, c.perhaps(true))
-			}
-		}
-	}
+	walk(d, w.templateScope(d, passed, c.vars, byTemplate), c)
 }
 
 func or(a, b string) string {
