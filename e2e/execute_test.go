@@ -43,6 +43,11 @@ func startJourney(t *testing.T, w *world.World, mapping lab.Mapping) *journey {
 
 func (j *journey) connectWith(o transport.Options) *providers.Set {
 	j.t.Helper()
+	return j.connectAs(world.RoleOperator, o)
+}
+
+func (j *journey) connectAs(role string, o transport.Options) *providers.Set {
+	j.t.Helper()
 	w := j.lab.World
 	w.Lock()
 	c := providers.Config{
@@ -61,7 +66,6 @@ func (j *journey) connectWith(o transport.Options) *providers.Set {
 		c.AzureDevOps.Organizations = append(c.AzureDevOps.Organizations, o.Name)
 	}
 	w.Unlock()
-	role := world.RoleOperator
 	tokens := map[string]string{
 		auth.EnvAzureDevOps: lab.Token(world.AudienceAzureDevOps, role), auth.EnvGraph: lab.Token(world.AudienceGraph, role),
 		auth.EnvARM: lab.Token(world.AudienceARM, role), "GITHUB_TOKEN": lab.Token(world.AudienceGitHub, role),
@@ -78,6 +82,11 @@ func (j *journey) connectWith(o transport.Options) *providers.Set {
 
 func (j *journey) scan() *inventory.Inventory {
 	j.t.Helper()
+	return j.scanWith(j.set)
+}
+
+func (j *journey) scanWith(set *providers.Set) *inventory.Inventory {
+	j.t.Helper()
 	var orgs, owners []string
 	w := j.lab.World
 	w.Lock()
@@ -90,9 +99,9 @@ func (j *journey) scan() *inventory.Inventory {
 	w.Unlock()
 	slices.Sort(orgs)
 	slices.Sort(owners)
-	sources := scan.Sources{AzureDevOps: j.set.DevOpsSources(orgs), Entra: j.set.Entra, Azure: j.set.Azure,
-		GitHub: []scan.GitHubScope{{Client: j.set.GitHub, Owners: owners}}}
-	inv, err := scan.Run(context.Background(), sources, scan.Options{Now: j.set.Transport.Now, AllApplications: true})
+	sources := scan.Sources{AzureDevOps: set.DevOpsSources(orgs), Entra: set.Entra, Azure: set.Azure,
+		GitHub: []scan.GitHubScope{{Client: set.GitHub, Owners: owners}}}
+	inv, err := scan.Run(context.Background(), sources, scan.Options{Now: set.Transport.Now, AllApplications: true})
 	if err != nil {
 		j.t.Fatal(err)
 	}
