@@ -45,17 +45,6 @@ type Record struct {
 // firstPrev stands for the hash of the record before the first.
 const firstPrev = "0000000000000000000000000000000000000000000000000000000000000000"
 
-// sum is the SHA-256 of the record's JSON without its own hash.
-func (r Record) sum() (string, error) {
-	r.Hash = ""
-	b, err := json.Marshal(r)
-	if err != nil {
-		return "", fmt.Errorf("hash journal record %d: %w", r.Seq, err)
-	}
-	h := sha256.Sum256(b)
-	return hex.EncodeToString(h[:]), nil
-}
-
 // normalize brings the record into the form in which it will be read again: a text from outside that is not valid UTF-8
 // would otherwise change when it is written.
 func (r *Record) normalize() error {
@@ -67,6 +56,30 @@ func (r *Record) normalize() error {
 	if err := json.Unmarshal(b, r); err != nil {
 		return fmt.Errorf("write journal record: %w", err)
 	}
+	return nil
+}
+
+// hashField is what stands behind the content of a record's line: its hash, the last field, and the end of the object.
+const (
+	hashField = `,"hash":"`
+	hashTail  = len(hashField) + 2*sha256.Size + len(`"}`)
+)
+
+// seal brings the record into the form in which it will be read again, and gives it its hash, the SHA-256 of its JSON
+// without the hash, and its line.
+func (r *Record) seal(line *[]byte) error {
+	r.Hash = ""
+	if err := r.normalize(); err != nil {
+		return err
+	}
+	content, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("write journal record %d: %w", r.Seq, err)
+	}
+	h := sha256.Sum256(content)
+	r.Hash = hex.EncodeToString(h[:])
+	*line = append(append(content[:len(content)-1], hashField...), r.Hash...)
+	*line = append(*line, "\"}\n"...)
 	return nil
 }
 
@@ -92,53 +105,41 @@ func (e *DamageError) Error() string {
 		"or keep it as evidence and start with a new state directory and a new scan", e.Line, e.Reason)
 }
 
-// decodeJournal reads the records and checks the chain. good is the length of the bytes that are complete records; what
-// follows is a torn last line. With a DamageError come the records before the damage.
-func decodeJournal(data []byte) (records []Record, good int, err error) {
-	prev := firstPrev
-	for line := 1; good < len(data); line++ {
-		end := bytes.IndexByte(data[good:], '\n')
-		if end < 0 {
-			return records, good, checkTorn(data[good:], line)
-		}
-		r, err := decodeLine(data[good:good+end], int64(line), prev)
-		if err != nil {
-			return records, good, err
-		}
-		records, prev, good = append(records, r), r.Hash, good+end+1
+// decodeLine reads one line and checks its hash, which is over the line's own bytes: no byte of it can have changed.
+func decodeLine(line []byte, number int, r *Record) *DamageError {
+	damage := func(format string, args ...any) *DamageError {
+		return &DamageError{Line: number, Reason: fmt.Sprintf(format, args...)}
 	}
-	return records, good, nil
-}
-
-func decodeLine(line []byte, seq int64, prev string) (Record, error) {
-	damage := func(format string, args ...any) (Record, error) {
-		return Record{}, &DamageError{Line: int(seq), Reason: fmt.Sprintf(format, args...)}
-	}
-	var r Record
-	dec := json.NewDecoder(bytes.NewReader(line))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&r); err != nil {
+	if err := json.Unmarshal(line, r); err != nil {
 		return damage("it is not a record: %v", err)
 	}
-	again, err := r.encode()
-	if err != nil || !bytes.Equal(again[:len(again)-1], line) {
+	if len(line) < hashTail || !bytes.HasPrefix(line[len(line)-hashTail:], []byte(hashField)) {
 		return damage("it is not as this program writes it")
 	}
-	sum, err := r.sum()
-	switch {
-	case err != nil || sum != r.Hash:
+	content := append(bytes.Clone(line[:len(line)-hashTail]), '}')
+	if h := sha256.Sum256(content); hex.EncodeToString(h[:]) != r.Hash {
 		return damage("its hash does not fit its content")
-	case r.Seq != seq:
-		return damage("it has sequence number %d", r.Seq)
-	case r.Prev != prev:
-		return damage("it does not follow the record before: one was changed, removed or inserted")
 	}
-	return r, nil
+	if again, err := r.encode(); err != nil || !bytes.Equal(again[:len(again)-1], line) {
+		return damage("it is not as this program writes it")
+	}
+	return nil
+}
+
+// follows checks that a record is the next one of the chain.
+func follows(r *Record, seq int64, prev string) *DamageError {
+	switch {
+	case r.Seq != seq:
+		return &DamageError{Line: int(seq), Reason: fmt.Sprintf("it has sequence number %d", r.Seq)}
+	case r.Prev != prev:
+		return &DamageError{Line: int(seq), Reason: "it does not follow the record before: one was changed, removed or inserted"}
+	}
+	return nil
 }
 
 // checkTorn tells a line that a crash cut short from one that was changed: a cut line is the beginning of a JSON object
 // and nothing else.
-func checkTorn(tail []byte, line int) error {
+func checkTorn(tail []byte, line int) *DamageError {
 	if !bytes.HasPrefix([]byte(`{"seq":`), tail[:min(len(tail), 7)]) {
 		return &DamageError{Line: line, Reason: "it has no end and is not the beginning of a record"}
 	}
