@@ -185,23 +185,25 @@ func (a *app) load(name, hint string, v any) error {
 	return nil
 }
 
-// jsonPlace adds line and column to a JSON error.
+// jsonPlace says what is wrong with a JSON text, with line and column.
 func jsonPlace(b []byte, err error) string {
 	var offset int64
 	var syntax *json.SyntaxError
 	var typ *json.UnmarshalTypeError
+	text := err.Error()
 	switch {
 	case errors.As(err, &syntax):
 		offset = syntax.Offset
 	case errors.As(err, &typ):
 		offset = typ.Offset
+		text = fmt.Sprintf("%s is a %s, which it cannot be", typ.Field, typ.Value)
 	default:
-		return err.Error()
+		return text
 	}
-	before := string(b[:min(int(offset), len(b))])
+	before := string(b[:max(0, min(int(offset), len(b))-1)])
 	line := strings.Count(before, "\n") + 1
 	column := len(before) - strings.LastIndex(before, "\n")
-	return fmt.Sprintf("line %d, column %d: %v", line, column, err)
+	return fmt.Sprintf("line %d, column %d: %s", line, column, text)
 }
 
 func (a *app) loadInventory() (*inventory.Inventory, error) {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -93,7 +94,12 @@ func (d *demo) note(format string, args ...any) {
 func (d *demo) head(title, command string) {
 	d.chapter++
 	left := fmt.Sprintf("%d  %s", d.chapter, title)
-	fmt.Fprintf(d.std.out, "\n%s%s%s\n", left, strings.Repeat(" ", max(2, lineWidth-len([]rune(left))-len(command))), command)
+	width := utf8.RuneCountInString(left)
+	command = cut(command, lineWidth-width-2)
+	if command != "" {
+		left += strings.Repeat(" ", lineWidth-width-utf8.RuneCountInString(command)) + command
+	}
+	fmt.Fprintf(d.std.out, "\n%s\n", left)
 }
 
 // before runs every pipeline, to show what works today and remember the secrets that it works with.
@@ -243,12 +249,12 @@ func (d *demo) revoked(ctx context.Context) error {
 	}
 	d.outcome(r)
 	dead, alive := d.tryOld()
-	d.note("%s of before are refused with AADSTS7000215, %d still work (%s).", plural(dead, "stored secret"), alive, "of units that keep theirs")
+	d.note("Of the secrets of before, %d are refused with AADSTS7000215; %d still work, of applications that the plan leaves alone.", dead, alive)
 	tally, err := d.runAll()
 	if err != nil {
 		return err
 	}
-	d.note("%s: %d with a stored secret, %d without.", tally.verdict(), tally.secret, tally.federated)
+	d.note("%s: %d without a secret, %d with one that only a person can replace, such as a publish profile.", tally.verdict(), tally.federated, tally.secret)
 	return nil
 }
 
@@ -258,7 +264,7 @@ func (d *demo) rolledBack(ctx context.Context) error {
 	if !ok {
 		return fmt.Errorf("no unit was revoked, so none can be rolled back")
 	}
-	d.head("And back again, for one unit", "unsecret rollback --unit "+cut(unit.ID, 24))
+	d.head("And back again, for one unit", "unsecret rollback --unit "+unit.ID)
 	var r execute.Result
 	var err error
 	for range 3 {
@@ -275,7 +281,7 @@ func (d *demo) rolledBack(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		d.note("A new short-lived secret is in place; the reviewer merges %s that %s.", plural(n, "pull request"), "restores the workflows")
+		d.note("A new short-lived secret is in place. The reviewer merges %s, and the workflows are as they were.", plural(n, "pull request"))
 	}
 	d.outcome(r)
 	tally, err := d.runAll()
@@ -319,6 +325,6 @@ func (d *demo) reported(context.Context) error {
 	}
 	fmt.Fprintln(d.std.out)
 	d.say("Done in %.1f s. Look at:", time.Since(d.started).Seconds())
-	fmt.Fprintf(d.std.out, "   report   %s\n   state    %s (inventory, plan, journal)\n", file, d.stateDir)
+	fmt.Fprintf(d.std.out, "   report   %s\n   state    %s\n", file, d.stateDir)
 	return nil
 }

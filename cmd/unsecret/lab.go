@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -207,7 +206,7 @@ func labEnvironment(role string) func(string) string {
 }
 
 func writeLabConfig(name string, c *config) error {
-	if _, err := os.Stat(name); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(name); err == nil {
 		return usageErrorf("%s exists: move it away, or choose another name", name)
 	}
 	var doc yaml.Node

@@ -49,7 +49,8 @@ func newList(a *app) *cobra.Command {
 		Use:   "list " + strings.Join(names, "|"),
 		Short: "List objects of the last scan, with filters",
 		Long: `Lists objects of the last scan's inventory. Filters narrow the list; each says below what it
-applies to. Reads the state directory alone.`,
+applies to. Of ids the table shows the beginning, which show and why take as well; -o json
+has them whole. Reads the state directory alone.`,
 		Example: `  unsecret list connections --scheme ServicePrincipal --unused
   unsecret list credentials --expires-within 30d
   unsecret list logins --conversion manual --repository 'contoso/*'`,
@@ -173,10 +174,21 @@ func (l *lister) connections() (head []string, rows [][]string, values []any) {
 		} else if c.UsesKnown && len(c.Uses) == 0 {
 			last = "never"
 		}
-		rows = append(rows, []string{c.Place() + "/" + c.Name, c.Type, scheme, last})
+		rows = append(rows, []string{c.Place() + "/" + c.Name, shortID(string(c.ID)), c.Type, schemeText(scheme), last})
 		values = append(values, c)
 	}
-	return []string{"CONNECTION", "TYPE", "SCHEME", "LAST USE"}, rows, orEmpty(values)
+	return []string{"CONNECTION", "ID", "TYPE", "SCHEME", "LAST USE"}, rows, orEmpty(values)
+}
+
+// shortID is the beginning of a GUID, which show and why take for the whole.
+func shortID(id string) string { return id[:min(len(id), inventory.ShortID)] }
+
+// schemeText is a scheme for a table; the longest name in it would push everything else aside.
+func schemeText(scheme string) string {
+	if scheme == inventory.SchemeFederation {
+		return "federation"
+	}
+	return scheme
 }
 
 // orEmpty makes JSON's [] of no values.
@@ -198,10 +210,10 @@ func (l *lister) identities() (head []string, rows [][]string, values []any) {
 				stored++
 			}
 		}
-		rows = append(rows, []string{id.DisplayName, string(id.AppID), strconv.Itoa(stored), strconv.Itoa(len(id.FederatedCredentials)), signInText(id, id.LastSignIn())})
+		rows = append(rows, []string{id.DisplayName, shortID(string(id.AppID)), strconv.Itoa(stored), strconv.Itoa(len(id.FederatedCredentials)), signInText(id, id.LastSignIn())})
 		values = append(values, id)
 	}
-	return []string{"IDENTITY", "CLIENT ID", "STORED", "FEDERATED", "LAST SIGN-IN"}, rows, orEmpty(values)
+	return []string{"IDENTITY", "CLIENT", "STORED", "FEDERATED", "LAST SIGN-IN"}, rows, orEmpty(values)
 }
 
 // signInText is a last sign-in for a table: a day, "none" where the log shows none, else "unknown".
@@ -233,11 +245,11 @@ func (l *lister) credentials() (head []string, rows [][]string, values []any) {
 			if id.SAMLSigning(c) {
 				typ = "SAML signing"
 			}
-			rows = append(rows, []string{id.DisplayName, string(c.KeyID), typ, dayText(c.End), signInText(id, c.LastSignIn)})
+			rows = append(rows, []string{id.DisplayName, shortID(string(c.KeyID)), typ, dayText(c.End), signInText(id, c.LastSignIn)})
 			values = append(values, listedCredential{c, id.AppID, id.DisplayName, id.SAMLSigning(c)})
 		}
 	}
-	return []string{"IDENTITY", "KEY ID", "TYPE", "ENDS", "LAST SIGN-IN"}, rows, orEmpty(values)
+	return []string{"IDENTITY", "KEY", "TYPE", "ENDS", "LAST SIGN-IN"}, rows, orEmpty(values)
 }
 
 func (l *lister) wantsCredential(id inventory.Identity, c inventory.Credential, i, n int) bool {

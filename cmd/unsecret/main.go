@@ -192,6 +192,7 @@ old secrets.
 		{"The journey:", []func(*app) *cobra.Command{newScan, newPlan, newApply, newVerify, newRevoke, newRollback}},
 		{"Where it stands:", []func(*app) *cobra.Command{newStatus, newReport, newCheck}},
 		{"What the last scan found:", []func(*app) *cobra.Command{newList, newShow, newWhy}},
+		{"Access:", []func(*app) *cobra.Command{newPermissions}},
 		{"Workflow files, without any account:", []func(*app) *cobra.Command{newRewrite, newSubjects}},
 		{"Help:", []func(*app) *cobra.Command{newExplain, newDemo, newLab, newVersion}},
 	} {

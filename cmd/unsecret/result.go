@@ -219,7 +219,7 @@ func resultNext(r execute.Result) []string {
 	}
 	add(r.Failed(), "repair what failed, then run unsecret "+r.Command+" again: what is done is not done twice")
 	add(waits(execute.GateMerge), "merge the pull requests, then run "+again+" again")
-	add(r.Command == "status" && r.Count(execute.UnitPlanned) > 0, "unsecret apply --dry-run")
+	add(r.Command != "apply" && r.Count(execute.UnitPlanned) > 0, "unsecret apply --dry-run")
 	add(waits(execute.GateVerified), "unsecret verify")
 	if until := r.PendingUntil(); !until.IsZero() {
 		add(true, "unsecret revoke, not before "+until.UTC().Format("2006-01-02 15:04 UTC"))

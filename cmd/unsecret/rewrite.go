@@ -252,7 +252,7 @@ func (a *app) printRewrite(o rewriteOptions, r rewriteResult) {
 		fmt.Fprintf(w, "%s:%d: left alone\n", clean(l.File), l.Line)
 		paragraph(w, "    ", l.Reason)
 		for _, m := range l.Manual {
-			paragraph(w, "    - ", m)
+			bullet(w, "    - ", m)
 		}
 	}
 	for _, g := range r.Gaps {

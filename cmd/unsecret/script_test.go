@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -40,12 +41,13 @@ func TestMain(m *testing.M) {
 //	clock D                moves the lab's clock
 //	trigger-all [WHAT]     runs everything that can run; every sign-in must succeed, and with "federated" without a secret
 //	old-secrets N          so many of the secrets that worked when the lab started still work
-//	writes N               the lab has counted so many writes, or some, since the last time it was asked
+//	writes N               the lab has counted so many writes, or some, or any number, since the last time it was asked
 //	await N                waits until the lab has counted N requests since the last time it was asked
 //	code N                 the background command that await saw has ended with exit code N
 //	canary DIR             no file below DIR and nothing that was printed holds a secret's value
 //	cols N                 no line of the last output is wider than N columns
 //	json                   the last stdout is one JSON document
+//	full-disk DIR KB       makes DIR a file system of so few kilobytes; where [tmpfs] holds
 //	big KIND FILE          makes a file that no test should carry: megabytes, lines, bomb, deep, nul, latin1
 //	sleep D
 func TestScripts(t *testing.T) {
@@ -57,13 +59,14 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": cmdExits, "lab": cmdLab, "role": cmdRole, "latency": cmdLatency, "fault": cmdFault, "merge": cmdMerge, "clock": cmdClock,
 			"trigger-all": cmdTriggerAll, "old-secrets": cmdOldSecrets, "writes": cmdWrites, "await": cmdAwait, "code": cmdCode,
-			"canary": cmdCanary, "cols": cmdCols, "json": cmdJSON, "big": cmdBig, "sleep": cmdSleep,
+			"canary": cmdCanary, "cols": cmdCols, "json": cmdJSON, "full-disk": cmdFullDisk, "big": cmdBig, "sleep": cmdSleep,
 		},
 		Condition: condition,
 	})
 }
 
-// condition knows [root], [full] (there is a device that is always full) and [signals].
+// condition knows [root], [full] (there is a device that is always full), [tmpfs] (a small file system can be
+// mounted) and [signals].
 func condition(name string) (bool, error) {
 	switch name {
 	case "root":
@@ -71,11 +74,23 @@ func condition(name string) (bool, error) {
 	case "full":
 		info, err := os.Stat("/dev/full")
 		return err == nil && info.Mode()&fs.ModeCharDevice != 0, nil
+	case "tmpfs":
+		return canMount(), nil
 	case "signals":
 		return runtime.GOOS != "windows", nil
 	}
 	return false, fmt.Errorf("unknown condition %q", name)
 }
+
+// canMount tells whether a small file system can be made: as root on Linux, outside most containers.
+var canMount = sync.OnceValue(func() bool {
+	dir, err := os.MkdirTemp("", "unsecret-mount-")
+	if err != nil {
+		return false
+	}
+	defer func() { _ = os.Remove(dir) }()
+	return exec.Command("mount", "-t", "tmpfs", "none", dir).Run() == nil && exec.Command("umount", dir).Run() == nil
+})
 
 // script is the state of one script.
 type script struct {
@@ -230,7 +245,7 @@ func cmdWrites(ts *testscript.TestScript, _ bool, args []string) {
 	counts := l.Counts()
 	l.ResetCounts()
 	n := counts.Writes("")
-	if args[0] == "some" && n > 0 {
+	if args[0] == "any" || args[0] == "some" && n > 0 {
 		return
 	}
 	if args[0] == "some" || n != number(ts, args[0]) {

@@ -181,9 +181,9 @@ func (a *app) printSubjects(r subjectsResult) {
 		prefix = r.Prefix + ":"
 	}
 	for _, j := range r.Jobs {
-		head := j.File + "  " + j.Job
+		head := j.File + ", job " + j.Job
 		if j.StartedBy != "" {
-			head += "  (called by " + j.StartedBy + ")"
+			head += " (called by " + j.StartedBy + ")"
 		}
 		paragraph(w, "", head)
 		for _, s := range j.Subjects {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/unsecret-dev/unsecret/migrate/explain"
+	"github.com/unsecret-dev/unsecret/migrate/plan"
 )
 
 func newWhy(a *app) *cobra.Command {
@@ -66,7 +67,11 @@ func printWhy(w io.Writer, e explain.Explanation) {
 		fmt.Fprintln(w, "\nplanned:")
 	}
 	for _, p := range e.Planned {
-		bullet(w, "  + ", p.Title)
+		mark := "  + "
+		if p.Irreversible {
+			mark = "  ⚠ "
+		}
+		bullet(w, mark, p.Title)
 	}
 	printReasons(w, e.Reasons)
 	printStandings(w, e.Units)
@@ -88,15 +93,25 @@ func printCoverage(w io.Writer, lines []explain.Coverage) {
 	}
 	fmt.Fprintln(w, "\nsubjects:")
 	for _, c := range lines {
-		mark, by := "  ✓ ", c.State+" "+c.By
-		if c.By == "" {
-			by = c.State
+		mark := "  ✓ "
+		if c.State == plan.CoverageMissing {
+			mark = "  ✗ "
 		}
-		if c.State == "missing" {
-			mark, by = "  ✗ ", "nothing trusts it"
-		}
-		bullet(w, mark, c.Subject+": "+by)
+		bullet(w, mark, c.Subject+": "+coverageText(c))
 	}
+}
+
+// coverageText says what trusts a subject.
+func coverageText(c explain.Coverage) string {
+	switch c.State {
+	case plan.CoverageExisting:
+		return "trusted by " + c.By
+	case plan.CoveragePlanned:
+		return "will be trusted by " + c.By + ", which is planned"
+	case plan.CoverageService:
+		return "Azure DevOps adds the trust itself when it converts the connection"
+	}
+	return "nothing trusts it"
 }
 
 // reasonHeads are the titles of what holds an object back, by the kinds of reasons.

@@ -21,7 +21,13 @@ func (s *scanner) entra(ctx context.Context, tenant Entra, azure Azure) error {
 	if s.o.AllApplications {
 		list, gaps, err = tenant.AllApplications(ctx)
 	} else {
-		list, gaps, err = tenant.Applications(ctx, s.applications())
+		ids := s.applications()
+		if len(ids) == 0 {
+			// Nothing is asked, so the tenant counts neither as read nor as a gap.
+			s.unasked = append(s.unasked, "entra "+string(tenant.Tenant())+": nothing that was read names an application; read all of them (--all-apps)")
+			return nil
+		}
+		list, gaps, err = tenant.Applications(ctx, ids)
 	}
 	if err != nil {
 		return s.gap(ctx, inventory.Gap{Source: inventory.SourceEntra, Object: "applications of tenant " + string(tenant.Tenant()),

@@ -342,8 +342,21 @@ func rootOf(roots []string, p string) (string, bool) {
 	return "", false
 }
 
+var errNotRegular = errors.New("it is no regular file")
+
 // readFile reads a regular file of bounded size that does not change while it is read.
-func readFile(name string) ([]byte, error) {
+func readFile(name string) ([]byte, error) { return readFileWith(name, func() {}) }
+
+// readFileWith is readFile with a hook between the look at the file's size and the reading, for tests.
+func readFileWith(name string, opened func()) ([]byte, error) {
+	// Opening a pipe waits for its writer, so what it is is asked before.
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errNotRegular
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
@@ -354,11 +367,12 @@ func readFile(name string) ([]byte, error) {
 		return nil, err
 	}
 	if !before.Mode().IsRegular() {
-		return nil, errors.New("not a regular file")
+		return nil, errNotRegular
 	}
 	if before.Size() > MaxFileSize {
 		return nil, fmt.Errorf("the file has %d bytes, more than the %d that a workflow can have", before.Size(), MaxFileSize)
 	}
+	opened()
 	content := make([]byte, before.Size())
 	if _, err := io.ReadFull(f, content); err != nil {
 		return nil, fmt.Errorf("the file changed while it was read: %w", err)

@@ -80,6 +80,7 @@ type scanner struct {
 	inv inventory.Inventory
 
 	progress map[string]*Event
+	unasked  []string // sources that there was nothing to ask of, and why
 }
 
 // Run reads all sources and gives the inventory. What cannot be read becomes a gap and never stops the rest;
@@ -115,6 +116,9 @@ func (s *scanner) nothingRead() error {
 	errs := []error{errors.New("nothing could be scanned")}
 	for _, g := range s.inv.Gaps {
 		errs = append(errs, fmt.Errorf("%s %s: %s", g.Source, g.Object, g.Message))
+	}
+	for _, u := range s.unasked {
+		errs = append(errs, errors.New(u))
 	}
 	return errors.Join(errs...)
 }

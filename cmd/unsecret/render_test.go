@@ -1,0 +1,90 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/unsecret-dev/unsecret/migrate/execute"
+)
+
+func TestTablesWrapAndNeverCut(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		columns := rapid.IntRange(1, 5).Draw(t, "columns")
+		cell := rapid.StringMatching(`[a-zA-Z0-9/:@._ -]{0,120}`)
+		row := make([]string, columns)
+		for i := range row {
+			row[i] = cell.Draw(t, "cell")
+		}
+		var b bytes.Buffer
+		table(&b, strings.Split(strings.Repeat("HEAD ", columns)[:5*columns-1], " "), [][]string{append([]string{}, row...)})
+		if n := widest(b.String()); n > lineWidth {
+			t.Fatalf("%d columns:\n%s", n, b.String())
+		}
+		letters := func(s string) string { return strings.Join(strings.Fields(s), "") }
+		_, body, _ := strings.Cut(b.String(), "\n")
+		if columns == 1 && letters(body) != letters(row[0]) {
+			t.Fatalf("%q lost letters:\n%s", row[0], body)
+		}
+		if len(letters(body)) != len(letters(strings.Join(row, ""))) {
+			t.Fatalf("%q lost letters:\n%s", row, body)
+		}
+	})
+}
+
+func TestTextFromOutsideCannotCommandTheTerminal(t *testing.T) {
+	hostile := "a\x1b[31mb\x07c\u202ed\u009be\nf\x00"
+	var b bytes.Buffer
+	bullet(&b, "- ", hostile)
+	paragraph(&b, "", hostile)
+	table(&b, []string{"HEAD"}, [][]string{{hostile}})
+	printError(&b, hostile)
+	for _, r := range b.String() {
+		if r != '\n' && (r < ' ' || r == 0x7f || r == 0x9b || r == 0x202e) {
+			t.Errorf("%U reached the terminal: %q", r, b.String())
+		}
+	}
+}
+
+func TestHelpParagraphsAreFilledAndDrawingsStay(t *testing.T) {
+	got := reflow("one two\nthree\n\n    a   b\n  c\n\nTitle:\n  0  done")
+	want := "one two three\n\n    a   b\n  c\n\nTitle:\n  0  done"
+	if got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestTimesAreToldAsAPersonWould(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		time.Second: "1 minute", 59 * time.Minute: "59 minutes", 3 * time.Hour: "3 hours", 47*time.Hour + 50*time.Minute: "2 days",
+		7*24*time.Hour - time.Minute: "7 days",
+	} {
+		if got := roughly(d); got != want {
+			t.Errorf("%s: got %q, want %q", d, got, want)
+		}
+	}
+}
+
+func TestResultsSayEachReasonOnceAndWhatComesNext(t *testing.T) {
+	until := time.Date(2026, 11, 9, 9, 0, 0, 0, time.UTC)
+	gate := execute.Gate{Name: execute.GateSoak, Until: until, Reason: "the soak time lasts until 2026-11-09T09:00:00Z"}
+	r := execute.Result{Command: "revoke", Time: until.Add(-72 * time.Hour), Units: []execute.UnitResult{{
+		Unit: "shop-1", Title: "shop", State: execute.UnitPending, Reason: gate.Reason, Gates: []execute.Gate{gate},
+		Steps: []execute.StepResult{{Title: "remove password", State: execute.StepPending, Reason: gate.Reason}},
+	}}}
+	var b bytes.Buffer
+	printResult(&b, r, false)
+	want := `shop: pending
+  id shop-1  (0 of 1 step done)
+  … waits: the soak time lasts until 2026-11-09 09:00 UTC (3 days)
+
+revoke: 1 unit: 1 pending.
+→ unsecret revoke, not before 2026-11-09 09:00 UTC
+`
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}

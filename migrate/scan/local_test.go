@@ -1,0 +1,233 @@
+package scan
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+)
+
+const login = `on: push
+jobs:
+  deploy:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: azure/login@v2
+        with:
+          creds: ${{ secrets.AZURE_CREDENTIALS }}
+`
+
+const quiet = `on: push
+jobs:
+  test:
+    runs-on: ubuntu-latest
+    steps: [{run: make test}]
+`
+
+// tree writes files below a new directory.
+func tree(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		p := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(p), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// local gives the files of the logins and of the gaps of a local scan.
+func local(t *testing.T, path string) (logins, gaps []string) {
+	t.Helper()
+	inv, err := Local(context.Background(), path, Options{Tool: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range inv.Logins {
+		logins = append(logins, l.File)
+	}
+	for _, g := range inv.Gaps {
+		gaps = append(gaps, g.File)
+	}
+	return logins, gaps
+}
+
+func TestLocalPathsAreRelativeToTheirBase(t *testing.T) {
+	dir := tree(t, map[string]string{
+		"shop/.github/workflows/deploy.yml":          login,
+		"shop/.github/workflows/ci.yml":              quiet,
+		"shop/.github/workflows/below/unused.yml":    login, // GitHub reads no folder below
+		"shop/action.yml":                            "name: x\nruns:\n  using: composite\n  steps: []\n",
+		"shop/docs/example.yml":                      login, // a document: no workflow of this checkout
+		"loose.yml":                                  login,
+		"other.yaml":                                 "services: {web: {image: azure/login}}\n",
+		"node_modules/x/.github/workflows/other.yml": login,
+	})
+	for _, tc := range []struct {
+		path, base string
+		logins     []string
+	}{
+		{"", "", []string{"loose.yml", "shop/.github/workflows/deploy.yml"}},
+		{"shop", "shop", []string{".github/workflows/deploy.yml"}},
+		{"shop/.github", "shop", []string{".github/workflows/deploy.yml"}},
+		{"shop/.github/workflows", "shop", []string{".github/workflows/deploy.yml"}},
+		{"shop/.github/workflows/deploy.yml", "shop", []string{".github/workflows/deploy.yml"}},
+		{"shop/.github/workflows/ci.yml", "shop", nil},
+		{"loose.yml", "", []string{"loose.yml"}},
+	} {
+		t.Run(tc.path, func(t *testing.T) {
+			path := filepath.Join(dir, filepath.FromSlash(tc.path))
+			logins, gaps := local(t, path)
+			if diff := cmp.Diff(tc.logins, logins); diff != "" {
+				t.Error(diff)
+			}
+			if len(gaps) > 0 {
+				t.Errorf("gaps: %v", gaps)
+			}
+			want, err := filepath.EvalSymlinks(filepath.Join(dir, tc.base))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := filepath.EvalSymlinks(Base(path)); err != nil || got != want {
+				t.Errorf("base %s (%v), want %s", got, err, want)
+			}
+		})
+	}
+}
+
+func TestLocalScanNamesWhatItCannotRead(t *testing.T) {
+	dir := tree(t, map[string]string{
+		".github/workflows/good.yml":   login,
+		".github/workflows/list.yml":   "- uses: azure/login@v2\n",
+		".github/workflows/nul.yml":    login + "#\x00",
+		".github/workflows/latin1.yml": login + "# gr\xfc\xdfe\n",
+		".github/workflows/huge.yml":   login + strings.Repeat("# too much\n", MaxFileSize/11+1),
+		".github/workflows/broken.yml": login + "\t- {",
+		".github/workflows/deep.yml":   login + "x: " + strings.Repeat("[", 50_000) + "\n",
+	})
+	workflows := filepath.Join(dir, ".github", "workflows")
+	if err := os.Symlink("../..", filepath.Join(workflows, "loop")); err != nil {
+		t.Skip("no symbolic links here:", err)
+	}
+	if err := os.Symlink("nowhere", filepath.Join(workflows, "dangling.yml")); err != nil {
+		t.Fatal(err)
+	}
+	logins, gaps := local(t, dir)
+	if diff := cmp.Diff([]string{".github/workflows/good.yml"}, logins); diff != "" {
+		t.Error(diff)
+	}
+	var want []string
+	for _, name := range []string{"broken", "dangling", "deep", "huge", "latin1", "list", "nul"} {
+		want = append(want, ".github/workflows/"+name+".yml")
+	}
+	if diff := cmp.Diff(want, gaps); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLocalScanStopsWhenItIsTold(t *testing.T) {
+	dir := tree(t, map[string]string{".github/workflows/a.yml": login})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := Local(ctx, dir, Options{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+}
+
+func TestLocalScanOfNothingIsAnError(t *testing.T) {
+	if _, err := Local(context.Background(), filepath.Join(t.TempDir(), "absent"), Options{}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v, want %v", err, os.ErrNotExist)
+	}
+}
+
+func TestLocalScanGivesTheSameBytesEachTime(t *testing.T) {
+	files := map[string]string{}
+	for i := range 60 {
+		files[fmt.Sprintf("r%02d/.github/workflows/a.yml", i)] = login
+	}
+	dir := tree(t, files)
+	now := func() time.Time { return time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC) }
+	var first *inventory.Inventory
+	for range 5 {
+		inv, err := Local(context.Background(), dir, Options{Now: now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first == nil {
+			first = inv
+		}
+		if diff := cmp.Diff(first, inv); diff != "" {
+			t.Fatal(diff)
+		}
+	}
+}
+
+func TestReadFileRefusesAFileThatChangesWhileItIsRead(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "a.yml")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for what, change := range map[string]func(){
+		"grows":          func() { write(login + login) },
+		"shrinks":        func() { write("on: push\n") },
+		"changes inside": func() { write(strings.Replace(login, "v2", "v1", 1)) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			write(login)
+			// The file's time may have the resolution of the system's clock tick.
+			old := time.Now().Add(-time.Minute)
+			if err := os.Chtimes(name, old, old); err != nil {
+				t.Fatal(err)
+			}
+			_, err := readFileWith(name, change)
+			if err == nil || !strings.Contains(err.Error(), "the file changed while it was read") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	write(login)
+	got, err := readFile(name)
+	if err != nil || !bytes.Equal(got, []byte(login)) {
+		t.Errorf("a file at rest: %q, %v", got, err)
+	}
+}
+
+func TestReadFileNeverWaitsForAPipe(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no devices in the file system here")
+	}
+	if _, err := readFile(os.DevNull); !errors.Is(err, errNotRegular) {
+		t.Errorf("got %v, want %v", err, errNotRegular)
+	}
+	if _, err := readFile(t.TempDir()); !errors.Is(err, errNotRegular) {
+		t.Errorf("got %v, want %v", err, errNotRegular)
+	}
+}
+
+func TestTopLevelKeysAreFoundWithoutParsing(t *testing.T) {
+	for text, want := range map[string]bool{
+		"jobs:\n": true, "on: push\njobs: {}": true, "on: push\r\n'jobs':": true, "\xef\xbb\xbfjobs:": true, "\"jobs\": {}": true,
+		"  jobs:\n": false, "x: jobs:": false, "# jobs:": false, "": false, "myjobs:\n jobs:\njobs:": true,
+	} {
+		if got := hasKey([]byte(text), "jobs"); got != want {
+			t.Errorf("%q: got %v, want %v", text, got, want)
+		}
+	}
+}
