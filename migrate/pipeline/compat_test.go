@@ -18,6 +18,7 @@ func TestTasksThatCannotUseFederation(t *testing.T) {
 		{"ServiceFabricDeploy", 1, KindAzureRM, RuleTaskUnsupported, ""},
 		{"ServiceFabricDeploy", 1, KindOther, "", ""},
 		{"Docker", 1, KindDockerRegistry, RuleTaskNewerMajor, ""},
+		{"Docker", 0, KindDockerRegistry, RuleTaskNotListed, ""},
 		{"Docker", 1, KindAzureRM, "", ""},
 		{"Docker", 2, KindDockerRegistry, "", ""},
 		{"AzureFileCopy", 1, KindAzureRM, RuleTaskNewerMajor, "AzureFileCopy@6"},

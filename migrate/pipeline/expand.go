@@ -71,7 +71,7 @@ func (e *expander) scalar(n *yaml.Node, s *scope) *node {
 		}
 		exprs[i] = x
 	}
-	if len(parts) == 1 {
+	if len(parts) == 1 && parts[0].is {
 		l := s.leafOf(exprs[0].eval)
 		return single(l, at, parts[0].text)
 	}

@@ -5,6 +5,10 @@
 // YAML is expanded as the service expands it: templates, extends, parameters, variables, conditions, loops and matrices. Where a
 // value is one of a few, all of them are given; where it is open, the expression is reported. Nothing is guessed: a file that
 // cannot be read is a gap, a name that cannot be known is unresolved.
+//
+// What it does not see: steps that decorators inject, variables that scripts set at run time (the service does not take connections from
+// them either), and other values that a person gives to a parameter of type object. A pipeline's own parameters are otherwise taken
+// as chosen freely: every listed value, both of a boolean, and anything beside the default of a text.
 package pipeline
 
 // File is one YAML file of a repository. Path is a slash path from the repository's top.
@@ -155,7 +159,7 @@ type Options struct {
 	Variables map[string]string
 	// Group gives the variables of a variable group that are not secret; ok is false where it is not known. It may be nil.
 	Group func(name string) (variables map[string]string, ok bool)
-	// Connections gives the kind of a connection by its name or id, such as azurerm, where it is known. It may be nil. It is used for
-	// inputs of tasks that are in no table.
+	// Connections gives the kind of a connection by its name or id, such as azurerm, where it is known. It may be nil. It wins over what
+	// the input of a task says.
 	Connections func(nameOrID string) (Kind, bool)
 }

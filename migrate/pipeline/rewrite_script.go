@@ -58,16 +58,8 @@ func (w *rewriter) scripts(s *step) {
 
 // script plans the changes of one script, or tells why it is left.
 func (w *rewriter) script(s *step, t scriptText) string {
-	switch {
-	case !s.task.is("AzureCLI") || !s.spn:
-		return "the script reads servicePrincipalKey, but is not one of an AzureCLI task with addSpnToEnvironment"
-	case s.token:
-		return "the script reads idToken already, beside servicePrincipalKey"
-	case t.path != "":
-		return "the script is a file of its own, " + t.path
-	}
-	if why := w.editable(t.origin); why != "" {
-		return "the script is left, since " + why
+	if why := w.refuses(s, t); why != "" {
+		return why
 	}
 	handed, changes, why := handOn(s, t)
 	if why != "" {
@@ -102,6 +94,24 @@ func (w *rewriter) script(s *step, t scriptText) string {
 		w.edit(t.origin.doc, Edit{Start: at, End: at + e.end - e.start, New: e.text, Rule: RuleKeyRead, Reason: e.reason})
 	}
 	w.settle(s, RuleKeyRead)
+	return ""
+}
+
+// refuses tells why a script is of no kind that is changed.
+func (w *rewriter) refuses(s *step, t scriptText) string {
+	switch {
+	case !s.task.is("AzureCLI") || !s.spn:
+		return "the script reads servicePrincipalKey, but is not one of an AzureCLI task with addSpnToEnvironment"
+	case s.task.major < 2:
+		return "only AzureCLI@2 and later are known to hand out idToken"
+	case s.token:
+		return "the script reads idToken already, beside servicePrincipalKey"
+	case t.path != "":
+		return "the script is a file of its own, " + t.path
+	}
+	if why := w.editable(t.origin); why != "" {
+		return "the script is left, since " + why
+	}
 	return ""
 }
 

@@ -150,7 +150,7 @@ func (s *step) taskScripts(w *walker) {
 		}
 	}
 	for _, name := range pathInputs {
-		if l := s.inputs.text(name); l != nil && s.runsFile(name) {
+		if l := s.inputs.text(name); l != nil && s.runsFile() {
 			w.scriptFile(s, l, shell)
 		}
 	}
@@ -163,7 +163,7 @@ var (
 )
 
 // runsFile tells whether a step runs a script by path: the location is inlineScript where it says so.
-func (s *step) runsFile(string) bool {
+func (s *step) runsFile() bool {
 	for _, name := range []string{"scriptLocation", "ScriptType", "targetType"} {
 		if strings.EqualFold(s.input(name), "inlineScript") || strings.EqualFold(s.input(name), "inline") {
 			return false

@@ -85,13 +85,6 @@ func (k fileKey) String() string {
 // repositoryResource is an entry of resources.repositories.
 type repositoryResource struct{ name, ref string }
 
-// file is a file in the course of an expansion.
-type file struct {
-	doc  *document
-	key  fileKey
-	root *node
-}
-
 // locate gives the key of a template as one file names it: relative to that file, or from the top of an alias's repository.
 func (w *walker) locate(from fileKey, name string) (fileKey, error) {
 	name, alias, _ := strings.Cut(strings.TrimSpace(name), "@")
