@@ -111,7 +111,7 @@ func (in Input) classifyIdentity(o inventory.Object) Statement {
 		s.Because = append(s.Because, count(signing, "entry", "entries")+" for SAML signing, which are never touched")
 	}
 	if n := len(in.Inventory.ConnectionsOf(id.AppID)); n > 0 {
-		s.Because = append(s.Because, count(n, "connection")+" named it")
+		s.Because = append(s.Because, count(n, "connection names it", "connections name it"))
 	}
 	return s
 }

@@ -35,10 +35,11 @@ type Coverage struct {
 
 // Planned is one step that changes the object, or trusts it.
 type Planned struct {
-	Unit  string `json:"unit"`
-	Step  string `json:"step"`
-	Title string `json:"title"`
-	Undo  string `json:"undo"`
+	Unit         string `json:"unit"`
+	Step         string `json:"step"`
+	Title        string `json:"title"`
+	Undo         string `json:"undo"`
+	Irreversible bool   `json:"irreversible,omitempty"`
 }
 
 // The ways in which a reason holds something back.
@@ -68,7 +69,7 @@ func Why(in Input, o inventory.Object) Explanation {
 		}
 		for _, s := range u.Steps {
 			if in.touches(u, s, o) {
-				e.Planned = append(e.Planned, Planned{u.ID, s.ID, s.Title, s.Undo})
+				e.Planned = append(e.Planned, Planned{u.ID, s.ID, s.Title, s.Undo, s.Class == plan.Irreversible})
 			}
 		}
 		e.reasons(u)
@@ -85,17 +86,24 @@ func (e *Explanation) reasons(u plan.Unit) {
 	}{{ReasonBlocker, u.Blockers}, {ReasonWithheld, u.Withheld}, {ReasonNote, u.Notes}} {
 		for _, r := range group.list {
 			said := slices.ContainsFunc(e.Reasons, func(x Reason) bool { return x.Code == r.Code && x.Message == r.Message && x.Kind != ReasonWithheld })
-			other := group.kind == ReasonNote && r.Object != "" && r.Object != u.Title && e.Object.Kind != inventory.ObjectIdentity && !e.concerns(r)
-			if !said && !other {
+			if !said && (group.kind != ReasonNote || e.concerns(r)) {
 				e.Reasons = append(e.Reasons, Reason{group.kind, u.ID, r})
 			}
 		}
 	}
 }
 
-// concerns tells whether a note names the object itself.
+// concerns tells whether a note of a unit is about the object itself. All of them are about the identity.
 func (e *Explanation) concerns(r plan.Reason) bool {
-	return r.Object == e.Object.ID || strings.Contains(r.Object, e.Object.ID)
+	switch e.Object.Kind {
+	case inventory.ObjectIdentity:
+		return true
+	case inventory.ObjectCredential:
+		return r.Code == "no-rollback" || strings.Contains(r.Object, e.Object.ID)
+	case inventory.ObjectLogin:
+		return r.Object == e.Object.ID || strings.HasPrefix(r.Message, "repo:"+e.Object.Place+":")
+	}
+	return strings.Contains(r.Object, e.Object.ID)
 }
 
 // unplanned says why nothing is planned for an object that the plan does not mention at all.

@@ -121,7 +121,8 @@ func (inv *Inventory) each(f func(o Object, ids, names []string)) {
 	}
 	for i, l := range inv.Logins {
 		place := strings.TrimSuffix(string(l.Repository)+"/", "/")
-		f(inv.LoginObject(i), []string{string(l.ID)}, []string{strings.Trim(place+"/"+l.File, "/"), lineOf(l), l.File})
+		short := strings.Replace(string(l.ID), "/.github/workflows/", "/", 1) // as tables show it
+		f(inv.LoginObject(i), []string{string(l.ID)}, []string{strings.Trim(place+"/"+l.File, "/"), withoutColumn(string(l.ID)), short, withoutColumn(short), l.File})
 	}
 	for i, s := range inv.Secrets {
 		f(inv.SecretObject(i), []string{s.Ref().Path()}, []string{s.Name})
@@ -141,23 +142,25 @@ func (inv *Inventory) eachKey(i int, f func(o Object, ids, names []string)) {
 	}
 }
 
-// lineOf is a login's id without the column.
-func lineOf(l Login) string {
-	id := string(l.ID)
+// withoutColumn cuts the column off a login's id.
+func withoutColumn(id string) string {
 	if i := strings.LastIndexByte(id, ':'); i > 0 {
 		return id[:i]
 	}
 	return id
 }
 
+// ShortID is how many characters of a GUID tables show; so many, or a few less, are enough for Find.
+const ShortID = 8
+
 // Find gives the objects that a text names, without regard to case: those that have it as an id or, where none has,
-// those that have it as a name. More than one means that the text is ambiguous.
+// those that have it as a name, or else whose GUID begins with it. More than one means that the text is ambiguous.
 func (inv *Inventory) Find(text string) []Object {
 	text = strings.TrimSpace(text)
 	if text == "" {
 		return nil
 	}
-	var byID, byName []Object
+	var byID, byName, byPrefix []Object
 	has := func(list []string) bool {
 		return slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, text) })
 	}
@@ -167,12 +170,22 @@ func (inv *Inventory) Find(text string) []Object {
 			byID = append(byID, o)
 		case has(names):
 			byName = append(byName, o)
+		case slices.ContainsFunc(ids, func(id string) bool { return beginsWith(id, text) }):
+			byPrefix = append(byPrefix, o)
 		}
 	})
-	if len(byID) > 0 {
-		return byID
+	for _, found := range [][]Object{byID, byName} {
+		if len(found) > 0 {
+			return found
+		}
 	}
-	return byName
+	return byPrefix
+}
+
+// beginsWith tells whether a GUID begins with a text that is long enough to be meant so.
+func beginsWith(id, text string) bool {
+	const guid, least = 36, 6
+	return len(id) == guid && len(text) >= least && len(text) < guid && strings.EqualFold(id[:len(text)], text)
 }
 
 // Near gives at most n objects whose ids or names are like a text, the likest first: those that contain it, then those that a few

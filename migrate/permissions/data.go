@@ -1,0 +1,132 @@
+package permissions
+
+// Ids that permissions are referred to by elsewhere.
+const (
+	DevOpsProjects        = "azureDevOps/projects"
+	DevOpsConnectionRead  = "azureDevOps/connection-reader"
+	DevOpsConnectionAdmin = "azureDevOps/connection-administrator"
+	GraphApplicationRead  = "graph/Application.Read.All"
+	GraphAuditLog         = "graph/AuditLog.Read.All"
+	GraphPolicy           = "graph/Policy.Read.All"
+	GraphOwnedBy          = "graph/Application.ReadWrite.OwnedBy"
+	AzureReader           = "azure/Reader"
+	GitHubContents        = "github/contents-read"
+	GitHubActions         = "github/actions-read"
+	GitHubAdministration  = "github/administration-read"
+	GitHubStores          = "github/stores-read"
+	GitHubOrganization    = "github/organization-stores-read"
+	GitHubWrite           = "github/contents-write"
+	GitHubVariables       = "github/variables-write"
+	GitHubSecrets         = "github/secrets-write"
+	GitHubOrganizationSet = "github/organization-stores-write"
+)
+
+const (
+	sourceGraph  = "Microsoft Graph permissions reference"
+	sourceGitHub = "GitHub Docs: Permissions required for fine-grained personal access tokens; Permissions required for GitHub Apps"
+)
+
+// all are the permissions, by system and then by phase.
+var all = []Permission{
+	{
+		ID: DevOpsProjects, System: AzureDevOps, Name: "Project Readers", Scope: "vso.project", Phases: []Phase{Scan, Apply, Revoke},
+		For:     "finding the projects",
+		Without: "nothing of the organisation is found",
+		Grant:   []string{urlUsers + " (add the identity with access level Basic, to Project Readers of each project)"},
+		Source:  "Azure DevOps REST API: Projects - List; Microsoft Learn: Use service principals and managed identities in Azure DevOps",
+	},
+	{
+		ID: DevOpsConnectionRead, System: AzureDevOps, Name: "Reader role on service connections", Scope: "vso.serviceendpoint", Phases: []Phase{Scan, Revoke},
+		For:     "connections, what they sign in as, and their execution history",
+		Without: "connections come without data and are reported as not readable",
+		Grant:   []string{urlConnections + " (⋮, Security: role Reader, for all connections of the project)"},
+		Source:  "Azure DevOps REST API: Endpoints - Get Service Endpoints; Microsoft Learn: Set service connection permissions",
+	},
+	{
+		ID: DevOpsConnectionAdmin, System: AzureDevOps, Name: "Administrator role on service connections", Scope: "vso.serviceendpoint_manage", Phases: []Phase{Apply},
+		For:     "converting connections, and writing a new secret back in a rollback",
+		Without: "connections are not converted",
+		Grant:   []string{urlConnections + " (⋮, Security: role Administrator, on the connections of the plan)"},
+		Source:  "Azure DevOps REST API: Endpoints - Update Service Endpoint; Microsoft Learn: Set service connection permissions",
+	},
+	{
+		ID: GraphApplicationRead, System: Graph, Name: "Application.Read.All", Phases: []Phase{Scan}, RoleID: "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30",
+		For:     "applications, their credentials, federated credentials and owners",
+		Without: "identities, credentials and federated credentials",
+		Grant:   grantGraph("9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30"), Source: sourceGraph,
+	},
+	{
+		ID: GraphAuditLog, System: Graph, Name: "AuditLog.Read.All", Phases: []Phase{Scan, Revoke}, RoleID: "b0afded3-3588-46d8-8b3d-9842eff778da", Optional: true,
+		For:     "the sign-in log, which needs Entra ID P1 or P2 besides",
+		Without: "sign-ins are unknown, so a revoke needs an explicit decision",
+		Person:  "also the directory role Reports Reader",
+		Grant:   grantGraph("b0afded3-3588-46d8-8b3d-9842eff778da"), Source: sourceGraph + "; Microsoft Learn: List signIns",
+	},
+	{
+		ID: GraphPolicy, System: Graph, Name: "Policy.Read.All", Phases: []Phase{Scan}, RoleID: "246dd0d5-5bd0-4def-940b-0421030a5b68", Optional: true,
+		For:     "app management policies",
+		Without: "whether a rollback after a revoke could add the password that it needs",
+		Grant:   grantGraph("246dd0d5-5bd0-4def-940b-0421030a5b68"), Source: sourceGraph,
+	},
+	{
+		ID: GraphOwnedBy, System: Graph, Name: "Application.ReadWrite.OwnedBy", Phases: []Phase{Apply, Revoke}, RoleID: "18a4783c-866b-4cc7-a460-3d5e5662c884",
+		For:     "federated credentials, removing passwords, minting one in a rollback",
+		Without: "no trust is added and no password removed",
+		Person:  "in its place Cloud Application Administrator, or owner of each application",
+		Grant: append(grantGraph("18a4783c-866b-4cc7-a460-3d5e5662c884"),
+			"az ad app owner add --id <each application of the plan> --owner-object-id <object id of unsecret's service principal>"),
+		Source: sourceGraph,
+	},
+	{
+		ID: AzureReader, System: Azure, Name: "Reader", Phases: []Phase{Scan}, RoleID: "acdd72a7-3385-48ef-bd42-f606fba81ae7", Optional: true,
+		For:     "role assignments, through Resource Graph",
+		Without: "role assignments, and with them the rules on privileged identities",
+		Grant:   []string{"az role assignment create --assignee <client id of unsecret's application> --role Reader --scope /subscriptions/<subscription>"},
+		Source:  "Microsoft Learn: Azure built-in roles",
+	},
+	{
+		ID: GitHubContents, System: GitHub, Name: "Contents, Metadata: read", Scope: "repo", Phases: []Phase{Scan},
+		For: "workflow and action files", Without: "the repository and its logins",
+		Grant: grantGitHub("Contents: read", "repo"), Source: sourceGitHub,
+	},
+	{
+		ID: GitHubActions, System: GitHub, Name: "Actions: read", Scope: "repo", Phases: []Phase{Scan, Apply, Revoke},
+		For: "the subjects of tokens (OIDC customisation), and runs", Without: "the subjects of its tokens, so nothing of the repository is planned; runs as proof",
+		Grant: grantGitHub("Actions: read", "repo"), Source: sourceGitHub,
+	},
+	{
+		ID: GitHubAdministration, System: GitHub, Name: "Administration: read", Scope: "repo", Phases: []Phase{Scan}, Optional: true,
+		For: "the default permissions of GITHUB_TOKEN", Without: "whether a job without a permissions block may write is not known",
+		Grant: grantGitHub("Administration: read", "repo"), Source: sourceGitHub,
+	},
+	{
+		ID: GitHubStores, System: GitHub, Name: "Secrets, Variables, Environments, Dependabot secrets: read", Scope: "repo", Phases: []Phase{Scan, Revoke},
+		For: "the names of secrets, and variables", Without: "secrets and variables; what is behind a secret cannot be told",
+		Grant: grantGitHub("Secrets, Variables, Environments, Dependabot secrets: read", "repo"), Source: sourceGitHub,
+	},
+	{
+		ID: GitHubOrganization, System: GitHub, Name: "organisation Secrets, Variables, Administration: read", Scope: "admin:org", Phases: []Phase{Scan, Revoke}, Optional: true,
+		For: "organisation secrets and variables, and the organisation's OIDC subject", Without: "organisation secrets, and which repositories they reach",
+		Grant: grantGitHub("organisation Secrets, Variables, Administration: read", "admin:org"), Source: sourceGitHub,
+	},
+	{
+		ID: GitHubWrite, System: GitHub, Name: "Contents, Pull requests, Workflows: write", Scope: "repo, workflow", Phases: []Phase{Apply},
+		For: "branches, commits and pull requests that change workflow files", Without: "no pull request is opened",
+		Grant: grantGitHub("Contents, Pull requests, Workflows: write", "repo,workflow"), Source: sourceGitHub + "; GitHub Docs: Scopes for OAuth apps (workflow)",
+	},
+	{
+		ID: GitHubVariables, System: GitHub, Name: "Variables, Environments: write", Scope: "repo", Phases: []Phase{Apply},
+		For: "the variables that hold the ids", Without: "no variable is set, so logins that name one are not rewritten",
+		Grant: grantGitHub("Variables, Environments: write", "repo"), Source: sourceGitHub,
+	},
+	{
+		ID: GitHubSecrets, System: GitHub, Name: "Secrets, Environments, Dependabot secrets: write", Scope: "repo", Phases: []Phase{Revoke},
+		For: "deleting secrets, and writing them again in a rollback; with plan.ids: secrets, apply needs it too", Without: "old secrets stay where they are",
+		Grant: grantGitHub("Secrets, Environments, Dependabot secrets: write", "repo"), Source: sourceGitHub,
+	},
+	{
+		ID: GitHubOrganizationSet, System: GitHub, Name: "organisation Secrets, Variables: write", Scope: "admin:org", Phases: []Phase{Apply, Revoke}, Optional: true,
+		For: "organisation secrets and variables, where the plan has such", Without: "those of the organisation are not changed",
+		Grant: grantGitHub("organisation Secrets, Variables: write", "admin:org"), Source: sourceGitHub,
+	},
+}

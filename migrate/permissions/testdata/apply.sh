@@ -1,0 +1,32 @@
+#!/bin/sh
+# What unsecret needs for apply, least privilege.
+# Run it as an administrator who may grant consent: APP_ID=… SUBSCRIPTION=… sh FILE
+#
+# Not in here, since Azure DevOps and GitHub have no such command; grant these by hand:
+#   Azure DevOps: Project Readers
+#     https://dev.azure.com/<organisation>/_settings/users (add the identity with access level Basic, to Project Readers of each project)
+#   Azure DevOps: Administrator role on service connections
+#     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role Administrator, on the connections of the plan)
+#   GitHub: Actions: read
+#     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Actions: read
+#   GitHub: Contents, Pull requests, Workflows: write
+#     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Contents, Pull requests, Workflows: write
+#   GitHub: Variables, Environments: write
+#     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Variables, Environments: write
+#   GitHub: organisation Secrets, Variables: write
+#     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, organisation Secrets, Variables: write
+
+set -eu
+: "${APP_ID:?set APP_ID to the client id of the application that unsecret signs in as}"
+
+# Microsoft Graph, application permissions.
+az ad app permission add --id "$APP_ID" --api 00000003-0000-0000-c000-000000000000 --api-permissions \
+  18a4783c-866b-4cc7-a460-3d5e5662c884=Role
+# 18a4783c-866b-4cc7-a460-3d5e5662c884 = Application.ReadWrite.OwnedBy
+az ad app permission admin-consent --id "$APP_ID"
+
+# Application.ReadWrite.OwnedBy reaches only applications that unsecret's service principal owns: name those of the plan.
+principal=$(az ad sp show --id "$APP_ID" --query id --output tsv)
+for application in ${APPLICATIONS:-}; do
+  az ad app owner add --id "$application" --owner-object-id "$principal"
+done

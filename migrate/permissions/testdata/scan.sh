@@ -1,0 +1,36 @@
+#!/bin/sh
+# What unsecret needs for scan, least privilege.
+# Run it as an administrator who may grant consent: APP_ID=… SUBSCRIPTION=… sh FILE
+#
+# Not in here, since Azure DevOps and GitHub have no such command; grant these by hand:
+#   Azure DevOps: Project Readers
+#     https://dev.azure.com/<organisation>/_settings/users (add the identity with access level Basic, to Project Readers of each project)
+#   Azure DevOps: Reader role on service connections
+#     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role Reader, for all connections of the project)
+#   GitHub: Contents, Metadata: read
+#     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Contents: read
+#   GitHub: Actions: read
+#     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Actions: read
+#   GitHub: Administration: read
+#     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Administration: read
+#   GitHub: Secrets, Variables, Environments, Dependabot secrets: read
+#     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Secrets, Variables, Environments, Dependabot secrets: read
+#   GitHub: organisation Secrets, Variables, Administration: read
+#     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, organisation Secrets, Variables, Administration: read
+
+set -eu
+: "${APP_ID:?set APP_ID to the client id of the application that unsecret signs in as}"
+
+# Microsoft Graph, application permissions.
+az ad app permission add --id "$APP_ID" --api 00000003-0000-0000-c000-000000000000 --api-permissions \
+  9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30=Role \
+  b0afded3-3588-46d8-8b3d-9842eff778da=Role \
+  246dd0d5-5bd0-4def-940b-0421030a5b68=Role
+# 9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30 = Application.Read.All
+# b0afded3-3588-46d8-8b3d-9842eff778da = AuditLog.Read.All
+# 246dd0d5-5bd0-4def-940b-0421030a5b68 = Policy.Read.All
+az ad app permission admin-consent --id "$APP_ID"
+
+# Azure, for role assignments, through Resource Graph.
+: "${SUBSCRIPTION:?set SUBSCRIPTION to a subscription's id; run this part once for each}"
+az role assignment create --assignee "$APP_ID" --role acdd72a7-3385-48ef-bd42-f606fba81ae7 --scope "/subscriptions/$SUBSCRIPTION"
