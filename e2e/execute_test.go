@@ -109,7 +109,7 @@ func (j *journey) scanWith(set *providers.Set) *inventory.Inventory {
 }
 
 func (j *journey) config() plan.Config {
-	c := plan.Config{IncludeShared: true, AllowFlexible: true}
+	c := plan.Config{IncludeShared: true, AllowFlexible: true, Level: plan.LevelNeedsReview}
 	for _, h := range j.mapping {
 		c.Mapping = append(c.Mapping, plan.Mapping{Organization: h.Account, Repository: inventory.RepositoryName(h.Repository),
 			Environment: h.Environment, Secret: h.Name, AppID: inventory.AppID(h.AppID)})

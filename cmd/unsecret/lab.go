@@ -25,6 +25,7 @@ type labOptions struct {
 	workflows    string
 	repositories int
 	connections  int
+	loginEvery   int
 	seed         uint64
 	latency      time.Duration
 	faults       []string
@@ -55,6 +56,7 @@ the tokens go into the environment, as the output says.`,
 	f.StringVar(&o.workflows, "workflows", "", "load the workflow files of a `directory`, one repository for each owner and name in its ../index.tsv")
 	f.IntVar(&o.repositories, "repositories", 0, "generate an organisation with this `number` of repositories")
 	f.IntVar(&o.connections, "connections", 0, "and this `number` of service connections")
+	f.IntVar(&o.loginEvery, "login-every", 1, "of the generated repositories, one in so many signs in to Azure")
 	f.Uint64Var(&o.seed, "seed", 1, "`number` that decides the generated organisation, and which requests faults hit")
 	f.DurationVar(&o.latency, "latency", 0, "delay of every answer")
 	f.StringSliceVar(&o.faults, "fault", nil, "switch a fault on: `NAME=RATE`, such as throttle=0.1")
@@ -125,7 +127,7 @@ func (o labOptions) world() (*world.World, lab.Mapping, error) {
 		}
 		return w, m, nil
 	case o.repositories > 0 || o.connections > 0:
-		w, m := lab.Generate(lab.Size{Repositories: o.repositories, Connections: o.connections, Seed: o.seed})
+		w, m := lab.Generate(lab.Size{Repositories: o.repositories, Connections: o.connections, LoginEvery: o.loginEvery, Seed: o.seed})
 		return w, m, nil
 	case o.scenario == "":
 		return lab.LoadSeedMapping(lab.Demo)
@@ -192,7 +194,7 @@ func labConfig(w *world.World, mapping lab.Mapping) *config {
 			Secret: h.Name, AppID: inventory.AppID(h.AppID),
 		})
 	}
-	c.Plan.IncludeShared, c.Plan.AllowFlexible = true, true
+	c.Plan.IncludeShared, c.Plan.AllowFlexible, c.Plan.Level = true, true, plan.LevelNeedsReview
 	return c
 }
 

@@ -190,7 +190,7 @@ func scanAll(t *testing.T, w *world.World, set *providers.Set) *inventory.Invent
 }
 
 func configOf(mapping lab.Mapping) plan.Config {
-	c := plan.Config{IncludeShared: true, AllowFlexible: true}
+	c := plan.Config{IncludeShared: true, AllowFlexible: true, Level: plan.LevelNeedsReview}
 	for _, h := range mapping {
 		c.Mapping = append(c.Mapping, plan.Mapping{Organization: h.Account, Repository: inventory.RepositoryName(h.Repository),
 			Environment: h.Environment, Secret: h.Name, AppID: inventory.AppID(h.AppID)})

@@ -20,11 +20,11 @@ type Config struct {
 	Soak           *Duration     `yaml:"soak" json:"soak,omitempty"`                     // wait between the last move and a revoke; default 168h
 	IncludeShared  bool          `yaml:"includeShared" json:"includeShared,omitempty"`   // convert connections that several projects share
 	AllowFlexible  bool          `yaml:"allowFlexible" json:"allowFlexible,omitempty"`   // use flexible federated credentials (a preview)
-	OpenBranches   string        `yaml:"openBranches" json:"openBranches,omitempty"`     // all (default), or default: a run on any branch (workflow_dispatch) is trusted only on the default branch
+	OpenBranches   string        `yaml:"openBranches" json:"openBranches,omitempty"`     // all (default), or default: a run on any branch or tag (workflow_dispatch) is trusted only on the default branch
 	IDs            string        `yaml:"ids" json:"ids,omitempty"`                       // vars (default) or secrets: where the ids are put
 	Permissions    string        `yaml:"permissions" json:"permissions,omitempty"`       // minimal (default) or preserve
 	LoginVersion   string        `yaml:"loginVersion" json:"loginVersion,omitempty"`     // azure/login's version for rewritten steps; default v2
-	Level          string        `yaml:"level" json:"level,omitempty"`                   // safe, or needs-review (default): every rewrite is reviewed as a pull request
+	Level          string        `yaml:"level" json:"level,omitempty"`                   // safe (default), or needs-review: also rewrites with a risk that a reviewer has to look at
 	RollbackDays   int           `yaml:"rollbackDays" json:"rollbackDays,omitempty"`     // life of a password minted by a rollback; default 30
 	Exclude        []Exclusion   `yaml:"exclude" json:"exclude,omitempty"`               // what is left alone
 	KeepOldSecrets bool          `yaml:"keepOldSecrets" json:"keepOldSecrets,omitempty"` // plan no revoke at all
@@ -130,7 +130,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.IDs, IDsVariables)
 	setDefault(&c.Permissions, PermissionsMinimal)
 	setDefault(&c.LoginVersion, "v2")
-	setDefault(&c.Level, LevelNeedsReview)
+	setDefault(&c.Level, LevelSafe)
 	setDefault(&c.OpenBranches, BranchesAll)
 	if c.RollbackDays == 0 {
 		c.RollbackDays = DefaultRollbackDays

@@ -17,7 +17,7 @@ func (p *planner) suspectGaps() {
 		}
 		for _, d := range p.sorted() {
 			for _, r := range p.secretsOf(d) {
-				if p.canSee(&inventory.Login{Repository: repo}, r) {
+				if p.canSee(repo, r) {
 					d.suspects = append(d.suspects, gapReason(g, r))
 					break
 				}

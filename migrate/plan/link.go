@@ -50,7 +50,7 @@ type linker struct {
 func (k *linker) store(ref inventory.StoreRef, uses []use) link {
 	found := k.mapped(ref)
 	for _, u := range uses {
-		found = append(found, k.readable(u.login, u.environments)...)
+		found = append(found, k.readable(u.login, u.repository, u.environments)...)
 	}
 	if len(found) == 0 {
 		found = k.beside(ref, uses)
@@ -63,7 +63,10 @@ func (k *linker) store(ref inventory.StoreRef, uses []use) link {
 
 // alone links a login that reads no secret store that is known by name.
 func (k *linker) alone(l *inventory.Login) link {
-	found := k.readable(l, k.stores.environments(l))
+	var found []evidence
+	for _, repo := range runsIn(l) {
+		found = append(found, k.readable(l, repo, k.stores.environments(l, repo))...)
+	}
 	ref := inventory.StoreRef{Level: inventory.LevelRepository, Repository: l.Repository, Name: "SECRET_NAME"}
 	return decide(string(l.ID), found, mappingLine(ref))
 }
@@ -80,17 +83,17 @@ func (k *linker) mapped(ref inventory.StoreRef) []evidence {
 }
 
 // readable reads the ids that stand beside a login, as literals or in variables.
-func (k *linker) readable(l *inventory.Login, environments []string) []evidence {
+func (k *linker) readable(l *inventory.Login, repo inventory.RepositoryName, environments []string) []evidence {
 	var out []evidence
 	for _, e := range environments {
-		app := k.value(l.Repository, e, l.Identity.ClientID)
+		app := k.value(repo, e, l.Identity.ClientID)
 		if app == "" {
 			continue
 		}
 		out = append(out, evidence{rule: ruleReadable, app: lower(inventory.AppID(app)),
 			why:          readableWhy(l, app),
-			tenant:       inventory.TenantID(k.value(l.Repository, e, l.Identity.TenantID)),
-			subscription: inventory.SubscriptionID(k.value(l.Repository, e, l.Identity.SubscriptionID))})
+			tenant:       inventory.TenantID(k.value(repo, e, l.Identity.TenantID)),
+			subscription: inventory.SubscriptionID(k.value(repo, e, l.Identity.SubscriptionID))})
 	}
 	return out
 }
@@ -178,7 +181,7 @@ func (k *linker) federated(uses []use) []evidence {
 	var out []evidence
 	seen := map[inventory.RepositoryName]bool{}
 	for _, u := range uses {
-		repo := k.stores.repo(u.login.Repository)
+		repo := k.stores.repo(u.repository)
 		if repo == nil || seen[repo.Name] {
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/workflow"
 )
 
 // member is one login with the identities that it signs in as.
@@ -160,7 +161,9 @@ func (p *planner) addAlone(m *member) {
 		m.missing = k.problem
 		return
 	}
-	m.uses = []memberUse{{use: use{login: m.login, environments: p.stores.environments(m.login)}, link: k}}
+	for _, repo := range runsIn(m.login) {
+		m.uses = append(m.uses, memberUse{use: use{login: m.login, repository: repo, environments: p.stores.environments(m.login, repo)}, link: k})
+	}
 }
 
 // suspect withholds the secrets of every identity that a login may turn out to use.
@@ -223,7 +226,46 @@ func (p *planner) holdLogin(m *member) *Reason {
 		return hold("subjects-unknown", fmt.Sprintf("no job was found that runs %s, so what its token says is not known", l.ID),
 			"add the federated credential and change the login by hand, or delete it if nothing runs it")
 	}
+	if r := p.holdCaller(l); r != nil {
+		return r
+	}
+	if r := p.holdLevel(l); r != nil {
+		return r
+	}
 	return p.holdSubscription(m)
+}
+
+// holdCaller holds a login that a workflow of another repository runs, whose token is then that repository's (GitHub Docs:
+// "Using OpenID Connect with reusable workflows"), where nothing is known of it.
+func (p *planner) holdCaller(l *inventory.Login) *Reason {
+	for _, name := range runsIn(l) {
+		repo := p.stores.repo(name)
+		switch {
+		case repo == nil || repo.HeadOID == "":
+			return &Reason{Code: "caller-unread", Object: string(l.ID),
+				Message: fmt.Sprintf("a workflow of %s runs %s with its own token, and that repository is not in the inventory", name, l.ID),
+				Next:    []string{"scan " + string(name) + " too, then plan again"}}
+		case !repo.OIDC.Known:
+			return &Reason{Code: "oidc-unknown", Object: string(l.ID),
+				Message: fmt.Sprintf("a workflow of %s runs %s with its own token, and how that repository makes the subjects of its tokens could not be read", name, l.ID),
+				Next:    []string{"let the scan read the OIDC settings of " + string(name) + " (Actions: read), then scan again"}}
+		}
+	}
+	return nil
+}
+
+// holdLevel holds a login whose rewrite has a risk that the configuration does not allow.
+func (p *planner) holdLevel(l *inventory.Login) *Reason {
+	_, why, risky := strings.Cut(l.Reason, workflow.ReviewMark)
+	if p.cfg.Level == LevelNeedsReview || !risky && l.Conversion != inventory.ConversionAssisted {
+		return nil
+	}
+	if !risky {
+		why = l.Reason
+	}
+	return &Reason{Code: "needs-review", Object: string(l.ID),
+		Message: fmt.Sprintf("the rewrite of %s has to be reviewed, and plan.level is safe: %s", l.ID, why),
+		Next:    []string{"set plan.level: needs-review and plan again: its pull request then says what to look at"}}
 }
 
 // holdSubscription holds a login that takes its subscription from the secret, where nothing tells which it is:

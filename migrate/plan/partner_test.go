@@ -17,7 +17,7 @@ func passing(second inventory.Login) *inventory.Inventory {
 }
 
 func mapped() Config {
-	return Config{Mapping: []Mapping{
+	return Config{Level: LevelNeedsReview, Mapping: []Mapping{
 		{Repository: "o/r", Secret: "AZURE_CREDENTIALS", AppID: appA, SubscriptionID: sub}, {Repository: "o/r", Secret: "OTHER", AppID: appB, SubscriptionID: sub}}}
 }
 

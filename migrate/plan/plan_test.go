@@ -233,6 +233,47 @@ var cases = map[string]edit{
 		inv.Logins[0] = login("o/shop", "deploy.yml", "AZURE_CREDENTIALS", "ref:refs/heads/*")
 		c.OpenBranches = BranchesDefault
 	},
+	"job-that-never-runs": func(inv *inventory.Inventory, _ *Config) {
+		inv.Logins[0] = login("o/shop", "deploy.yml", "AZURE_CREDENTIALS")
+		inv.Connections = nil
+	},
+	"one-job-never-runs": func(inv *inventory.Inventory, _ *Config) {
+		inv.Logins[0].Subjects = append(inv.Logins[0].Subjects, inventory.JobSubjects{File: ".github/workflows/off.yml", Job: "off"})
+	},
+	"job-that-nothing-bounds": func(inv *inventory.Inventory, _ *Config) {
+		inv.Logins[0] = login("o/shop", "deploy.yml", "AZURE_CREDENTIALS")
+		inv.Logins[0].Subjects[0].Unbounded = true
+	},
+	"called-from-another-repository": func(inv *inventory.Inventory, c *Config) {
+		inv.Repositories = append(inv.Repositories, repository("o/caller", "ci.yml"))
+		inv.Repositories[1].OIDC = inventory.OIDC{Known: true, UseDefault: true, SubClaimPrefix: "repo:o@10/caller@21"}
+		inv.Logins[0].Subjects = append(inv.Logins[0].Subjects, inventory.JobSubjects{Repository: "o/caller", File: ".github/workflows/ci.yml", Job: "call",
+			Subjects: []string{"environment:prod"}})
+		c.Mapping = append(c.Mapping, mapRepo("o/caller", "AZURE_CREDENTIALS", appA))
+		inv.Secrets = append(inv.Secrets, secret("o/caller", "", "AZURE_CREDENTIALS"))
+	},
+	"called-from-a-repository-that-is-not-scanned": func(inv *inventory.Inventory, c *Config) {
+		inv.Logins[0].Subjects[0].Repository = "o/caller"
+		c.Mapping = append(c.Mapping, mapRepo("o/caller", "AZURE_CREDENTIALS", appA))
+	},
+	"needs-review-at-safe": func(inv *inventory.Inventory, _ *Config) {
+		inv.Logins[0].Reason += "; needs review: job deploy may run for 90 minutes"
+	},
+	"assisted-at-safe": func(inv *inventory.Inventory, _ *Config) { inv.Logins[0].Conversion = inventory.ConversionAssisted },
+	"needs-review-allowed": func(inv *inventory.Inventory, c *Config) {
+		inv.Logins[0].Reason += "; needs review: job deploy may run for 90 minutes"
+		c.Level = LevelNeedsReview
+	},
+	"open-set-of-branches-and-tags-default-branch": func(inv *inventory.Inventory, c *Config) {
+		inv.Logins[0] = login("o/shop", "deploy.yml", "AZURE_CREDENTIALS", "ref:refs/heads/*", "ref:refs/tags/*")
+		inv.Logins[0].Subjects[0].Reasons = []string{"workflow_dispatch can be started on any branch", "workflow_dispatch can be started on any tag"}
+		c.OpenBranches = BranchesDefault
+	},
+	"open-set-of-branches-and-released-tags-default-branch": func(inv *inventory.Inventory, c *Config) {
+		inv.Logins[0] = login("o/shop", "deploy.yml", "AZURE_CREDENTIALS", "ref:refs/heads/*", "ref:refs/tags/*")
+		inv.Logins[0].Subjects[0].Reasons = []string{"workflow_dispatch can be started on any branch", "workflow_dispatch can be started on any tag; release runs on the release's tag"}
+		c.OpenBranches = BranchesDefault
+	},
 	"no-job-known": func(inv *inventory.Inventory, _ *Config) { inv.Logins[0].Subjects = nil },
 	"too-many-subjects": func(inv *inventory.Inventory, _ *Config) {
 		for i := range 19 {

@@ -63,9 +63,10 @@ func (p *planner) readElsewhere(d *draft, r inventory.StoreRef) bool {
 		if p.rewritten(d, l) {
 			continue
 		}
-		for _, s := range l.Secrets {
-			for _, name := range p.stores.names(l.Repository, s.Name) {
-				if strings.EqualFold(name, r.Name) && p.mayRead(l, r) {
+		for _, repo := range runsIn(l) {
+			for _, s := range l.Secrets {
+				named := func(name string) bool { return strings.EqualFold(name, r.Name) }
+				if slices.ContainsFunc(p.stores.names(repo, s.Name), named) && p.mayRead(l, repo, r) {
 					return true
 				}
 			}
@@ -80,28 +81,28 @@ func (p *planner) rewritten(d *draft, l *inventory.Login) bool {
 
 // mayRead tells whether a login reads a store. Where its environments are not known it may read any of that name: when in
 // doubt it does.
-func (p *planner) mayRead(l *inventory.Login, r inventory.StoreRef) bool {
+func (p *planner) mayRead(l *inventory.Login, repo inventory.RepositoryName, r inventory.StoreRef) bool {
 	if len(l.Subjects) == 0 {
-		return p.canSee(l, r)
+		return p.canSee(repo, r)
 	}
-	for _, e := range p.stores.environments(l) {
-		found, known := p.stores.secret(l.Repository, e, r.Name)
+	for _, e := range p.stores.environments(l, repo) {
+		found, known := p.stores.secret(repo, e, r.Name)
 		copied := r.Level == inventory.LevelDependabot && found.Level != inventory.LevelEnvironment
-		if found.Same(r) || (copied || !known) && p.canSee(l, r) {
+		if found.Same(r) || (copied || !known) && p.canSee(repo, r) {
 			return true
 		}
 	}
 	return false
 }
 
-// canSee tells whether a store is in a login's reach at all.
-func (p *planner) canSee(l *inventory.Login, r inventory.StoreRef) bool {
+// canSee tells whether a store is in reach of a repository's runs at all.
+func (p *planner) canSee(repo inventory.RepositoryName, r inventory.StoreRef) bool {
 	if r.Level == inventory.LevelOrganization {
-		owner, _, _ := strings.Cut(string(l.Repository), "/")
+		owner, _, _ := strings.Cut(string(repo), "/")
 		found := p.stores.secrets[r.Key()]
-		return strings.EqualFold(owner, r.Owner) && (found == nil || p.stores.visible(found, l.Repository))
+		return strings.EqualFold(owner, r.Owner) && (found == nil || p.stores.visible(found, repo))
 	}
-	return strings.EqualFold(string(l.Repository), string(r.Repository))
+	return strings.EqualFold(string(repo), string(r.Repository))
 }
 
 // roleOf tells in which form the store holds the secret.

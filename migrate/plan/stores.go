@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -11,10 +12,13 @@ import (
 // use is one login reading one secret store, in one environment or outside of any.
 type use struct {
 	login *inventory.Login
-	store inventory.StoreRef
-	known bool // the scan saw the store
-	role  string
-	part  bool // what is read is a member of the JSON that the store holds
+	// repository is whose runs read it: the login's, or that of a workflow which calls the login's from elsewhere. The
+	// secrets and vars contexts of a called workflow are the caller's (GitHub Docs: "Reusing workflow configurations").
+	repository inventory.RepositoryName
+	store      inventory.StoreRef
+	known      bool // the scan saw the store
+	role       string
+	part       bool // what is read is a member of the JSON that the store holds
 	// environments are those whose jobs read this store; "" is a job without an environment.
 	environments []string
 }
@@ -135,11 +139,33 @@ func (s *stores) visible(secret *inventory.Secret, repo inventory.RepositoryName
 	return true
 }
 
-// environments are those that a login's jobs can be in; "" stands for a job without one.
-func (s *stores) environments(l *inventory.Login) []string {
+// runsIn are the repositories in whose runs a login is used: its own, and those of workflows that call its file.
+func runsIn(l *inventory.Login) []inventory.RepositoryName {
+	var out []inventory.RepositoryName
+	for _, j := range l.Subjects {
+		if repo := tokenOf(l, j); !slices.Contains(out, repo) {
+			out = append(out, repo)
+		}
+	}
+	if len(out) == 0 {
+		return []inventory.RepositoryName{l.Repository}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// tokenOf is the repository whose token a job of a login carries.
+func tokenOf(l *inventory.Login, j inventory.JobSubjects) inventory.RepositoryName {
+	return cmp.Or(j.Repository, l.Repository)
+}
+
+// environments are those that a login's jobs can be in when a repository runs them; "" stands for a job without one.
+func (s *stores) environments(l *inventory.Login, repo inventory.RepositoryName) []string {
 	set := map[string]bool{}
 	for _, j := range l.Subjects {
-		s.addEnvironments(set, l.Repository, j)
+		if tokenOf(l, j) == repo {
+			s.addEnvironments(set, repo, j)
+		}
 	}
 	if len(set) == 0 {
 		set[""] = true
@@ -198,10 +224,10 @@ func (s *stores) allEnvironments(repo inventory.RepositoryName) []string {
 func (s *stores) uses(l *inventory.Login) []use {
 	byStore := map[string]*use{}
 	var order []string
-	add := func(ref inventory.StoreRef, known bool, read inventory.SecretUse, environment string) {
-		k := ref.Key()
+	add := func(repo inventory.RepositoryName, ref inventory.StoreRef, known bool, read inventory.SecretUse, environment string) {
+		k := ref.Key() + "|" + string(repo)
 		if byStore[k] == nil {
-			byStore[k] = &use{login: l, store: ref, known: known, role: read.Role}
+			byStore[k] = &use{login: l, repository: repo, store: ref, known: known, role: read.Role}
 			order = append(order, k)
 		}
 		u := byStore[k]
@@ -211,10 +237,12 @@ func (s *stores) uses(l *inventory.Login) []use {
 		}
 	}
 	for _, c := range carriers(l) {
-		for _, name := range s.names(l.Repository, c.Name) {
-			for _, e := range s.environments(l) {
-				ref, known := s.secret(l.Repository, e, name)
-				add(ref, known, c, e)
+		for _, repo := range runsIn(l) {
+			for _, name := range s.names(repo, c.Name) {
+				for _, e := range s.environments(l, repo) {
+					ref, known := s.secret(repo, e, name)
+					add(repo, ref, known, c, e)
+				}
 			}
 		}
 	}

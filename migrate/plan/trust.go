@@ -108,38 +108,54 @@ func (p *planner) needLogins(d *draft) (held bool) {
 
 // subjectsOf gives the subjects that a login presents where it signs in as one application.
 func (p *planner) subjectsOf(m *member, app inventory.AppID) ([]subject.Subject, error) {
-	repo := p.stores.repo(m.login.Repository)
-	contexts, open := loginContexts(m, app)
-	if p.cfg.OpenBranches == BranchesDefault {
-		contexts = narrow(contexts, repo.DefaultBranch)
+	var out []subject.Subject
+	for _, name := range runsIn(m.login) {
+		repo := p.stores.repo(name)
+		contexts, open := p.contexts(m, app, name)
+		if len(open) > 0 {
+			return nil, fmt.Errorf("nothing bounds the subjects of job %s", strings.Join(open, ", "))
+		}
+		found, err := subject.Full(repo.OIDC, *repo, contexts)
+		if err != nil {
+			return nil, fmt.Errorf("subjects of %s: %w", m.login.ID, err)
+		}
+		out = append(out, found...)
 	}
-	if len(open) > 0 {
-		return nil, fmt.Errorf("nothing bounds the subjects of job %s", strings.Join(open, ", "))
-	}
-	found, err := subject.Full(repo.OIDC, *repo, contexts)
-	if err != nil {
-		return nil, fmt.Errorf("subjects of %s: %w", m.login.ID, err)
-	}
-	return found, nil
+	return out, nil
 }
 
-// loginContexts gives the contexts of a login's jobs, those of another identity's environments left out, and the jobs
-// of which nothing is known.
-func loginContexts(m *member, app inventory.AppID) (contexts, open []string) {
+// neverRuns tells that no trigger lets a job run as far as its login: what it would present needs no trust.
+func neverRuns(j inventory.JobSubjects) bool {
+	return len(j.Subjects)+len(j.Patterns) == 0 && !j.Unbounded
+}
+
+// contexts gives those of a login's jobs in the runs of one repository, those of another identity's environments left
+// out, and the jobs whose subjects nothing bounds.
+func (p *planner) contexts(m *member, app inventory.AppID, repo inventory.RepositoryName) (contexts, open []string) {
 	mine := map[string]bool{}
 	for _, u := range m.of(app) {
+		if u.repository != repo {
+			continue
+		}
 		for _, e := range u.environments {
 			mine[e] = true
 		}
 	}
 	for _, j := range m.login.Subjects {
-		if len(j.Subjects)+len(j.Patterns) == 0 {
+		if tokenOf(m.login, j) != repo {
+			continue
+		}
+		if len(j.Subjects)+len(j.Patterns) == 0 && j.Unbounded {
 			open = append(open, j.Job)
 		}
 		for _, c := range j.Subjects {
 			if mine[environmentOf(c)] {
 				contexts = append(contexts, c)
 			}
+		}
+		if p.cfg.OpenBranches == BranchesDefault && slices.Contains(j.Patterns, anyBranch) {
+			contexts = append(contexts, narrow(j, p.stores.repo(repo).DefaultBranch)...)
+			continue
 		}
 		contexts = append(contexts, j.Patterns...)
 	}
@@ -148,25 +164,55 @@ func loginContexts(m *member, app inventory.AppID) (contexts, open []string) {
 	return slices.Compact(contexts), slices.Compact(open)
 }
 
-// anyBranch is the context of a run that can be on any branch, such as that of workflow_dispatch.
-const anyBranch = "ref:refs/heads/*"
+// The contexts of a run that can be on any branch and any tag, such as that of workflow_dispatch (GitHub Docs: "Events
+// that trigger workflows", workflow_dispatch: a branch or a tag).
+const (
+	anyBranch = "ref:refs/heads/*"
+	anyTag    = "ref:refs/tags/*"
+)
 
-// narrow trusts runs that can be on any branch only on the default branch, as the configuration decided.
-func narrow(contexts []string, defaultBranch string) []string {
-	out := slices.Clone(contexts)
-	for i, c := range out {
-		if c == anyBranch {
-			out[i] = "ref:refs/heads/" + defaultBranch
+// narrow gives a job's patterns with any branch narrowed to the default one, as the configuration decided. Any tag goes
+// with it where nothing else gives tags than what gives any branch: a person who starts a run chooses among both, while a
+// release, or a push of tags that is asked for by name, has no branch that could stand for it.
+func narrow(j inventory.JobSubjects, defaultBranch string) []string {
+	var out []string
+	for i, c := range j.Patterns {
+		switch {
+		case c == anyBranch:
+			out = append(out, "ref:refs/heads/"+defaultBranch)
+		case c != anyTag || !openEnded(j, i):
+			out = append(out, c)
 		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return out
 }
 
-// narrowed tells whether a login's runs on other branches will not sign in any more.
-func (p *planner) narrowed(m *member, app inventory.AppID) bool {
-	contexts, _ := loginContexts(m, app)
-	return p.cfg.OpenBranches == BranchesDefault && slices.Contains(contexts, anyBranch)
+// openEnded tells whether only triggers that take any ref give a pattern, by the reasons that the subjects come with.
+func openEnded(j inventory.JobSubjects, pattern int) bool {
+	i := len(j.Subjects) + pattern
+	if i >= len(j.Reasons) {
+		return true
+	}
+	for why := range strings.SplitSeq(j.Reasons[i], "; ") {
+		if !strings.Contains(why, " any ") {
+			return false
+		}
+	}
+	return true
+}
+
+// narrowed tells whether a login's runs on other branches and on tags will not sign in any more.
+func (p *planner) narrowed(m *member) bool {
+	return p.cfg.OpenBranches == BranchesDefault && slices.ContainsFunc(m.login.Subjects, func(j inventory.JobSubjects) bool {
+		return slices.Contains(j.Patterns, anyBranch)
+	})
+}
+
+// narrows tells whether openBranches: default would take any tag away from a login.
+func (p *planner) narrows(m *member) bool {
+	return slices.ContainsFunc(m.login.Subjects, func(j inventory.JobSubjects) bool {
+		return slices.Contains(j.Patterns, anyBranch) && !slices.Contains(narrow(j, "main"), anyTag)
+	})
 }
 
 // needConnections adds what a unit's connections present. An automatic connection gets its federated credential from
@@ -226,7 +272,7 @@ func (p *planner) holdUncovered(d *draft, choice subject.Choice) (held bool) {
 			if !p.cfg.AllowFlexible {
 				code, next = "flexible-needed", append([]string{"set allowFlexible: true (a preview of Microsoft Graph beta) and plan again"}, next...)
 			}
-			if s.Context == anyBranch {
+			if s.Context == anyBranch || s.Context == anyTag && p.narrows(m) {
 				next = append(next, "or set openBranches: default, if nobody needs to run it on another branch than the default one")
 			}
 			m.hold = &Reason{Code: code, Object: string(m.login.ID), Next: next,

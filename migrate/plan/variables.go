@@ -127,14 +127,14 @@ func (n *namer) fits(m *member, i id, name string) bool {
 
 // readKey names what vars.NAME is read as in one environment of a repository.
 func readKey(u memberUse, environment, name string) string {
-	return inventory.StoreRef{Level: inventory.LevelEnvironment, Repository: u.login.Repository, Environment: environment, Name: name}.Key()
+	return inventory.StoreRef{Level: inventory.LevelEnvironment, Repository: u.repository, Environment: environment, Name: name}.Key()
 }
 
 // means tells whether vars.NAME can be made to have a value in one environment. Nothing nearer may hide the place
 // that it would be written to, and a value that others read may not be changed.
 func (n *namer) means(u memberUse, environment, name, value string) bool {
 	target := variableStore(u, environment, name)
-	for _, r := range levels(u.login.Repository, environment, name) {
+	for _, r := range levels(u.repository, environment, name) {
 		if p := n.placed[r.Key()]; p != nil {
 			return p.value == value
 		}
@@ -172,7 +172,7 @@ func (n *namer) place(m *member, i id, name string) {
 // farther away and has another value is hidden by it.
 func (n *namer) placeAt(u memberUse, environment, name, value string) {
 	n.reads[readKey(u, environment, name)] = value
-	for _, r := range levels(u.login.Repository, environment, name) {
+	for _, r := range levels(u.repository, environment, name) {
 		if p := n.placed[r.Key()]; p != nil && p.value == value {
 			if !slices.Contains(p.apps, u.app) {
 				p.apps = append(p.apps, u.app)
@@ -190,7 +190,7 @@ func (n *namer) placeAt(u memberUse, environment, name, value string) {
 // variableStore is where a variable goes: into the environment where the secret is in one, else into the repository. An
 // organisation's secret gets no organisation variable, which every other repository would see.
 func variableStore(u memberUse, environment, name string) inventory.StoreRef {
-	r := inventory.StoreRef{Level: inventory.LevelRepository, Repository: u.login.Repository, Name: name}
+	r := inventory.StoreRef{Level: inventory.LevelRepository, Repository: u.repository, Name: name}
 	if u.store.Level == inventory.LevelEnvironment {
 		r.Level, r.Environment = inventory.LevelEnvironment, environment
 	}

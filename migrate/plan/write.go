@@ -103,7 +103,7 @@ func (p *planner) secretsOf(d *draft) []inventory.StoreRef {
 	for _, m := range d.members {
 		for _, u := range m.of(d.unit.AppID) {
 			add(u.store)
-			if r, ok := p.stores.dependabot(m.login.Repository, u.store.Name); ok && u.store.Level != inventory.LevelEnvironment {
+			if r, ok := p.stores.dependabot(u.repository, u.store.Name); ok && u.store.Level != inventory.LevelEnvironment {
 				add(r)
 			}
 		}
@@ -148,7 +148,10 @@ func workflowsOf(d *draft) []WorkflowRef {
 			continue
 		}
 		for _, j := range m.login.Subjects {
-			w := WorkflowRef{Repository: m.login.Repository, File: j.File}
+			if neverRuns(j) {
+				continue
+			}
+			w := WorkflowRef{Repository: tokenOf(m.login, j), File: j.File}
 			if w.File == "" {
 				w.File = m.login.File
 			}
@@ -197,9 +200,9 @@ func (p *planner) notes(d *draft) []Reason {
 		out = append(out, Reason{Code: "trust-risk", Object: d.unit.Title, Message: r})
 	}
 	for _, m := range d.members {
-		if m.hold == nil && p.narrowed(m, d.unit.AppID) {
+		if m.hold == nil && p.narrowed(m) {
 			out = append(out, Reason{Code: "narrowed", Object: string(m.login.ID),
-				Message: "it can be run on any branch, and openBranches: default trusts only the default branch: runs on other branches will fail to sign in (AADSTS700213)"})
+				Message: "it can be run on any branch or tag, and openBranches: default trusts only the default branch: runs on other branches and on tags will fail to sign in (AADSTS700213)"})
 		}
 	}
 	for _, c := range d.identity.Credentials {

@@ -136,13 +136,16 @@ func (f *finding) assisted(reason string, convert func(*rewriter, *finding) erro
 	f.Conversion, f.Reason, f.Manual, f.convert, f.level = inventory.ConversionAssisted, reason, nil, convert, LevelNeedsReview
 }
 
+// ReviewMark stands before what a reviewer has to look at in the reason of a login that is rewritten at LevelNeedsReview only.
+const ReviewMark = "; needs review: "
+
 // review raises the level of a finding and says why a person has to look.
 func (f *finding) review(why string) {
 	if f.convert == nil {
 		return
 	}
 	f.level = LevelNeedsReview
-	f.Reason += "; needs review: " + why
+	f.Reason += ReviewMark + why
 }
 
 // classifyMixed treats a login that has both forms. The credential is not used, so its line can go.
