@@ -1,0 +1,164 @@
+//go:build unix
+
+package e2e_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// program builds the program once for all benchmarks.
+func program(b *testing.B) string {
+	b.Helper()
+	at := filepath.Join(b.TempDir(), "unsecret")
+	if out, err := exec.CommandContext(b.Context(), "go", "build", "-o", at, "../cmd/unsecret").CombinedOutput(); err != nil {
+		b.Fatalf("build the program: %v\n%s", err, out)
+	}
+	return at
+}
+
+// served is a lab in a process of its own, with what its one line of JSON tells.
+type served struct {
+	Control string                       `json:"control"`
+	Tokens  map[string]map[string]string `json:"tokens"`
+	config  string
+}
+
+// serveLab starts "unsecret lab" with a generated organisation and 50 ms latency.
+func serveLab(b *testing.B, program string, flags ...string) served {
+	b.Helper()
+	config := filepath.Join(b.TempDir(), "unsecret.yaml")
+	args := append([]string{"lab", "-o", "json", "--latency", "50ms", "--write-config", config}, flags...)
+	cmd := exec.CommandContext(b.Context(), program, args...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		_ = cmd.Wait()
+	})
+	line, err := bufio.NewReaderSize(out, 64<<20).ReadBytes('\n')
+	if err != nil {
+		b.Fatalf("read the lab's line: %v", err)
+	}
+	s := served{config: config}
+	if err := json.Unmarshal(line, &s); err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
+// request asks the lab's control API.
+func (s served) request(b *testing.B, method, path string, into any) {
+	b.Helper()
+	req, err := http.NewRequestWithContext(context.Background(), method, s.Control+path, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	r, err := http.DefaultClient.Do(req)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer r.Body.Close()
+	if into != nil {
+		if err := json.NewDecoder(r.Body).Decode(into); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+type kindCount struct {
+	Server, Kind string
+	Write        bool
+	N            int
+}
+
+// BenchmarkScanOfAThousandRepositories scans generated organisations in a lab that answers 50 ms late, each in a process
+// of its own, and reports what it took: requests to GitHub that read the workflows, requests for each repository with
+// a login beyond those, wall time and the peak of resident memory.
+func BenchmarkScanOfAThousandRepositories(b *testing.B) {
+	bin := program(b)
+	for _, every := range []int{10, 1} {
+		b.Run(fmt.Sprintf("one-in-%d-signs-in", every), func(b *testing.B) {
+			l := serveLab(b, bin, "--repositories", "1000", "--login-every", strconv.Itoa(every))
+			for b.Loop() {
+				l.request(b, http.MethodDelete, "counts", nil)
+				state := b.TempDir()
+				cmd := exec.CommandContext(b.Context(), bin, "scan", "--quiet", "--config", l.config, "--state", state)
+				cmd.Env = append(os.Environ(), l.environment()...)
+				start := time.Now()
+				out, err := cmd.CombinedOutput()
+				took := time.Since(start)
+				if code := cmd.ProcessState.ExitCode(); err != nil && code != 5 && code != 3 {
+					b.Fatalf("scan: %v\n%s", err, out)
+				}
+				l.report(b, state, cmd.ProcessState, took)
+			}
+		})
+	}
+}
+
+// environment is what "unsecret lab" tells to put into the environment: the tokens of a reader.
+func (s served) environment() []string {
+	t := s.Tokens["reader"]
+	return []string{"GITHUB_TOKEN=" + t["github"], "UNSECRET_AZURE_DEVOPS_TOKEN=" + t["azureDevOps"], "UNSECRET_GRAPH_TOKEN=" + t["graph"], "UNSECRET_ARM_TOKEN=" + t["arm"]}
+}
+
+func (s served) report(b *testing.B, state string, done *os.ProcessState, took time.Duration) {
+	b.Helper()
+	var counts []kindCount
+	s.request(b, http.MethodGet, "counts", &counts)
+	read, more := 0, 0
+	for _, c := range counts {
+		switch {
+		case c.Write:
+			b.Errorf("a scan wrote: %+v", c)
+		case c.Server != "github":
+		case strings.Contains(c.Kind, "graphql"), strings.HasSuffix(c.Kind, "/orgs/{org}/repos"), strings.Contains(c.Kind, "/git/blobs/"):
+			read += c.N
+		default:
+			more += c.N
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(state, "inventory.json"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var inv struct {
+		Repositories, Gaps []json.RawMessage
+		Logins             []struct{ Repository string }
+	}
+	if err := json.Unmarshal(text, &inv); err != nil {
+		b.Fatal(err)
+	}
+	with := map[string]bool{}
+	for _, l := range inv.Logins {
+		with[l.Repository] = true
+	}
+	if len(inv.Repositories) != 1000 {
+		b.Errorf("%d repositories were read; gaps: %s", len(inv.Repositories), inv.Gaps)
+	}
+	b.ReportMetric(float64(read), "requests-to-read")
+	b.ReportMetric(float64(more)/float64(max(1, len(with))), "requests/login-repo")
+	b.ReportMetric(took.Seconds(), "scan-s")
+	if usage, ok := done.SysUsage().(*syscall.Rusage); ok {
+		b.ReportMetric(float64(usage.Maxrss)/1024, "peak-MB")
+	}
+	b.ReportMetric(float64(len(inv.Gaps)), "gaps")
+}
