@@ -153,7 +153,7 @@ func (w *rewriter) editable(at source) string {
 		return w.vetoes[at.n]
 	}
 	if _, ok := w.given[at.doc.repository+"\x00"+at.doc.path]; !ok {
-		return "it stands in a file of another repository, " + at.doc.repository + "/" + at.doc.path
+		return fmt.Sprintf("it stands in %s, which is not among the files to rewrite", fileKey{repository: at.doc.repository, path: at.doc.path})
 	}
 	return ""
 }

@@ -10,7 +10,7 @@ import (
 
 // holdsSecret tells whether a variable's name says that it holds a service principal's secret.
 func holdsSecret(name string) bool {
-	flat := strings.NewReplacer("_", "", "-", "", ".", "", " ", "").Replace(strings.ToLower(name))
+	flat := withoutMarks.Replace(strings.ToLower(name))
 	for _, part := range []string{"clientsecret", "serviceprincipalkey", "serviceprincipalsecret", "serviceprincipalpassword"} {
 		if strings.Contains(flat, part) {
 			return true
@@ -24,6 +24,8 @@ func holdsSecret(name string) bool {
 	return false
 }
 
+var withoutMarks = strings.NewReplacer("_", "", "-", "", ".", "", " ", "")
+
 // readByTools tells whether Terraform or Azure's SDKs read an environment variable as a secret.
 func readByTools(name string) bool {
 	return slices.Contains([]string{"ARM_CLIENT_SECRET", "AZURE_CLIENT_SECRET"}, strings.ToUpper(name))
@@ -33,6 +35,9 @@ var macro = regexp.MustCompile(`\$\(([A-Za-z0-9_.\- ]+)\)`)
 
 // macros lists the pipeline variables that a text reads.
 func macros(text string) []string {
+	if !strings.Contains(text, "$") {
+		return nil
+	}
 	var list []string
 	for _, m := range macro.FindAllStringSubmatch(text, -1) {
 		list = append(list, m[1])
@@ -125,15 +130,24 @@ var (
 	tokenRead = regexp.MustCompile(`(?i)\bidToken\b`)
 )
 
+// signsInOrExports matches scripts that can have a command or assignment that is looked for; parsing the others would tell nothing.
+var signsInOrExports = regexp.MustCompile(`(?i)login|az(?:urerm)?account|client_secret`)
+
 // script looks for secrets in one script.
 func (w *walker) script(s *step, t scriptText) {
+	if !worthReading(t.text) {
+		return
+	}
 	lines := code(t)
 	if keys := keyRead.FindAllStringIndex(lines, -1); len(keys) > 0 {
 		s.key = true
 		w.scriptSecret(s, t, keys[0][0], SecretUse{Kind: SecretKey, Name: lines[keys[0][0]:keys[0][1]], Connection: s.names(KindAzureRM)})
 	}
 	s.token = s.token || tokenRead.MatchString(lines)
-	found := script.Find(t.shell, masked(t.text))
+	var found script.Script
+	if signsInOrExports.MatchString(t.text) {
+		found = script.Find(t.shell, masked(t.text))
+	}
 	var done []script.Word // those that are part of what is reported
 	for _, c := range found.Commands {
 		if name, secret, ok := login(c); ok {
@@ -149,6 +163,17 @@ func (w *walker) script(s *step, t scriptText) {
 		}
 	}
 	w.scriptMacros(s, t, lines, done)
+}
+
+// worthReading tells whether a script can hold anything that is looked for, before it is parsed.
+func worthReading(text string) bool {
+	lower := strings.ToLower(text)
+	for _, word := range []string{"login", "azaccount", "azurermaccount", "secret", "principalkey", "principalpassword", "idtoken", "spnkey", "spnpassword", "sppassword", "sppwd", "principal-key", "principal_key", "$("} {
+		if strings.Contains(lower, word) {
+			return true
+		}
+	}
+	return false
 }
 
 // scriptMacros reports pipeline variables with a secret's name that a script reads elsewhere.
