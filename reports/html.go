@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
@@ -17,21 +18,25 @@ import (
 //go:embed report.html.tmpl
 var htmlSource string
 
-var htmlTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
-	"place":   func(f policy.Finding) string { return clip(place(f)) },
-	"line":    func(v any) string { return clip(fmt.Sprint(v)) },
-	"date":    func(t time.Time) string { return orDash(t, "2006-01-02") },
-	"minute":  func(t time.Time) string { return orDash(t, "2006-01-02 15:04 UTC") },
-	"join":    func(list []string) string { return clip(strings.Join(list, "; ")) },
-	"count":   count,
-	"secrets": secretList,
-	"where":   connectionPlaces,
-	"stored":  storedCredential,
-	"live":    func(c inventory.Credential, at time.Time) bool { return c.End.IsZero() || c.End.After(at) },
-	"last":    lastUse,
-	"signIn":  lastSignIn,
-	"secret":  policy.UsesSecret,
-}).Parse(htmlSource))
+// htmlTemplate is parsed when the first report is made: parsing takes longer than all else that happens when a program
+// that has this package starts.
+var htmlTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("report").Funcs(template.FuncMap{
+		"place":   func(f policy.Finding) string { return clip(place(f)) },
+		"line":    func(v any) string { return clip(fmt.Sprint(v)) },
+		"date":    func(t time.Time) string { return orDash(t, "2006-01-02") },
+		"minute":  func(t time.Time) string { return orDash(t, "2006-01-02 15:04 UTC") },
+		"join":    func(list []string) string { return clip(strings.Join(list, "; ")) },
+		"count":   count,
+		"secrets": secretList,
+		"where":   connectionPlaces,
+		"stored":  storedCredential,
+		"live":    func(c inventory.Credential, at time.Time) bool { return c.End.IsZero() || c.End.After(at) },
+		"last":    lastUse,
+		"signIn":  lastSignIn,
+		"secret":  policy.UsesSecret,
+	}).Parse(htmlSource))
+})
 
 // page is what the template sees.
 type page struct {
@@ -74,7 +79,7 @@ func newPage(in Input) page {
 // HTML writes one self-contained page: no script, no request to anywhere, readable in light and dark and on paper.
 func HTML(w io.Writer, in Input) error {
 	out := bufio.NewWriter(w)
-	if err := htmlTemplate.Execute(out, newPage(in)); err != nil {
+	if err := htmlTemplate().Execute(out, newPage(in)); err != nil {
 		return fmt.Errorf("write the HTML report: %w", err)
 	}
 	if err := out.Flush(); err != nil {
