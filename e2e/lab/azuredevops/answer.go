@@ -15,6 +15,7 @@ type answer struct {
 	header http.Header
 	body   any
 	html   string
+	raw    []byte // not nil: a file's bytes
 	next   string // continuation token
 	later  func(context.Context) answer
 }
@@ -47,6 +48,10 @@ func (a answer) write(rw http.ResponseWriter) {
 		h.Set("Content-Type", "text/html; charset=utf-8")
 		rw.WriteHeader(a.status)
 		_, _ = rw.Write([]byte(a.html))
+	case a.raw != nil:
+		h.Set("Content-Type", "application/octet-stream")
+		rw.WriteHeader(a.status)
+		_, _ = rw.Write(a.raw)
 	case a.status == http.StatusNoContent:
 		rw.WriteHeader(a.status)
 	default:

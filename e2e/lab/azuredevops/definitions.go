@@ -32,6 +32,8 @@ type definitionJSON struct {
 	Repository     *repositoryJSON          `json:"repository,omitempty"`
 	Variables      map[string]*variableJSON `json:"variables,omitempty"`
 	VariableGroups []*groupJSON             `json:"variableGroups,omitempty"`
+	Queue          map[string]any           `json:"queue,omitempty"`
+	JobTimeout     int                      `json:"jobTimeoutInMinutes,omitempty"`
 }
 
 type processJSON struct {
@@ -64,6 +66,8 @@ type repositoryJSON struct {
 	Name          string `json:"name"`
 	Type          string `json:"type"`
 	DefaultBranch string `json:"defaultBranch"`
+	// Properties name the connection that a repository outside of Azure Repos is read with.
+	Properties map[string]string `json:"properties,omitempty"`
 }
 
 // variableJSON is a variable; the value of a secret one is null.
@@ -99,7 +103,11 @@ func (c *call) getYAML() (answer, error) {
 	if d.YAMLFile == "" {
 		return answer{}, argument("Definition %d is not a YAML definition.", d.ID)
 	}
-	return ok(map[string]string{"yaml": d.YAML}), nil
+	text := d.YAML
+	if r := c.org.Repo(d.ProjectID, d.Repository); r != nil && text == "" {
+		text = string(r.Git.Files(r.Git.DefaultBranch)[strings.Trim(d.YAMLFile, "/")])
+	}
+	return ok(map[string]string{"yaml": text}), nil
 }
 
 func (c *call) definition() (*world.Definition, error) {
@@ -123,12 +131,27 @@ func (c *call) showDefinition(d *world.Definition, all bool) definitionJSON {
 		return shown
 	}
 	shown.Process = showProcess(d)
-	shown.Repository = &repositoryJSON{d.Repository, d.Repository, d.RepositoryType, d.DefaultBranch}
+	shown.Repository = c.showSource(d)
+	shown.JobTimeout = d.Timeout
+	if p := c.pool(d.Pool); p != nil {
+		shown.Queue = map[string]any{"id": p.ID, "name": p.Name, "pool": map[string]any{"id": p.ID, "name": p.Name, "isHosted": p.Hosted}}
+	}
 	shown.Variables = showVariables(d.Variables)
 	for _, id := range d.VariableGroups {
 		if g := c.group(id); g != nil {
 			shown.VariableGroups = append(shown.VariableGroups, c.showGroup(g))
 		}
+	}
+	return shown
+}
+
+func (c *call) showSource(d *world.Definition) *repositoryJSON {
+	shown := &repositoryJSON{ID: d.Repository, Name: d.Repository, Type: d.RepositoryType, DefaultBranch: d.DefaultBranch}
+	if r := c.org.Repo(d.ProjectID, d.Repository); r != nil {
+		shown.ID, shown.Name = r.ID, r.Git.Name
+	}
+	if d.SourceConn != "" {
+		shown.Properties = map[string]string{"connectedServiceId": d.SourceConn}
 	}
 	return shown
 }
@@ -139,9 +162,16 @@ func showProcess(d *world.Definition) *processJSON {
 	}
 	phase := phaseJSON{Name: "Agent job 1", RefName: "Job_1", Steps: []stepJSON{}}
 	for _, s := range d.Steps {
-		phase.Steps = append(phase.Steps, stepJSON{s.Name, true, s.Inputs, taskJSON{s.TaskID, s.Version, "task"}})
+		phase.Steps = append(phase.Steps, stepJSON{s.Name, true, s.Inputs, taskJSON{s.TaskID, s.Version, definitionType(s)}})
 	}
 	return &processJSON{Type: processDesigner, Phases: []phaseJSON{phase}}
+}
+
+func definitionType(s *world.DesignerStep) string {
+	if s.Group {
+		return "metaTask"
+	}
+	return "task"
 }
 
 func showVariables(variables map[string]*world.PipelineVariable) map[string]*variableJSON {

@@ -13,6 +13,12 @@ type DevOpsOrg struct {
 
 	Definitions    []*Definition
 	VariableGroups []*VariableGroup
+	Repos          []*DevOpsRepo
+	Releases       []*ReleaseDefinition
+	TaskGroups     []*TaskGroup
+	Environments   []*PipelineEnvironment
+	SecureFiles    []*SecureFile
+	Pools          []*AgentPool
 }
 
 // Project is one project of an organisation.
