@@ -32,6 +32,11 @@ func FuzzPipeline(f *testing.F) {
 		files := []File{{Path: "a.yml", Content: content}}
 		lookup := func(string, string, string) ([]byte, error) { return content, nil }
 		r := ScanWith(files, lookup, Options{})
+		for _, g := range r.Gaps {
+			if strings.HasPrefix(g.Message, failedInside) {
+				t.Fatal(g.Message)
+			}
+		}
 		for _, u := range r.Uses {
 			if u.File != "" && (u.Line < 1 || u.Column < 1 || u.Line > 1+bytes.Count(content, []byte("\n"))+strings.Count(string(content), "\r")+strings.Count(string(content), "\u0085")+strings.Count(string(content), "\u2028")+strings.Count(string(content), "\u2029")) {
 				t.Errorf("a use at %d:%d is outside of the file", u.Line, u.Column)

@@ -36,7 +36,7 @@ func scan(files []File, r Resolver, o Options) *collector {
 		part := newCollector()
 		part.included = out.included
 		w := &walker{project: p, options: o, out: part, start: key, name: key.path, repositories: make(map[string]repositoryResource), containers: make(map[string]bool)}
-		w.walk(d)
+		w.guarded(d)
 		parts[key], order = part, append(order, key)
 	}
 	for _, key := range order {
@@ -77,4 +77,17 @@ func inOrder(p *project, files []File) []File {
 		return strings.Compare(a.Repository+"\x00"+a.Path, b.Repository+"\x00"+b.Path)
 	})
 	return list
+}
+
+// failedInside begins the message of a gap that a fault of this package causes.
+const failedInside = "the pipeline could not be read because of a fault in this program"
+
+// guarded walks a file so that a fault at one pipeline does not take the others with it.
+func (w *walker) guarded(d *document) {
+	defer func() {
+		if r := recover(); r != nil {
+			w.out.gap(Gap{Place: w.place(source{doc: d, n: d.root}, context{}), Message: fmt.Sprintf("%s: %v", failedInside, r), Next: "report it with the file, and look at the pipeline by hand"})
+		}
+	}()
+	w.walk(d)
 }

@@ -244,6 +244,9 @@ func (l *leaf) add(v value) {
 
 // strings gives what the leaf can be as text, without what is empty.
 func (l *leaf) strings() []string {
+	if l == nil {
+		return nil
+	}
 	var list []string
 	for _, v := range l.values {
 		if s, ok := v.string(); ok && strings.TrimSpace(s) != "" {
@@ -255,7 +258,7 @@ func (l *leaf) strings() []string {
 
 // only gives the one text that the leaf is.
 func (l *leaf) only() (string, bool) {
-	if l.open || len(l.values) != 1 {
+	if l == nil || l.open || len(l.values) != 1 {
 		return "", false
 	}
 	return l.values[0].string()
