@@ -36,6 +36,19 @@ type Connection struct {
 	RevertDeadline     time.Time           `json:"revertDeadline,omitzero"`
 	Uses               []Execution         `json:"uses,omitempty"`
 	UsesKnown          bool                `json:"usesKnown"`
+
+	Class       ConnectionClass `json:"class,omitempty"`       // what it is, by ClassifyConnection
+	ClassReason string          `json:"classReason,omitempty"` // what of it decides that
+	Variant     string          `json:"variant,omitempty"`     // data.registrytype or data.authorizationType
+	LoginServer string          `json:"loginServer,omitempty"` // of a registry
+	Outdated    bool            `json:"outdated,omitempty"`    // isOutdated
+	// PipelineUses are the places in definitions that name it; PipelinesKnown tells whether all definitions that could were read, and no expression
+	// in them is open.
+	PipelineUses   []PipelineUse          `json:"pipelineUses,omitempty"`
+	PipelinesKnown bool                   `json:"pipelinesKnown,omitempty"`
+	Concerns       []Concern              `json:"concerns,omitempty"`
+	Permissions    []ConnectionPermission `json:"permissions,omitempty"`
+	Checks         []ConnectionCheck      `json:"checks,omitempty"`
 }
 
 // ConnectionProject is one project that a connection is visible in, with the connection's name there.

@@ -23,6 +23,12 @@ type Inventory struct {
 	Variables    []Variable   `json:"variables"`
 	Mentions     []Mention    `json:"mentions"`
 	Gaps         []Gap        `json:"gaps"`
+
+	// What Azure DevOps has beside its connections. A scan without Azure DevOps leaves them out.
+	Pipelines       []Pipeline       `json:"pipelines,omitempty"`
+	PipelineSecrets []PipelineSecret `json:"pipelineSecrets,omitempty"`
+	Unresolved      []UnresolvedUse  `json:"unresolved,omitempty"`
+	Pools           []AgentPool      `json:"pools,omitempty"`
 }
 
 // SourceKind tells what kind of system a source is.

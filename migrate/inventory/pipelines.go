@@ -1,0 +1,169 @@
+package inventory
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The sources of a PipelineUse: where a pipeline's definition names a connection.
+const (
+	UseYAML          = "yaml"           // a YAML pipeline, or a template that it includes
+	UseClassic       = "classic"        // a step of a classic build definition
+	UseRelease       = "release"        // a stage, gate or artifact of a classic release definition
+	UseTaskGroup     = "task-group"     // a step of a task group by itself
+	UseVariableGroup = "variable-group" // a variable group that is linked to a key vault
+	UseEnvironment   = "environment"    // a Kubernetes resource of an environment
+)
+
+// PipelinePlace is a place in a pipeline of Azure DevOps. Repository, File, Line and Column are empty for what lives in a definition.
+type PipelinePlace struct {
+	Organization string `json:"organization"`
+	Project      string `json:"project"`
+	Pipeline     string `json:"pipeline"`               // the definition's, group's or environment's name
+	DefinitionID int    `json:"definitionId,omitempty"` // of a build or release definition
+	Repository   string `json:"repository,omitempty"`   // Project/Name of Azure Repos, or OWNER/NAME of GitHub
+	File         string `json:"file,omitempty"`
+	Line         int    `json:"line,omitempty"`
+	Column       int    `json:"column,omitempty"`
+	Stage        string `json:"stage,omitempty"`
+	Job          string `json:"job,omitempty"`
+	Step         string `json:"step,omitempty"`
+}
+
+// PipelineUse is one place whose definition names a connection. Execution tells of what has run, PipelineUse of what would.
+type PipelineUse struct {
+	PipelinePlace
+	Source   string `json:"source"` // one of the Use constants
+	Task     string `json:"task,omitempty"`
+	Version  string `json:"version,omitempty"`
+	Input    string `json:"input,omitempty"`
+	As       string `json:"as,omitempty"`       // the name, id or expression that is written there
+	Maybe    bool   `json:"maybe,omitempty"`    // the text can also mean another connection, or the condition is not decided by it
+	Disabled bool   `json:"disabled,omitempty"` // the step does not run
+}
+
+// The severities of a Concern.
+const (
+	ConcernBlocker = "blocker" // the pipeline would fail after a conversion
+	ConcernWarning = "warning" // a person has to look
+)
+
+// Concern is something to know before a connection is converted: a task that does not support workload identity federation, a script that reads
+// the key, a job that can outlive its token.
+type Concern struct {
+	PipelinePlace
+	Severity string `json:"severity"`
+	Rule     string `json:"rule"` // a stable id, such as task-unsupported
+	Task     string `json:"task,omitempty"`
+	Message  string `json:"message"`
+	Remedy   string `json:"remedy,omitempty"`
+	Source   string `json:"source,omitempty"` // the document that says so
+	URL      string `json:"url,omitempty"`
+	Maybe    bool   `json:"maybe,omitempty"` // it is not certain that the place means this connection
+	Disabled bool   `json:"disabled,omitempty"`
+}
+
+// UnresolvedUse is an expression in the place of a connection that a pipeline's text does not decide. Any connection of its project
+// can be meant.
+type UnresolvedUse struct {
+	PipelinePlace
+	Expression string   `json:"expression"`
+	Known      []string `json:"known,omitempty"` // what it can be, as far as that is known
+	Reason     string   `json:"reason"`
+}
+
+// ConnectionPermission tells which pipelines of a project may use a connection.
+type ConnectionPermission struct {
+	Project      string `json:"project"`
+	AllPipelines bool   `json:"allPipelines,omitempty"`
+	Pipelines    []int  `json:"pipelines,omitempty"` // ids of build definitions
+}
+
+// ConnectionCheck is an approval or another check that a run must pass before it may use a connection.
+type ConnectionCheck struct {
+	Project string `json:"project"`
+	ID      int    `json:"id"`
+	Type    string `json:"type"`
+}
+
+// The kinds of a PipelineSecret.
+const (
+	PipelineSecretVariable   = "variable"       // of a build or release definition, or of a stage
+	PipelineSecretGroup      = "variable-group" // of a variable group
+	PipelineSecretVault      = "key-vault"      // of a variable group that is linked to a key vault
+	PipelineSecretSecureFile = "secure-file"    // a file of the library
+	PipelineSecretScript     = "script"         // a script or step signs in with a secret
+)
+
+// PipelineSecret is a place in Azure DevOps, other than a connection, that holds or uses a service principal's credential, by its name
+// and use. It never holds a value.
+type PipelineSecret struct {
+	PipelinePlace
+	Kind       string       `json:"kind"`
+	Name       string       `json:"name"`                // of the variable, file or command
+	Use        string       `json:"use,omitempty"`       // how it is used: env, login, export, input
+	Variables  []string     `json:"variables,omitempty"` // the variables that a script takes it from
+	Literal    bool         `json:"literal,omitempty"`   // the value stands in the text
+	Connection ConnectionID `json:"connection,omitempty"`
+	Vault      string       `json:"vault,omitempty"`
+	Reason     string       `json:"reason"` // why it is taken for a credential
+}
+
+// Pipeline is one definition that was read.
+type Pipeline struct {
+	Organization string `json:"organization"`
+	Project      string `json:"project"`
+	Kind         string `json:"kind"` // yaml, classic or release
+	ID           int    `json:"id"`
+	Name         string `json:"name"`
+	Repository   string `json:"repository,omitempty"`
+	File         string `json:"file,omitempty"`
+	Connections  int    `json:"connections"` // how many connections its definition names
+	Read         bool   `json:"read"`        // false: a gap tells why
+}
+
+// AgentPool is a pool of agents.
+type AgentPool struct {
+	Organization string   `json:"organization"`
+	ID           int      `json:"id"`
+	Name         string   `json:"name"`
+	Hosted       bool     `json:"hosted"`
+	Agents       int      `json:"agents"`
+	Versions     []string `json:"versions,omitempty"` // of its agents, each once, the oldest first
+}
+
+// Abandoned tells whether a connection is known to be of no use since a time: no run in its history, and no step of a definition that names it.
+// It is false where histories or definitions could not be read, or where a pipeline's text leaves open which connection it means.
+func (c Connection) Abandoned(since time.Time) bool {
+	named := slices.ContainsFunc(c.PipelineUses, func(u PipelineUse) bool { return !u.Disabled })
+	last, ended := c.LastUse()
+	idle := c.UsesKnown && (len(c.Uses) == 0 || ended && last.Finished.Before(since))
+	return idle && c.PipelinesKnown && !named
+}
+
+// Blockers are the concerns that speak against a conversion: those whose place certainly uses the connection, in a step that runs.
+func (c Connection) Blockers() []Concern {
+	var out []Concern
+	for _, n := range c.Concerns {
+		if n.Severity == ConcernBlocker && !n.Disabled && !n.Maybe {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// Text is the place for a reader.
+func (p PipelinePlace) Text() string {
+	s := p.Project + "/" + p.Pipeline
+	if p.File != "" {
+		s += fmt.Sprintf(" (%s:%d)", strings.TrimPrefix(p.Repository+"/"+p.File, "/"), p.Line)
+	}
+	for _, part := range []struct{ name, value string }{{"stage", p.Stage}, {"job", p.Job}, {"step", p.Step}} {
+		if part.value != "" {
+			s += ", " + part.name + " " + part.value
+		}
+	}
+	return s
+}
