@@ -134,13 +134,20 @@ type AgentPool struct {
 	Versions     []string `json:"versions,omitempty"` // of its agents, each once, the oldest first
 }
 
-// Abandoned tells whether a connection is known to be of no use since a time: no run in its history, and no step of a definition that names it.
-// It is false where histories or definitions could not be read, or where a pipeline's text leaves open which connection it means.
-func (c Connection) Abandoned(since time.Time) bool {
-	named := slices.ContainsFunc(c.PipelineUses, func(u PipelineUse) bool { return !u.Disabled })
+// Unused tells whether nothing uses the connection: no run within a span before a time, and no definition that was read names it. known is
+// false where that cannot be said, since histories or definitions could not be read, or a pipeline's text leaves open which connection it means.
+func (c Connection) Unused(now time.Time, within time.Duration) (unused, known bool) {
+	if slices.ContainsFunc(c.PipelineUses, func(u PipelineUse) bool { return !u.Disabled }) {
+		return false, true
+	}
 	last, ended := c.LastUse()
-	idle := c.UsesKnown && (len(c.Uses) == 0 || ended && last.Finished.Before(since))
-	return idle && c.PipelinesKnown && !named
+	switch {
+	case ended && now.Sub(last.Finished) <= within, !ended && len(c.Uses) > 0:
+		return false, true
+	case !c.UsesKnown || !c.PipelinesKnown:
+		return false, false
+	}
+	return true, true
 }
 
 // Blockers are the concerns that speak against a conversion: those whose place certainly uses the connection, in a step that runs.
