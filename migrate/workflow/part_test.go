@@ -67,3 +67,30 @@ func TestLoginsOfOneChannelNameEachOther(t *testing.T) {
 		t.Errorf("a login of its own goes with %v", got)
 	}
 }
+
+// The ids that a script takes out of the JSON would still read the secret after its deletion.
+func TestATerraformLoginWhoseScriptTakesTheJSONApartIsLeft(t *testing.T) {
+	for name, tc := range map[string]struct {
+		id   string
+		want inventory.Conversion
+	}{
+		"ids out of the JSON": {"$(echo '${{ secrets.AZURE_CREDENTIALS }}' | jq -r .clientId)", inventory.ConversionManual},
+		"ids from variables":  {"${{ vars.CLIENT_ID }}", inventory.ConversionAutomatic},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := "on: push\npermissions:\n  contents: read\njobs:\n  j:\n    runs-on: ubuntu-latest\n    steps:\n      - run: |\n" +
+				"          echo \"ARM_CLIENT_ID=" + tc.id + "\" >> $GITHUB_ENV\n" +
+				"          echo \"ARM_CLIENT_SECRET=$(echo '${{ secrets.AZURE_CREDENTIALS }}' | jq -r .clientSecret)\" >> $GITHUB_ENV\n" +
+				"          echo \"ARM_TENANT_ID=${{ vars.TENANT_ID }}\" >> $GITHUB_ENV\n      - run: terraform apply -auto-approve\n"
+			r := Scan(Tree{Files: []File{{Path: ".github/workflows/w.yml", Content: []byte(text)}}}, Options{})
+			for _, l := range r.Logins {
+				if l.Kind == inventory.KindTerraformEnv && l.Conversion != tc.want {
+					t.Errorf("%s is %s (%s), want %s", l.ID, l.Conversion, l.Reason, tc.want)
+				}
+			}
+			if len(r.Logins) == 0 {
+				t.Error("no login was found")
+			}
+		})
+	}
+}

@@ -6,6 +6,20 @@ import (
 	"unicode"
 )
 
+// takesJSONApart tells whether a script takes more out of a credentials JSON than the client secret: what stays would
+// still read the secret.
+func (f *finding) takesJSONApart() bool {
+	if f.script == nil || len(takesPart.FindAllString(f.script.text, 2)) < 2 {
+		return false
+	}
+	for _, use := range f.Secrets {
+		if use.Part {
+			return true
+		}
+	}
+	return false
+}
+
 // classifyTerraform treats the ARM_ variables of the Terraform and Pulumi providers.
 func (a *analysis) classifyTerraform(f *finding) {
 	name := strings.ToUpper(f.variableName())
@@ -25,6 +39,11 @@ func (a *analysis) classifyTerraform(f *finding) {
 	default:
 		f.manual("the client secret goes to Terraform as an input variable, so the provider's block names it",
 			"Take client_secret out of the provider's block and the variable's declaration, set ARM_USE_OIDC: \"true\" in the environment, and give the job id-token: write.")
+		return
+	}
+	if f.takesJSONApart() {
+		f.manual("a script takes the credentials JSON apart, ids included",
+			"Let the script write the client, tenant and subscription ids from variables, and ARM_USE_OIDC=true in place of ARM_CLIENT_SECRET; give the job id-token: write.")
 		return
 	}
 	if f.job == nil && !f.file.action {
