@@ -160,9 +160,8 @@ func (l *lister) severe(o inventory.Object) bool {
 }
 
 func (l *lister) connections() (head []string, rows [][]string, values []any) {
-	since := l.inv.ScannedAt.AddDate(0, 0, -l.check.UnusedDays)
 	for i, c := range l.inv.Connections {
-		if !is(l.o.typ, c.Type) || !is(l.o.scheme, c.Scheme) || l.o.unused && !c.Unused(since) || !l.severe(l.inv.ConnectionObject(i)) {
+		if !is(l.o.typ, c.Type) || !is(l.o.scheme, c.Scheme) || l.o.unused && !l.unused(c) || !l.severe(l.inv.ConnectionObject(i)) {
 			continue
 		}
 		scheme, last := c.Scheme, "unknown"
@@ -178,6 +177,12 @@ func (l *lister) connections() (head []string, rows [][]string, values []any) {
 		values = append(values, c)
 	}
 	return []string{"CONNECTION", "ID", "TYPE", "SCHEME", "LAST USE"}, rows, orEmpty(values)
+}
+
+// unused tells whether a connection is known not to be used.
+func (l *lister) unused(c inventory.Connection) bool {
+	unused, known := c.Unused(l.inv.ScannedAt, time.Duration(l.check.UnusedDays)*24*time.Hour)
+	return unused && known
 }
 
 // shortID is the beginning of a GUID, which show and why take for the whole.

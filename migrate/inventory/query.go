@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-	"time"
 )
 
 // ObjectKind is the kind of an object of an inventory that can be asked for.
@@ -276,13 +275,6 @@ func (c Connection) LastUse() (Execution, bool) {
 		}
 	}
 	return last, !last.Finished.IsZero()
-}
-
-// Unused tells whether a connection is known not to have been used since a time. One whose history could not be read,
-// or that is in use for the first time right now, is not.
-func (c Connection) Unused(since time.Time) bool {
-	last, ended := c.LastUse()
-	return c.UsesKnown && (len(c.Uses) == 0 || ended && last.Finished.Before(since))
 }
 
 // Unused tells whether the sign-in log shows that nothing signed in as the identity in all the time that it was read for.

@@ -35,6 +35,8 @@ type Config struct {
 // Client reads role assignments. It is safe for concurrent use.
 type Client struct {
 	graph *armresourcegraph.Client
+	http  *http.Client
+	url   string
 }
 
 var _ scan.Azure = (*Client)(nil)
@@ -72,7 +74,7 @@ func New(c Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("azure: %w", err)
 	}
-	return &Client{graph: graph}, nil
+	return &Client{graph: graph, http: c.HTTP, url: endpoint}, nil
 }
 
 const (

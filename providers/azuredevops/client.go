@@ -37,6 +37,7 @@ type Config struct {
 type Client struct {
 	organization string
 	url          string // of the organisation
+	http         *http.Client
 	core         *core.ClientImpl
 	endpoints    *serviceendpoint.ClientImpl
 	location     *location.ClientImpl
@@ -61,6 +62,7 @@ func New(c Config) (*Client, error) {
 	return &Client{
 		organization: c.Organization,
 		url:          base,
+		http:         c.HTTP,
 		core:         &core.ClientImpl{Client: *shared},
 		endpoints:    &serviceendpoint.ClientImpl{Client: *shared},
 		location:     &location.ClientImpl{Client: *shared},

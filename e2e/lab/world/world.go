@@ -149,6 +149,10 @@ type Token struct {
 	Audience string // azureDevOps, github, graph, arm
 	Login    string // the user or application that it stands for
 	Tenant   string // the tenant that it was issued by; empty: the world's first by id
+
+	// Scopes are those of a classic GitHub token, which says them with every answer; nil: it is not a classic one.
+	Scopes []string
+	App    bool // a GitHub token of an app's installation, which stands for no user
 }
 
 // The roles of tokens.

@@ -1,0 +1,82 @@
+package azuredevops
+
+import (
+	"context"
+	"net/url"
+	"strconv"
+
+	"github.com/unsecret-dev/unsecret/migrate/doctor"
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/providers/transport"
+)
+
+var _ doctor.Prober = (*Client)(nil)
+
+// probedProjects is in how many projects a probe looks for a connection that comes with its data.
+const probedProjects = 10
+
+// Probe implements doctor.Prober: who is signed in, whether projects are seen, and whether connections come with data.
+func (c *Client) Probe(ctx context.Context) doctor.Source {
+	s := doctor.Source{Kind: inventory.SourceAzureDevOps, Name: c.organization, URL: c.url}
+	data := c.ask(ctx, "/_apis/connectionData")
+	s.Skew = data.Skew
+	first := data.Answer(doctor.CheckOrganization, "organisation "+c.organization)
+	var who struct {
+		User struct {
+			Name string `json:"providerDisplayName"`
+		} `json:"authenticatedUser"`
+	}
+	if data.Decode(&who) {
+		first.Facts[doctor.FactCaller] = who.User.Name
+	}
+	s.Answers = append(s.Answers, first)
+	if !first.OK() {
+		return s
+	}
+	projects := c.ask(ctx, "/_apis/projects?api-version=7.1&$top="+strconv.Itoa(probedProjects))
+	answer := projects.Answer(doctor.CheckProjects, "projects of "+c.organization)
+	var list struct {
+		Value []struct {
+			ID   string `json:"id"`
+			Name string `json:"name"`
+		} `json:"value"`
+	}
+	if projects.Decode(&list) {
+		answer.Facts[doctor.FactSeen] = strconv.Itoa(len(list.Value))
+	}
+	s.Answers = append(s.Answers, answer)
+	for i, p := range list.Value {
+		found := c.probeConnections(ctx, p.ID, p.Name)
+		// The first project stands for all, unless another has something to tell.
+		if i == 0 || found.Facts[doctor.FactSeen] != "0" {
+			s.Answers = append(s.Answers[:2:2], found)
+		}
+		if !found.OK() || found.Facts[doctor.FactReadable] != "0" {
+			break
+		}
+	}
+	return s
+}
+
+func (c *Client) probeConnections(ctx context.Context, id, name string) doctor.Answer {
+	reply := c.ask(ctx, "/"+url.PathEscape(id)+"/_apis/serviceendpoint/endpoints?includeFailed=true&api-version=7.1")
+	answer := reply.Answer(doctor.CheckConnections, "service connections of project "+name)
+	var list struct {
+		Value []endpoint `json:"value"`
+	}
+	if !reply.Decode(&list) {
+		return answer
+	}
+	readable := 0
+	for i := range list.Value {
+		if list.Value[i].connection(c.organization).Readable {
+			readable++
+		}
+	}
+	answer.Facts[doctor.FactSeen], answer.Facts[doctor.FactReadable] = strconv.Itoa(len(list.Value)), strconv.Itoa(readable)
+	return answer
+}
+
+func (c *Client) ask(ctx context.Context, path string) transport.Reply {
+	return transport.Ask(ctx, c.http, c.url+path, nil)
+}
