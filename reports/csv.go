@@ -4,7 +4,6 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/migrate/policy"
@@ -51,7 +50,7 @@ func findingRow(f policy.Finding) []string {
 
 // formula finds what a spreadsheet could take for a formula: at the start of a cell, and after a character that a
 // spreadsheet of another country or setting takes for the end of a cell (OWASP, "CSV Injection").
-var formula = regexp.MustCompile(`(^|[;,|])([\s"]*)([=+\-@＝＋－＠])`)
+var formula = lazyRegexp(`(^|[;,|])([\s"]*)([=+\-@＝＋－＠])`)
 
 // cell keeps spreadsheets from taking a text for a formula.
 func cell(s string) string {
@@ -59,5 +58,5 @@ func cell(s string) string {
 	if !strings.ContainsAny(s, "=+-@＝＋－＠") {
 		return s
 	}
-	return formula.ReplaceAllString(s, `$1$2'$3`)
+	return formula().ReplaceAllString(s, `$1$2'$3`)
 }

@@ -3,7 +3,6 @@ package reports
 import (
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/migrate/policy"
@@ -77,9 +76,9 @@ func markdownFindings(b *strings.Builder, groups []ruleGroup) {
 
 var (
 	// webAddress finds what GitHub makes a link of without a scheme (GFM, "Autolinks (extension)").
-	webAddress = regexp.MustCompile(`(?i)www\.`)
+	webAddress = lazyRegexp(`(?i)www\.`)
 	// reference finds what GitHub makes a reference of: a mention, an issue.
-	reference = regexp.MustCompile(`(&#64;|\\#)([0-9A-Za-z])`)
+	reference = lazyRegexp(`(&#64;|\\#)([0-9A-Za-z])`)
 )
 
 // escape makes a text from outside plain in Markdown: no markup, no HTML, no link, no formula, no end of a table's
@@ -108,6 +107,6 @@ func escape(s string) string {
 			b.WriteRune(r)
 		}
 	}
-	text := webAddress.ReplaceAllStringFunc(b.String(), func(w string) string { return w[:3] + "&#46;" })
-	return reference.ReplaceAllString(text, "$1&#8203;$2")
+	text := webAddress().ReplaceAllStringFunc(b.String(), func(w string) string { return w[:3] + "&#46;" })
+	return reference().ReplaceAllString(text, "$1&#8203;$2")
 }

@@ -3,7 +3,6 @@ package reports
 import (
 	"io"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -188,12 +187,12 @@ func lines(list []string) []string {
 // In SARIF's messages [text](target) is a link and {0} stands for an argument (SARIF 2.1.0, 3.11.5 and 3.11.6).
 var (
 	linkEscapes = strings.NewReplacer(`\`, `\\`, `[`, `\[`, `]`, `\]`)
-	placeholder = regexp.MustCompile(`\{(\d+)\}`)
+	placeholder = lazyRegexp(`\{(\d+)\}`)
 )
 
 // plainMessage keeps a text from outside from being read as a link or a placeholder.
 func plainMessage(s string) string {
-	return placeholder.ReplaceAllString(linkEscapes.Replace(clip(s)), "{{$1}}")
+	return placeholder().ReplaceAllString(linkEscapes.Replace(clip(s)), "{{$1}}")
 }
 
 // repositoryBases gives each repository an address of its own where the findings are of more than one.

@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
 )
 
 // The names of the lab's servers, in counts, faults and exchanges.
@@ -90,7 +91,7 @@ func (c *counter) all() Counts {
 }
 
 // mutation finds a GraphQL document's mutation, which begins a definition.
-var mutation = regexp.MustCompile(`(?:^|[\s}])mutation\s*\w*\s*(?:\([^)]*\))?\s*\{`)
+var mutation = lazy.Regexp(`(?:^|[\s}])mutation\s*\w*\s*(?:\([^)]*\))?\s*\{`)
 
 // writes says whether a request may change something in the organisation. Asking for a token, testing a connection
 // and querying (GraphQL, Azure Resource Graph) are reads whatever their method.
@@ -119,14 +120,14 @@ func isMutation(body []byte) bool {
 	if err := json.Unmarshal(body, &request); err != nil {
 		return bytes.Contains(body, []byte("mutation")) // not readable: better counted as a write
 	}
-	return mutation.MatchString(request.Query)
+	return mutation().MatchString(request.Query)
 }
 
 var (
-	guid   = regexp.MustCompile(`^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$`)
-	oid    = regexp.MustCompile(`^[0-9a-f]{40}$`)
-	number = regexp.MustCompile(`^\d+$`)
-	key    = regexp.MustCompile(`='[^']*'`)
+	guid   = lazy.Regexp(`^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$`)
+	oid    = lazy.Regexp(`^[0-9a-f]{40}$`)
+	number = lazy.Regexp(`^\d+$`)
+	key    = lazy.Regexp(`='[^']*'`)
 )
 
 // named are the segments whose follower is a name.
@@ -144,7 +145,7 @@ func kind(server string, r *http.Request, body []byte) string {
 		}
 		return r.Method + " " + r.URL.Path + " query"
 	}
-	segments := strings.Split(strings.Trim(key.ReplaceAllString(r.URL.Path, "='…'"), "/"), "/")
+	segments := strings.Split(strings.Trim(key().ReplaceAllString(r.URL.Path, "='…'"), "/"), "/")
 	for i, s := range segments {
 		before := ""
 		if i > 0 {
@@ -161,11 +162,11 @@ func kind(server string, r *http.Request, body []byte) string {
 			segments[i] = "{owner}"
 		case server == ServerGitHub && before == "{owner}":
 			segments[i] = "{repo}"
-		case guid.MatchString(s):
+		case guid().MatchString(s):
 			segments[i] = "{id}"
-		case oid.MatchString(s):
+		case oid().MatchString(s):
 			segments[i] = "{oid}"
-		case number.MatchString(s):
+		case number().MatchString(s):
 			segments[i] = "{n}"
 		case named[before] != "" && s != "public-key":
 			segments[i] = named[before]

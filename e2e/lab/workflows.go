@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
 )
 
@@ -109,19 +110,19 @@ type loading struct {
 }
 
 var (
-	mentioned  = regexp.MustCompile(`\b(secrets|vars)\s*(?:\.\s*([A-Za-z_][\w-]*)|\[\s*['"]([\w-]+)['"]\s*\])`)
-	formatted  = regexp.MustCompile(`\bsecrets\s*\[\s*format\(\s*'([^']*)'`)
+	mentioned  = lazy.Regexp(`\b(secrets|vars)\s*(?:\.\s*([A-Za-z_][\w-]*)|\[\s*['"]([\w-]+)['"]\s*\])`)
+	formatted  = lazy.Regexp(`\bsecrets\s*\[\s*format\(\s*'([^']*)'`)
 	wholeCreds = regexp.MustCompile(`(?i)(?:creds|azure[-_]credentials)["']?\s*:\s*["']?\$\{\{\s*secrets\s*(?:\.\s*([\w-]+)|\[\s*['"]([\w-]+)['"]\s*\])\s*\}\}`)
 	decoded    = regexp.MustCompile(`(?i)fromJSON\(\s*secrets\s*(?:\.\s*([\w-]+)|\[\s*['"]([\w-]+)['"]\s*\])`)
-	sunk       = regexp.MustCompile(`(?i)(client[_-]?secret|client[_-]?id|tenant[_-]?id|subscription[_-]?id)["']?\s*[:=]\s*["']?\$\{\{\s*secrets\s*(?:\.\s*([\w-]+)|\[\s*['"]([\w-]+)['"]\s*\])\s*\}\}`)
-	option     = regexp.MustCompile(`(?m)^\s*-\s*["']?([\w-]+)["']?\s*$`)
+	sunk       = lazy.Regexp(`(?i)(client[_-]?secret|client[_-]?id|tenant[_-]?id|subscription[_-]?id)["']?\s*[:=]\s*["']?\$\{\{\s*secrets\s*(?:\.\s*([\w-]+)|\[\s*['"]([\w-]+)['"]\s*\])\s*\}\}`)
+	option     = lazy.Regexp(`(?m)^\s*-\s*["']?([\w-]+)["']?\s*$`)
 )
 
 func (l *loading) read(text string) {
 	if l.secrets == nil {
 		l.secrets, l.vars = map[string]string{}, map[string]bool{}
 	}
-	for _, m := range mentioned.FindAllStringSubmatch(text, -1) {
+	for _, m := range mentioned().FindAllStringSubmatch(text, -1) {
 		name := strings.ToUpper(m[2] + m[3])
 		if m[1] == "vars" {
 			l.vars[name] = true
@@ -129,9 +130,9 @@ func (l *loading) read(text string) {
 			l.secrets[name] = ""
 		}
 	}
-	for _, m := range sunk.FindAllStringSubmatch(text, -1) {
+	for _, m := range sunk().FindAllStringSubmatch(text, -1) {
 		name := strings.ToUpper(m[2] + m[3])
-		if l.secrets[name] == "" && !notAzure.MatchString(name) {
+		if l.secrets[name] == "" && !notAzure().MatchString(name) {
 			l.secrets[name] = strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(m[1]))
 		}
 	}
@@ -140,7 +141,7 @@ func (l *loading) read(text string) {
 			l.secrets[strings.ToUpper(m[1]+m[2])] = "creds"
 		}
 	}
-	for _, m := range formatted.FindAllStringSubmatch(text, -1) {
+	for _, m := range formatted().FindAllStringSubmatch(text, -1) {
 		l.expand(m[1], text)
 	}
 }
@@ -151,7 +152,7 @@ func (l *loading) expand(template, text string) {
 		l.secrets[strings.ToUpper(template)] = "creds"
 		return
 	}
-	for _, m := range option.FindAllStringSubmatch(text, -1) {
+	for _, m := range option().FindAllStringSubmatch(text, -1) {
 		name := strings.ToUpper(strings.ReplaceAll(template, "{0}", m[1]))
 		if !strings.ContainsAny(name, "{}-") {
 			l.secrets[name] = "creds"
@@ -161,12 +162,12 @@ func (l *loading) expand(template, text string) {
 
 // Names by which people tell what a secret is. The first that fits decides.
 var (
-	notAzure   = regexp.MustCompile(`AUTH0|WIZ|DELINEA|CDSE|MOCK|SQL|POSTGRES|MYSQL|DATABASE|(?:^|_)DB_|DOCKER|REGISTRY|(?:^|_)ACR|NPM|SMTP|ADMIN|GITHUB|SLACK|AWS|GOOGLE|GCP|OAUTH|JWT`)
-	likeCreds  = regexp.MustCompile(`^(?:[A-Z0-9]+_)*(?:AZURE|AML|AZ)_?(?:[A-Z0-9]+_)*(?:CREDENTIALS?|CREDS)(?:_[A-Z0-9]+)*$|^(?:.*_)?SERVICE_?PRINCIPAL$`)
-	likeSecret = regexp.MustCompile(`CLIENT[_-]?SECRET|CLIENTSECRET|(?:SP|SPN|PRINCIPAL|APP|LOGIN|AZURE|ARM)[A-Z0-9]*[_-](?:[A-Z0-9]+_)*(?:PASSWORD|PASS|PWD|SECRET)$`)
-	likeClient = regexp.MustCompile(`CLIENT[_-]?ID|CLIENTID|APP(?:LICATION)?[_-]?ID$|LOGIN_USER|SP_ID|SPN_ID|PRINCIPAL_ID`)
-	likeTenant = regexp.MustCompile(`TENANT`)
-	likeSub    = regexp.MustCompile(`SUBSCRIPTION|SUB_?ID$`)
+	notAzure   = lazy.Regexp(`AUTH0|WIZ|DELINEA|CDSE|MOCK|SQL|POSTGRES|MYSQL|DATABASE|(?:^|_)DB_|DOCKER|REGISTRY|(?:^|_)ACR|NPM|SMTP|ADMIN|GITHUB|SLACK|AWS|GOOGLE|GCP|OAUTH|JWT`)
+	likeCreds  = lazy.Regexp(`^(?:[A-Z0-9]+_)*(?:AZURE|AML|AZ)_?(?:[A-Z0-9]+_)*(?:CREDENTIALS?|CREDS)(?:_[A-Z0-9]+)*$|^(?:.*_)?SERVICE_?PRINCIPAL$`)
+	likeSecret = lazy.Regexp(`CLIENT[_-]?SECRET|CLIENTSECRET|(?:SP|SPN|PRINCIPAL|APP|LOGIN|AZURE|ARM)[A-Z0-9]*[_-](?:[A-Z0-9]+_)*(?:PASSWORD|PASS|PWD|SECRET)$`)
+	likeClient = lazy.Regexp(`CLIENT[_-]?ID|CLIENTID|APP(?:LICATION)?[_-]?ID$|LOGIN_USER|SP_ID|SPN_ID|PRINCIPAL_ID`)
+	likeTenant = lazy.Regexp(`TENANT`)
+	likeSub    = lazy.Regexp(`SUBSCRIPTION|SUB_?ID$`)
 )
 
 // value decides what a secret or variable holds: by where its value goes, or else by its name.
@@ -177,18 +178,18 @@ func (l *loading) value(name, as string) (text string, credential bool) {
 		return l.creds(l.app, p, l.sub), true
 	case as == "clientsecret":
 		return p.Value, true
-	case as == "tenantid" || likeTenant.MatchString(name):
+	case as == "tenantid" || likeTenant().MatchString(name):
 		return l.tenant.ID, false
-	case as == "subscriptionid" || likeSub.MatchString(name):
+	case as == "subscriptionid" || likeSub().MatchString(name):
 		return l.sub.ID, false
 	case as == "clientid":
 		return l.app.AppID, false
-	case notAzure.MatchString(name):
-	case likeClient.MatchString(name):
+	case notAzure().MatchString(name):
+	case likeClient().MatchString(name):
 		return l.app.AppID, false
-	case likeCreds.MatchString(name):
+	case likeCreds().MatchString(name):
 		return l.creds(l.app, p, l.sub), true
-	case likeSecret.MatchString(name):
+	case likeSecret().MatchString(name):
 		return p.Value, true
 	case strings.Contains(name, "PUBLISH"):
 		return publishProfile(l.w, strings.ToLower(l.repo.Name)), false

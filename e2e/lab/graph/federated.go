@@ -3,11 +3,11 @@ package graph
 import (
 	"encoding/json"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/e2e/lab/internal/flexible"
+	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
 )
 
@@ -19,7 +19,7 @@ const (
 )
 
 var (
-	federatedName       = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9-_]{2,119}$`)
+	federatedName       = lazy.Regexp(`^[a-zA-Z0-9][a-zA-Z0-9-_]{2,119}$`)
 	federatedProperties = names(federated(&world.FIC{}, true))
 )
 
@@ -124,7 +124,7 @@ func (c *call) addFederated(app *world.App, body object) (any, *refusal) {
 	if e := c.applyFederated(f, body); e != nil {
 		return nil, e
 	}
-	if !federatedName.MatchString(f.Name) {
+	if !federatedName().MatchString(f.Name) {
 		return nil, invalidFederated("Federated identity credential name '%s' must be 3 to 120 characters, start with a letter or digit and have only letters, digits, '-' and '_'. paramName: FederatedIdentityCredential.Name", f.Name)
 	}
 	if e := checkFederated(f); e != nil {

@@ -3,10 +3,11 @@ package graph
 import (
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
 )
 
 // maxClauses is how many alternatives a filter without advanced query capabilities may have (Microsoft Graph,
@@ -25,7 +26,7 @@ type predicate struct {
 }
 
 // filterToken splits a filter into texts, names with paths, numbers, dates and punctuation.
-var filterToken = regexp.MustCompile(`\s*('(?:[^']|'')*'|[A-Za-z_$][A-Za-z0-9_/$]*|\d[0-9A-Za-z:.+-]*|[(),:])`)
+var filterToken = lazy.Regexp(`\s*('(?:[^']|'')*'|[A-Za-z_$][A-Za-z0-9_/$]*|\d[0-9A-Za-z:.+-]*|[(),:])`)
 
 type filterParser struct {
 	tokens []string
@@ -37,7 +38,7 @@ type filterParser struct {
 func parseFilter(text string) (*predicate, error) {
 	f := &filterParser{p: &predicate{clauses: 1}}
 	for rest := text; strings.TrimSpace(rest) != ""; {
-		m := filterToken.FindStringSubmatchIndex(rest)
+		m := filterToken().FindStringSubmatchIndex(rest)
 		if m == nil || m[0] != 0 {
 			return nil, fmt.Errorf("syntax error at position %d in '%s'", len(text)-len(rest), text)
 		}

@@ -9,10 +9,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"sort"
 	"strings"
 
+	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
 )
 
@@ -105,14 +105,14 @@ func New(w *world.World) http.Handler {
 }
 
 // keyed is a segment with an alternate key: applications(appId='…'), federatedIdentityCredentials(name='…').
-var keyed = regexp.MustCompile(`/(applications|servicePrincipals|federatedIdentityCredentials)\((appId|name)='([^']*)'\)`)
+var keyed = lazy.Regexp(`/(applications|servicePrincipals|federatedIdentityCredentials)\((appId|name)='([^']*)'\)`)
 
 // ServeHTTP brings the spellings of OData to one: a key in parentheses becomes a segment key=value, and a bound
 // action loses its namespace.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	clone := r.Clone(r.Context())
 	clone.URL.RawPath = ""
-	clone.URL.Path = strings.ReplaceAll(keyed.ReplaceAllString(r.URL.Path, "/$1/$2=$3"), "/microsoft.graph.", "/")
+	clone.URL.Path = strings.ReplaceAll(keyed().ReplaceAllString(r.URL.Path, "/$1/$2=$3"), "/microsoft.graph.", "/")
 	_, pattern := s.mux.Handler(clone)
 	if version, _, _ := strings.Cut(strings.TrimPrefix(clone.URL.Path, "/"), "/"); version != "v1.0" && version != "beta" {
 		s.refuse(w, r, refuse(http.StatusBadRequest, "BadRequest", "Invalid version: %s", version))

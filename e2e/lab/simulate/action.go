@@ -3,9 +3,10 @@ package simulate
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
 )
 
 // action is a composite action's file. One of another kind is opaque and is not kept.
@@ -90,12 +91,12 @@ func readAction(file string, data []byte) *action {
 	return act
 }
 
-var versionTag = regexp.MustCompile(`^v?(\d+)(?:\.(\d+))?(?:\.\d+)?$`)
+var versionTag = lazy.Regexp(`^v?(\d+)(?:\.(\d+))?(?:\.\d+)?$`)
 
 // versionBelow reports a version tag below major.minor. A bare major stands for its newest version; a branch or a
 // commit is taken as new.
 func versionBelow(ref string, major, minor int) bool {
-	m := versionTag.FindStringSubmatch(ref)
+	m := versionTag().FindStringSubmatch(ref)
 	if m == nil {
 		return false
 	}

@@ -1,9 +1,10 @@
 package simulate
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
 )
 
 // maxDispatches bounds the combinations of a workflow_dispatch's choices.
@@ -177,11 +178,11 @@ func (p *project) existing(filter string) []string {
 	return out
 }
 
-var class = regexp.MustCompile(`\[([^\]]+)\]\+?`)
+var class = lazy.Regexp(`\[([^\]]+)\]\+?`)
 
 // sample makes a name that a pattern matches, with a filler for its wildcards.
 func sample(pattern, filler string) string {
-	out := class.ReplaceAllStringFunc(pattern, func(m string) string { return m[1:2] })
+	out := class().ReplaceAllStringFunc(pattern, func(m string) string { return m[1:2] })
 	out = strings.ReplaceAll(out, "**/", "")
 	out = strings.ReplaceAll(out, "**", filler)
 	out = strings.ReplaceAll(out, "*", filler)

@@ -1,33 +1,34 @@
 package simulate
 
 import (
-	"regexp"
 	"strings"
+
+	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
 )
 
 var (
-	psSet     = regexp.MustCompile(`^\s*(?:\[[\w.]+\])?\s*\$(env:|script:|global:)?(\w+)\s*=\s*(.*)$`)
-	psSecure  = regexp.MustCompile(`(?i)ConvertTo-SecureString\s+(?:-String\s+)?("[^"]*"|'[^']*'|\$[\w:{}]+|\S+)`)
-	psCredNew = regexp.MustCompile(`(?i)PSCredential\]?(?:::new)?\s*(?:-ArgumentList\s*)?\(?\s*("[^"]*"|'[^']*'|\$[\w:{}]+|[\w-]+)\s*,\s*(\(.*?\)|\$[\w:{}]+)`)
-	psParam   = regexp.MustCompile(`(?i)\s-(Tenant|TenantId|Credential|ApplicationId|FederatedToken|CertificateThumbprint|ServicePrincipal|Identity)\b(?:\s+(\(.*\)|"[^"]*"|'[^']*'|\$[\w:{}]+|[^\s-]\S*))?`)
+	psSet     = lazy.Regexp(`^\s*(?:\[[\w.]+\])?\s*\$(env:|script:|global:)?(\w+)\s*=\s*(.*)$`)
+	psSecure  = lazy.Regexp(`(?i)ConvertTo-SecureString\s+(?:-String\s+)?("[^"]*"|'[^']*'|\$[\w:{}]+|\S+)`)
+	psCredNew = lazy.Regexp(`(?i)PSCredential\]?(?:::new)?\s*(?:-ArgumentList\s*)?\(?\s*("[^"]*"|'[^']*'|\$[\w:{}]+|[\w-]+)\s*,\s*(\(.*?\)|\$[\w:{}]+)`)
+	psParam   = lazy.Regexp(`(?i)\s-(Tenant|TenantId|Credential|ApplicationId|FederatedToken|CertificateThumbprint|ServicePrincipal|Identity)\b(?:\s+(\(.*\)|"[^"]*"|'[^']*'|\$[\w:{}]+|[^\s-]\S*))?`)
 )
 
 // powershell takes assignments and Connect-AzAccount; it reports whether the line is dealt with (connect does the
 // rest).
 func (sh *script) powershell(line string) bool {
-	if m := psSet.FindStringSubmatch(line); m != nil {
+	if m := psSet().FindStringSubmatch(line); m != nil {
 		sh.assign(m[2], strings.TrimSpace(m[3]))
 	}
-	return strings.Contains(strings.ToLower(line), "connect-azaccount") || psSet.MatchString(line)
+	return strings.Contains(strings.ToLower(line), "connect-azaccount") || psSet().MatchString(line)
 }
 
 func (sh *script) assign(name, rhs string) {
 	low := strings.ToLower(name)
-	if m := psCredNew.FindStringSubmatch(rhs); m != nil {
+	if m := psCredNew().FindStringSubmatch(rhs); m != nil {
 		sh.creds[low] = [2]string{sh.one(m[1]), sh.secureValue(m[2])}
 		return
 	}
-	if psSecure.MatchString(rhs) {
+	if psSecure().MatchString(rhs) {
 		sh.secure[low] = sh.secureValue(rhs)
 		return
 	}
@@ -36,7 +37,7 @@ func (sh *script) assign(name, rhs string) {
 
 // secureValue is the text inside a secure string: of a variable, or of ConvertTo-SecureString.
 func (sh *script) secureValue(src string) string {
-	if m := psSecure.FindStringSubmatch(src); m != nil {
+	if m := psSecure().FindStringSubmatch(src); m != nil {
 		return sh.one(m[1])
 	}
 	if v, ok := sh.secure[strings.ToLower(strings.Trim(src, "$()"))]; ok {
@@ -69,7 +70,7 @@ func (sh *script) connect(line string) error {
 		return nil
 	}
 	params := map[string]string{}
-	for _, m := range psParam.FindAllStringSubmatch(line[at:], -1) {
+	for _, m := range psParam().FindAllStringSubmatch(line[at:], -1) {
 		params[strings.ToLower(m[1])] = m[2]
 	}
 	a := sh.a
@@ -84,7 +85,7 @@ func (sh *script) connect(line string) error {
 	}
 	sh.logins++
 	pair, ok := sh.creds[strings.ToLower(strings.Trim(cred, "$()"))]
-	if m := psCredNew.FindStringSubmatch(cred); !ok && m != nil {
+	if m := psCredNew().FindStringSubmatch(cred); !ok && m != nil {
 		pair, ok = [2]string{sh.one(m[1]), sh.secureValue(m[2])}, true
 	}
 	switch {

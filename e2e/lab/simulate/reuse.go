@@ -2,8 +2,9 @@ package simulate
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
+
+	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
 )
 
 // GitHub's limits on called workflows (github/docs, "Reusing workflow configurations", since November 2025).
@@ -26,7 +27,7 @@ func (r *run) rootFile() *file {
 	return &file{wf: r.wf, full: r.p.full, owner: r.p.owner, commit: r.at.commit, gitRef: r.at.ref, ref: r.p.full + "/" + r.wf.path + "@" + r.at.ref}
 }
 
-var remoteCall = regexp.MustCompile(`^([\w.-]+)/([\w.-]+)/(\.github/workflows/[^/@]+\.ya?ml)@(.+)$`)
+var remoteCall = lazy.Regexp(`^([\w.-]+)/([\w.-]+)/(\.github/workflows/[^/@]+\.ya?ml)@(.+)$`)
 
 // called finds the file that a job's uses names: ./.github/workflows/x.yml at the caller's commit, or
 // owner/repo/.github/workflows/x.yml@ref.
@@ -34,7 +35,7 @@ func (s *Simulator) called(from *file, uses string) (*file, error) {
 	if local, ok := strings.CutPrefix(uses, "./"); ok {
 		return s.fileAt(from.full, local, from.commit, from.gitRef)
 	}
-	m := remoteCall.FindStringSubmatch(uses)
+	m := remoteCall().FindStringSubmatch(uses)
 	if m == nil {
 		return nil, fmt.Errorf("invalid value workflow reference: %s", uses)
 	}

@@ -2,8 +2,9 @@ package simulate
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
+
+	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
 )
 
 // The files that a runner offers, as a script's redirections name them.
@@ -58,7 +59,7 @@ func (a *site) script(src, shell string) error {
 	case strings.HasPrefix(shell, "python"), strings.HasPrefix(shell, "node"):
 		return a.sdkStep(0)
 	case strings.HasPrefix(shell, "cmd"):
-		src = percent.ReplaceAllStringFunc(src, func(m string) string { return sh.lookup(strings.Trim(m, "%")) })
+		src = percent().ReplaceAllStringFunc(src, func(m string) string { return sh.lookup(strings.Trim(m, "%")) })
 	}
 	if err := sh.runText(src); err != nil {
 		return err
@@ -66,7 +67,7 @@ func (a *site) script(src, shell string) error {
 	return a.sdkStep(sh.logins)
 }
 
-var percent = regexp.MustCompile(`%[A-Za-z_]\w*%`)
+var percent = lazy.Regexp(`%[A-Za-z_]\w*%`)
 
 // sdkStep is the login of a program that the script starts, when the environment is made for one.
 func (a *site) sdkStep(logins int) error {
@@ -76,16 +77,16 @@ func (a *site) sdkStep(logins int) error {
 	return a.sdkLogin()
 }
 
-var psAssign = regexp.MustCompile(`(?m)^\s*\$(?:[Ee]nv:)?\w+\s*=`)
+var psAssign = lazy.Regexp(`(?m)^\s*\$(?:[Ee]nv:)?\w+\s*=`)
 
 func isPowerShell(src, shell string) bool {
 	if shell != "" {
 		return strings.HasPrefix(shell, "pwsh") || strings.HasPrefix(shell, "powershell")
 	}
-	return strings.Contains(strings.ToLower(src), "$env:") || strings.Contains(src, "Connect-AzAccount") || psAssign.MatchString(src)
+	return strings.Contains(strings.ToLower(src), "$env:") || strings.Contains(src, "Connect-AzAccount") || psAssign().MatchString(src)
 }
 
-var heredoc = regexp.MustCompile(`(?:^|[^<])<<-?\s*['"]?([A-Za-z_]\w*)['"]?`)
+var heredoc = lazy.Regexp(`(?:^|[^<])<<-?\s*['"]?([A-Za-z_]\w*)['"]?`)
 
 func (sh *script) runText(src string) error {
 	lines := strings.Split(strings.ReplaceAll(src, "\r\n", "\n"), "\n")
@@ -104,11 +105,11 @@ func (sh *script) runText(src string) error {
 			line += "\n" + lines[i]
 		}
 		var body []string
-		if m := heredoc.FindStringSubmatch(line); m != nil && !sh.pwsh && !strings.HasPrefix(strings.TrimSpace(line), "#") {
+		if m := heredoc().FindStringSubmatch(line); m != nil && !sh.pwsh && !strings.HasPrefix(strings.TrimSpace(line), "#") {
 			for i++; i < len(lines) && strings.TrimSpace(lines[i]) != m[1]; i++ {
 				body = append(body, lines[i])
 			}
-			line = heredoc.ReplaceAllString(line, " ")
+			line = heredoc().ReplaceAllString(line, " ")
 		}
 		if err := sh.runLine(line, body); err != nil {
 			return err
@@ -257,7 +258,7 @@ func (sh *script) runs() tri {
 	return out
 }
 
-var assignment = regexp.MustCompile(`^([A-Za-z_]\w*)\+?=(?s:(.*))$`)
+var assignment = lazy.Regexp(`^([A-Za-z_]\w*)\+?=(?s:(.*))$`)
 
 // exec runs one command; out is what it prints, if known.
 func (sh *script) exec(c command, body []string) (out string, known bool, err error) {
@@ -273,7 +274,7 @@ func (sh *script) exec(c command, body []string) (out string, known bool, err er
 	}
 	prefix := map[string]string{}
 	for len(words) > 0 {
-		m := assignment.FindStringSubmatch(words[0])
+		m := assignment().FindStringSubmatch(words[0])
 		if m == nil {
 			break
 		}
@@ -333,14 +334,14 @@ func (sh *script) write(target, out string, known bool) {
 }
 
 // print is echo: a workflow command sets an output, everything else is printed.
-var setOutput = regexp.MustCompile(`^::set-output name=([\w-]+)::(.*)$`)
+var setOutput = lazy.Regexp(`^::set-output name=([\w-]+)::(.*)$`)
 
 func (sh *script) print(words []string) (string, bool) {
 	for len(words) > 0 && (words[0] == "-n" || words[0] == "-e" || words[0] == "-ne" || words[0] == "-en") {
 		words = words[1:]
 	}
 	out := strings.Join(words, " ")
-	if m := setOutput.FindStringSubmatch(out); m != nil {
+	if m := setOutput().FindStringSubmatch(out); m != nil {
 		sh.write(outputFile, m[1]+"="+m[2], true)
 	}
 	return out + "\n", true

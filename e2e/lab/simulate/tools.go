@@ -14,7 +14,7 @@ func (sh *script) builtin(words, body []string) (out string, known bool, err err
 		out, known = printf(words[1:])
 	case "export", "declare", "local", "readonly":
 		for _, w := range words[1:] {
-			if m := assignment.FindStringSubmatch(w); m != nil {
+			if m := assignment().FindStringSubmatch(w); m != nil {
 				sh.setLocal(m[1], m[2])
 			}
 		}
