@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/unsecret-dev/unsecret/migrate/workflow/plainyaml"
 )
 
 // maxFileSize bounds what is parsed. GitHub refuses workflow files far smaller than this; a larger file is
@@ -39,6 +41,16 @@ func parseDocument(path string, src []byte) (d *document, err error) {
 			d, err = nil, &parseError{line: 1, message: fmt.Sprintf("the YAML parser failed: %v", r)}
 		}
 	}()
+	if len(src) <= maxFileSize {
+		if root, ok := plainyaml.Parse(src); ok {
+			return &document{path: path, src: src, starts: plainyaml.Lines(src), root: root}, nil
+		}
+	}
+	return parseWhole(path, src)
+}
+
+// parseWhole reads a file with the whole parser.
+func parseWhole(path string, src []byte) (*document, error) {
 	if err := checkBytes(src); err != nil {
 		return nil, err
 	}
@@ -46,7 +58,7 @@ func parseDocument(path string, src []byte) (d *document, err error) {
 	if err := yaml.Unmarshal(src, &top); err != nil {
 		return nil, yamlError(err)
 	}
-	d = &document{path: path, src: src, starts: lineStarts(src)}
+	d := &document{path: path, src: src, starts: lineStarts(src)}
 	if top.Kind != yaml.DocumentNode || len(top.Content) != 1 {
 		d.root = &yaml.Node{Kind: yaml.MappingNode} // comments at most
 		return d, nil

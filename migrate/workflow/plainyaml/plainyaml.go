@@ -1,0 +1,453 @@
+// Package plainyaml reads the part of YAML that nearly all workflows are written in, several times faster than a whole
+// parser: block mappings and sequences, scalars of one line, literal and folded blocks, and flow collections of one line.
+// It reads a file as go.yaml.in/yaml/v4 does or not at all: whatever is outside of that part, or could be an error, is left
+// to the whole parser.
+package plainyaml
+
+import (
+	"bytes"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// maxDepth bounds how deep collections are read here; deeper ones are left to the whole parser with its own bounds.
+const maxDepth = 64
+
+// maxKey bounds the length of a key's line up to its colon. A simple key ends within 1024 characters (YAML 1.2.2, 7.4).
+const maxKey = 1000
+
+// Parse gives the mapping at the top of a file, with the kinds, styles, values, lines and columns that the whole parser
+// gives; tags and comments are not set. It is false where the file is not plain, which says nothing about its validity.
+func Parse(src []byte) (*yaml.Node, bool) {
+	kind := inspect(src)
+	if kind == foreign {
+		return nil, false
+	}
+	r := &reader{text: string(src), ascii: kind == ascii}
+	if !r.step() || !r.header() || r.eof || r.indent != 0 {
+		return nil, false
+	}
+	root, ok := r.mapping(0, nil, 0)
+	return root, ok && r.eof
+}
+
+// The kinds of text.
+const (
+	ascii = iota
+	unicode
+	foreign // holds what the YAML scanner refuses, or treats as a break of a line or as a mark
+)
+
+// inspect tells whether a text holds only characters that are read here: printable ones (YAML 1.2.2, 5.1), line feeds and tabs.
+func inspect(src []byte) int {
+	kind := ascii
+	for i := 0; i < len(src); i++ {
+		c := src[i]
+		if c >= ' ' && c < 0x7f || c == '\n' || c == '\t' {
+			continue
+		}
+		if c < utf8.RuneSelf {
+			return foreign
+		}
+		r, n := utf8.DecodeRune(src[i:])
+		switch {
+		case r == utf8.RuneError && n == 1, r < 0xa0, r == 0x2028, r == 0x2029, r == 0xfeff, r == 0xfffe, r == 0xffff:
+			return foreign
+		}
+		kind = unicode
+		i += n - 1
+	}
+	return kind
+}
+
+// reader goes through a text line by line. The current line is the next one that is neither blank nor a comment.
+type reader struct {
+	text      string
+	ascii     bool
+	next      int // offset of the line after the current one
+	line      int // number of the current line
+	lineStart int // offset of the current line
+	start     int // offset of what is read next on it
+	end       int // offset of its end, before the break
+	indent    int // column of start, from 0; -1 at the end
+	eof       bool
+
+	depth  int
+	nodes  []yaml.Node
+	links  []*yaml.Node
+	stack  []*yaml.Node    // the children of the collections that are open
+	blocks strings.Builder // the text of block scalars; it never grows beyond its first size
+}
+
+// advance is step inside a document.
+func (r *reader) advance() bool {
+	return r.step() && (r.eof || r.indent > 0 || !isMark(r.text[r.start:r.end]))
+}
+
+// step goes to the next line that is neither blank nor a comment. It is false where that cannot be told here.
+func (r *reader) step() bool {
+	for r.next < len(r.text) {
+		r.takeLine()
+		i := r.lineStart
+		for i < r.end && r.text[i] == ' ' {
+			i++
+		}
+		if i == r.end || r.text[i] == '#' {
+			continue
+		}
+		r.start, r.indent = i, i-r.lineStart
+		return r.text[i] != '\t'
+	}
+	r.eof, r.indent = true, -1
+	return true
+}
+
+// takeLine makes the next line the current one.
+func (r *reader) takeLine() {
+	r.line++
+	r.lineStart, r.end = r.next, len(r.text)
+	if i := strings.IndexByte(r.text[r.next:], '\n'); i >= 0 {
+		r.end = r.next + i
+		r.next = r.end + 1
+		return
+	}
+	r.next = len(r.text)
+}
+
+// isMark recognises the start or end of a document.
+func isMark(line string) bool {
+	return strings.HasPrefix(line, "---") || strings.HasPrefix(line, "...")
+}
+
+// header passes over the mark of a document's start.
+func (r *reader) header() bool {
+	if r.eof || !isMark(r.text[r.start:r.end]) || r.indent > 0 {
+		return true
+	}
+	return r.text[r.start] == '-' && r.onlyComment(r.start+3) && r.advance()
+}
+
+// onlyComment tells whether nothing but white space and a comment follows on the line.
+func (r *reader) onlyComment(at int) bool {
+	i := r.skipSpaces(at)
+	return i == r.end || r.text[i] == '#' && i > at
+}
+
+func (r *reader) skipSpaces(at int) int {
+	for at < r.end && r.text[at] == ' ' {
+		at++
+	}
+	return at
+}
+
+// node makes a node at an offset of the current line.
+func (r *reader) node(kind yaml.Kind, at int) *yaml.Node { return r.nodeAt(kind, r.line, r.column(at)) }
+
+func (r *reader) nodeAt(kind yaml.Kind, line, column int) *yaml.Node {
+	if len(r.nodes) == 0 {
+		r.nodes = make([]yaml.Node, 64)
+	}
+	n := &r.nodes[0]
+	r.nodes = r.nodes[1:]
+	n.Kind, n.Line, n.Column = kind, line, column
+	return n
+}
+
+// column gives the column of an offset of the current line in characters, from 1.
+func (r *reader) column(at int) int {
+	if r.ascii {
+		return at - r.lineStart + 1
+	}
+	return utf8.RuneCountInString(r.text[r.lineStart:at]) + 1
+}
+
+func (r *reader) scalar(at int, style yaml.Style, value string) *yaml.Node {
+	n := r.node(yaml.ScalarNode, at)
+	n.Style, n.Value = style, value
+	return n
+}
+
+// open and finish enclose the reading of a collection's children, which are pushed onto the stack.
+func (r *reader) open() (base int, ok bool) {
+	r.depth++
+	return len(r.stack), r.depth <= maxDepth
+}
+
+func (r *reader) finish(n *yaml.Node, base int) {
+	r.depth--
+	children := r.stack[base:]
+	if len(children) == 0 {
+		return
+	}
+	if len(r.links) < len(children) {
+		r.links = make([]*yaml.Node, max(128, len(children)))
+	}
+	n.Content, r.links = r.links[:len(children):len(children)], r.links[len(children):]
+	copy(n.Content, children)
+	r.stack = r.stack[:base]
+}
+
+func (r *reader) push(n *yaml.Node) { r.stack = append(r.stack, n) }
+
+// mapping reads the block mapping whose first key is at the current place; that key may have been read before.
+func (r *reader) mapping(indent int, key *yaml.Node, after int) (*yaml.Node, bool) {
+	n := r.node(yaml.MappingNode, r.start)
+	base, ok := r.open()
+	if !ok {
+		return nil, false
+	}
+	for ; r.indent == indent; key = nil {
+		if key == nil {
+			if key, after = r.key(); key == nil {
+				return nil, false
+			}
+		}
+		r.push(key)
+		value, ok := r.value(after, indent, true)
+		if !ok {
+			return nil, false
+		}
+		r.push(value)
+	}
+	r.finish(n, base)
+	return n, r.indent < indent
+}
+
+// sequence reads the block sequence whose first dash is the current place.
+func (r *reader) sequence(indent int) (*yaml.Node, bool) {
+	n := r.node(yaml.SequenceNode, r.start)
+	base, ok := r.open()
+	if !ok {
+		return nil, false
+	}
+	for r.indent == indent && r.isDash() {
+		value, ok := r.item(indent)
+		if !ok {
+			return nil, false
+		}
+		r.push(value)
+	}
+	r.finish(n, base)
+	return n, r.indent <= indent
+}
+
+func (r *reader) isDash() bool {
+	return r.text[r.start] == '-' && (r.start+1 == r.end || r.text[r.start+1] == ' ')
+}
+
+// item reads what follows a dash.
+func (r *reader) item(indent int) (*yaml.Node, bool) {
+	at := r.skipSpaces(r.start + 1)
+	if at == r.end || r.text[at] == '#' {
+		return r.value(r.start+1, indent, false)
+	}
+	dash := r.start
+	r.start = at
+	if r.isDash() {
+		return nil, false
+	}
+	if key, after := r.key(); key != nil {
+		r.indent = at - r.lineStart
+		return r.mapping(r.indent, key, after)
+	}
+	return r.value(dash+1, indent, false)
+}
+
+// value reads what follows a colon or a dash of a collection at an indentation.
+func (r *reader) value(after, indent int, inMapping bool) (*yaml.Node, bool) {
+	at := r.skipSpaces(after)
+	if at == r.end || r.text[at] == '#' && at > after {
+		return r.below(after, indent, inMapping)
+	}
+	var n *yaml.Node
+	switch c := r.text[at]; c {
+	case '|', '>':
+		return r.block(at, indent)
+	case '"', '\'':
+		n, at = r.quoted(at)
+	case '[', '{':
+		n, at = r.flow(at)
+	default:
+		n, at = r.plain(at)
+	}
+	// A line that is indented more would go on with the value.
+	return n, n != nil && r.onlyComment(at) && r.advance() && r.indent <= indent
+}
+
+// below reads a value that begins on a line of its own, or is empty.
+func (r *reader) below(after, indent int, inMapping bool) (*yaml.Node, bool) {
+	line, column := r.line, r.column(after)
+	if !r.advance() {
+		return nil, false
+	}
+	switch {
+	case r.indent > indent && r.isDash():
+		n, ok := r.sequence(r.indent)
+		return n, ok && r.indent <= indent
+	case r.indent > indent:
+		n, ok := r.mapping(r.indent, nil, 0)
+		return n, ok && r.indent <= indent
+	case r.indent == indent && inMapping && r.isDash():
+		return r.sequence(indent)
+	}
+	return r.nodeAt(yaml.ScalarNode, line, column), true
+}
+
+// key reads a key, and gives the offset after its colon; nil where the current place is none that is read here.
+func (r *reader) key() (*yaml.Node, int) {
+	if c := r.text[r.start]; c == '"' || c == '\'' {
+		return r.quotedKey(c)
+	}
+	if !r.startsPlain(r.start) {
+		return nil, 0
+	}
+	for i := r.start + 1; i < r.end; i++ {
+		switch r.text[i] {
+		case ':':
+			if i+1 < r.end && r.text[i+1] != ' ' {
+				continue
+			}
+			value := strings.TrimRight(r.text[r.start:i], " ")
+			if value == "<<" || i-r.start > maxKey {
+				return nil, 0
+			}
+			return r.scalar(r.start, 0, value), i + 1
+		case '\t':
+			return nil, 0
+		case '#':
+			if r.text[i-1] == ' ' {
+				return nil, 0
+			}
+		}
+	}
+	return nil, 0
+}
+
+func (r *reader) quotedKey(quote byte) (*yaml.Node, int) {
+	i := strings.IndexByte(r.text[r.start+1:r.end], quote)
+	after := r.start + 1 + i + 1
+	if i < 0 || i > maxKey || after >= r.end || r.text[after] != ':' || after+1 < r.end && r.text[after+1] != ' ' {
+		return nil, 0
+	}
+	n, end := r.quoted(r.start)
+	if n == nil || end != after {
+		return nil, 0
+	}
+	return n, after + 1
+}
+
+// startsPlain tells whether a plain scalar begins at an offset: with anything but an indicator.
+func (r *reader) startsPlain(at int) bool {
+	switch c := r.text[at]; c {
+	case '?', ':', ',', '[', ']', '{', '}', '#', '&', '*', '!', '|', '>', '\'', '"', '%', '@', '`', ' ', '\t':
+		return false
+	case '-':
+		return at+1 < r.end && r.text[at+1] != ' ' && r.text[at+1] != '\t'
+	}
+	return true
+}
+
+// plain reads a plain scalar in block context.
+func (r *reader) plain(at int) (*yaml.Node, int) {
+	if !r.startsPlain(at) {
+		return nil, 0
+	}
+	end := r.end
+scan:
+	for i := at + 1; i < r.end; i++ {
+		switch r.text[i] {
+		case ':':
+			if i+1 == r.end || r.text[i+1] == ' ' {
+				return nil, 0
+			}
+		case '\t':
+			return nil, 0
+		case '#':
+			if r.text[i-1] == ' ' {
+				end = i
+				break scan
+			}
+		}
+	}
+	for r.text[end-1] == ' ' {
+		end--
+	}
+	value := r.text[at:end]
+	if value == "<<" {
+		return nil, 0
+	}
+	return r.scalar(at, 0, value), end
+}
+
+// quoted reads a quoted scalar of one line.
+func (r *reader) quoted(at int) (*yaml.Node, int) {
+	if r.text[at] == '\'' {
+		return r.singleQuoted(at)
+	}
+	for i := at + 1; i < r.end; i++ {
+		switch r.text[i] {
+		case '\\':
+			return r.escaped(at)
+		case '"':
+			return r.scalar(at, yaml.DoubleQuotedStyle, r.text[at+1:i]), i + 1
+		}
+	}
+	return nil, 0
+}
+
+func (r *reader) singleQuoted(at int) (*yaml.Node, int) {
+	doubled := false
+	for i := at + 1; i < r.end; i++ {
+		if r.text[i] != '\'' {
+			continue
+		}
+		if i+1 < r.end && r.text[i+1] == '\'' {
+			doubled = true
+			i++
+			continue
+		}
+		value := r.text[at+1 : i]
+		if doubled {
+			value = strings.ReplaceAll(value, "''", "'")
+		}
+		return r.scalar(at, yaml.SingleQuotedStyle, value), i + 1
+	}
+	return nil, 0
+}
+
+// escapes are the escape sequences that are read here.
+var escapes = map[byte]byte{'"': '"', '\\': '\\', 'n': '\n', 't': '\t', '\'': '\'', ' ': ' '}
+
+func (r *reader) escaped(at int) (*yaml.Node, int) {
+	var b []byte
+	for i := at + 1; i < r.end; i++ {
+		switch c := r.text[i]; c {
+		case '\\':
+			i++
+			if i == r.end || escapes[r.text[i]] == 0 {
+				return nil, 0
+			}
+			b = append(b, escapes[r.text[i]])
+		case '"':
+			return r.scalar(at, yaml.DoubleQuotedStyle, string(b)), i + 1
+		default:
+			b = append(b, c)
+		}
+	}
+	return nil, 0
+}
+
+// Lines gives the offset of each line of a text whose only breaks are line feeds.
+func Lines(src []byte) []int {
+	starts := append(make([]int, 0, 1+bytes.Count(src, []byte{'\n'})), 0)
+	for at := 0; ; {
+		i := bytes.IndexByte(src[at:], '\n')
+		if i < 0 {
+			return starts
+		}
+		at += i + 1
+		starts = append(starts, at)
+	}
+}
