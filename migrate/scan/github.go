@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"regexp"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -23,6 +24,7 @@ func (s *scanner) github(ctx context.Context, scope GitHubScope) error {
 	s.expect("repositories", len(refs))
 	trees := map[inventory.RepositoryName]workflow.Tree{}
 	repos := map[inventory.RepositoryName]inventory.Repository{}
+	skips := map[inventory.RepositoryName][]Skip{}
 	err = scope.Client.Read(ctx, refs, func(c RepositoryContent) {
 		defer s.read("repositories", 1)
 		// The context's end, which is all that these can report, is what Read itself returns.
@@ -35,7 +37,7 @@ func (s *scanner) github(ctx context.Context, scope GitHubScope) error {
 		if err != nil {
 			return
 		}
-		repos[tree.Repository] = c.Repository
+		repos[tree.Repository], skips[tree.Repository] = c.Repository, skippable(c.Dependabot, tree)
 		if len(tree.Files) > 0 {
 			trees[tree.Repository] = tree
 		}
@@ -54,7 +56,7 @@ func (s *scanner) github(ctx context.Context, scope GitHubScope) error {
 			inv.Sources = append(inv.Sources, inventory.Source{Kind: inventory.SourceGitHub, Name: o, URL: "https://" + scope.Client.Host() + "/" + o})
 		}
 	})
-	return s.logins(ctx, scope.Client, trees, repos)
+	return s.logins(ctx, scope.Client, trees, repos, skips)
 }
 
 // repositories lists what the scope names. Owners are those of which at least one thing could be listed.
@@ -95,6 +97,23 @@ func (s *scanner) repositories(ctx context.Context, scope GitHubScope) (refs []R
 	return refs, owners, nil
 }
 
+// ownPermissions finds a workflow's own permissions, which the repository's default has no part in.
+var ownPermissions = regexp.MustCompile(`(?m)^permissions[ \t]*:`)
+
+// skippable tells what of a repository's settings cannot matter.
+func skippable(dependabot bool, t workflow.Tree) []Skip {
+	var out []Skip
+	if !dependabot {
+		out = append(out, SkipDependabot)
+	}
+	for _, f := range t.Files {
+		if strings.HasPrefix(f.Path, ".github/workflows/") && !ownPermissions.Match(f.Content) {
+			return out
+		}
+	}
+	return append(out, SkipDefaultPermissions)
+}
+
 // tree keeps the files that can matter: those that can hold a login, and those that another file can call.
 func (s *scanner) tree(ctx context.Context, c RepositoryContent) (workflow.Tree, error) {
 	t := workflow.Tree{Repository: c.Repository.Name, DefaultBranch: c.Repository.DefaultBranch, Environments: c.Repository.Environments}
@@ -112,7 +131,7 @@ func (s *scanner) tree(ctx context.Context, c RepositoryContent) (workflow.Tree,
 }
 
 // logins finds the logins of all repositories together, since a workflow of one can call those of another.
-func (s *scanner) logins(ctx context.Context, client GitHub, trees map[inventory.RepositoryName]workflow.Tree, repos map[inventory.RepositoryName]inventory.Repository) error {
+func (s *scanner) logins(ctx context.Context, client GitHub, trees map[inventory.RepositoryName]workflow.Tree, repos map[inventory.RepositoryName]inventory.Repository, skips map[inventory.RepositoryName][]Skip) error {
 	byLower := map[string]workflow.Tree{}
 	for n, t := range trees {
 		byLower[strings.ToLower(string(n))] = t
@@ -142,7 +161,7 @@ func (s *scanner) logins(ctx context.Context, client GitHub, trees map[inventory
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	return s.settings(ctx, client, repos, found)
+	return s.settings(ctx, client, repos, found, skips)
 }
 
 func candidate(t workflow.Tree) bool {
@@ -155,7 +174,7 @@ func candidate(t workflow.Tree) bool {
 }
 
 // settings reads what sign-ins depend on, for the repositories that have a login, and the stores of their owners.
-func (s *scanner) settings(ctx context.Context, client GitHub, repos map[inventory.RepositoryName]inventory.Repository, found map[inventory.RepositoryName]workflow.Result) error {
+func (s *scanner) settings(ctx context.Context, client GitHub, repos map[inventory.RepositoryName]inventory.Repository, found map[inventory.RepositoryName]workflow.Result, skips map[inventory.RepositoryName][]Skip) error {
 	owners := map[string]bool{}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(s.o.Concurrency)
@@ -169,7 +188,7 @@ func (s *scanner) settings(ctx context.Context, client GitHub, repos map[invento
 		s.expect("repository settings", 1)
 		g.Go(func() error {
 			defer s.read("repository settings", 1)
-			return s.setting(gctx, client, repo)
+			return s.setting(gctx, client, repo, skips[n])
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -191,8 +210,8 @@ func (s *scanner) settings(ctx context.Context, client GitHub, repos map[invento
 	return nil
 }
 
-func (s *scanner) setting(ctx context.Context, client GitHub, repo inventory.Repository) error {
-	set, err := client.Settings(ctx, repo)
+func (s *scanner) setting(ctx context.Context, client GitHub, repo inventory.Repository, skip []Skip) error {
+	set, err := client.Settings(ctx, repo, skip...)
 	if err != nil {
 		if err := s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: "settings of " + string(repo.Name),
 			Message: err.Error(), Next: "use a token that may read the repository's Actions settings, secrets and variables"}); err != nil {

@@ -29,11 +29,13 @@ const (
 const readQuery = `query($ids: [ID!]!) {
   nodes(ids: $ids) {
     ... on Repository {
-      id databaseId nameWithOwner isArchived isFork visibility
+      id databaseId nameWithOwner isArchived isFork visibility hasVulnerabilityAlertsEnabled
       owner { ... on Organization { databaseId } ... on User { databaseId } }
       defaultBranchRef { name target { oid } }
       environments(first: 100) { totalCount nodes { name } }
       workflows: object(expression: "HEAD:.github/workflows") { ... on Tree { entries { name type oid object { ... on Blob { byteSize isBinary isTruncated text } } } } }
+      dependabotYml: object(expression: "HEAD:.github/dependabot.yml") { __typename }
+      dependabotYaml: object(expression: "HEAD:.github/dependabot.yaml") { __typename }
       actionYml: object(expression: "HEAD:action.yml") { __typename oid ... on Blob { byteSize isBinary isTruncated text } }
       actionYaml: object(expression: "HEAD:action.yaml") { __typename oid ... on Blob { byteSize isBinary isTruncated text } }
       actions: object(expression: "HEAD:.github/actions") { ... on Tree { entries { name type object { ... on Tree { entries { name type oid object { ... on Tree { entries { name type oid } } } } } } } } }
@@ -63,10 +65,20 @@ type repositoryNode struct {
 			Name string `json:"name"`
 		} `json:"nodes"`
 	} `json:"environments"`
-	Workflows  *treeNode `json:"workflows"`
+	Workflows *treeNode `json:"workflows"`
+	// What lets Dependabot run: a configuration, or alerts, which its security updates need.
+	Alerts         bool      `json:"hasVulnerabilityAlertsEnabled"`
+	DependabotYml  *struct{} `json:"dependabotYml"`
+	DependabotYaml *struct{} `json:"dependabotYaml"`
+
 	ActionYml  *blobNode `json:"actionYml"`
 	ActionYaml *blobNode `json:"actionYaml"`
 	Actions    *treeNode `json:"actions"`
+}
+
+// dependabot tells whether Dependabot may run.
+func (n *repositoryNode) dependabot() bool {
+	return n.Alerts || n.DependabotYml != nil || n.DependabotYaml != nil
 }
 
 type treeNode struct {
@@ -275,7 +287,7 @@ func sift(refs []scan.RepositoryRef, nodes []*repositoryNode, err error) (whole 
 			missing = append(missing, ref)
 			continue
 		}
-		whole = append(whole, &reading{node: nodes[i], content: scan.RepositoryContent{Ref: ref}, have: map[string]bool{}})
+		whole = append(whole, &reading{node: nodes[i], content: scan.RepositoryContent{Ref: ref, Dependabot: nodes[i].dependabot()}, have: map[string]bool{}})
 	}
 	return whole, missing
 }

@@ -30,9 +30,9 @@ func (s *settings) gap(what string, err error) {
 	s.Gaps = append(s.Gaps, inventory.Gap{Source: inventory.SourceGitHub, Object: fmt.Sprintf("%s of repository %s", what, s.repo), Message: err.Error(), Next: next})
 }
 
-// Settings implements scan.GitHub. It makes five requests, two more for each environment (GitHub has no other
+// Settings implements scan.GitHub. It makes five requests, fewer where something is skipped, two more for each environment (GitHub has no other
 // way to list an environment's secrets and variables), and one for environments where Read did not tell them.
-func (c *Client) Settings(ctx context.Context, repo inventory.Repository) (scan.RepositorySettings, error) {
+func (c *Client) Settings(ctx context.Context, repo inventory.Repository, skip ...scan.Skip) (scan.RepositorySettings, error) {
 	owner, name, err := split(repo.Name)
 	if err != nil {
 		return scan.RepositorySettings{}, err
@@ -42,12 +42,17 @@ func (c *Client) Settings(ctx context.Context, repo inventory.Repository) (scan.
 	}
 	s := &settings{repo: repo.Name}
 	c.readOIDC(ctx, s, owner, name)
-	if p, _, err := c.rest.Repositories.GetDefaultWorkflowPermissions(ctx, owner, name); err != nil {
+	if slices.Contains(skip, scan.SkipDefaultPermissions) {
+		s.DefaultPermissions = ""
+	} else if p, _, err := c.rest.Repositories.GetDefaultWorkflowPermissions(ctx, owner, name); err != nil {
 		s.gap("default permissions", fail(err, false, "reading the default permissions of %s", repo.Name))
 	} else {
 		s.DefaultPermissions = p.GetDefaultWorkflowPermissions()
 	}
 	c.readRepositoryStores(ctx, s, owner, name)
+	if !slices.Contains(skip, scan.SkipDependabot) {
+		c.readDependabot(ctx, s, owner, name)
+	}
 	c.readOwnerStores(ctx, s, owner, name)
 	c.readEnvironments(ctx, s, repo)
 	return s.RepositorySettings, ctx.Err()
@@ -107,8 +112,11 @@ func (c *Client) readRepositoryStores(ctx context.Context, s *settings, owner, n
 		return variablePage(c.rest.Actions.ListRepoVariables(ctx, owner, name, &o))
 	})
 	c.addVariables(s, at, variables, err)
-	at.level = inventory.LevelDependabot
-	secrets, err = all(perPage, func(o gh.ListOptions) ([]*gh.Secret, *gh.Response, error) {
+}
+
+func (c *Client) readDependabot(ctx context.Context, s *settings, owner, name string) {
+	at := place{level: inventory.LevelDependabot, owner: owner, repo: s.repo}
+	secrets, err := all(perPage, func(o gh.ListOptions) ([]*gh.Secret, *gh.Response, error) {
 		return secretPage(c.rest.Dependabot.ListRepoSecrets(ctx, owner, name, &o))
 	})
 	c.addSecrets(s, at, secrets, err)

@@ -160,7 +160,9 @@ var repositoryFields = map[string]resolver{
 	"id": get(func(r *world.Repo) any { return r.NodeID }), "databaseId": get(func(r *world.Repo) any { return r.ID }),
 	"name": get(func(r *world.Repo) any { return r.Name }), "nameWithOwner": get(func(r *world.Repo) any { return r.FullName() }),
 	"isArchived": get(func(r *world.Repo) any { return r.Archived }), "isFork": get(func(r *world.Repo) any { return r.Fork }),
-	"isDisabled": get(func(*world.Repo) any { return false }), "isPrivate": get(func(r *world.Repo) any { return r.Visibility != "public" }),
+	// Who stores secrets for Dependabot lets it run.
+	"hasVulnerabilityAlertsEnabled": get(func(r *world.Repo) any { return len(r.Dependabot) > 0 }),
+	"isDisabled":                    get(func(*world.Repo) any { return false }), "isPrivate": get(func(r *world.Repo) any { return r.Visibility != "public" }),
 	"isEmpty":    get(func(r *world.Repo) any { return len(r.Commits) == 0 }),
 	"visibility": get(func(r *world.Repo) any { return strings.ToUpper(r.Visibility) }),
 	"createdAt":  get(func(r *world.Repo) any { return stamp(r.Created) }),
