@@ -146,13 +146,26 @@ func (r *SourceReport) judge(a Answer, phase permissions.Phase) {
 		x.State, x.Text = state, text
 	}
 	if x.State == Missing {
-		x.Without, x.Grant = p.Without, p.Grant
+		x.Without, x.Grant = p.Without, r.grant(p)
 	}
 	if unlicensed(a) {
 		x.Text = "the tenant has no Microsoft Entra ID P1 or P2 licence, without which Graph does not show the sign-in log; no permission changes that"
 		x.Grant = []string{"license the tenant (https://entra.microsoft.com, Billing, Licenses), or decide each revoke yourself"}
 	}
 	r.add(x)
+}
+
+// grant gives what grants a permission, with the source's own name where it is known.
+func (r *SourceReport) grant(p permissions.Permission) []string {
+	owner, _, _ := strings.Cut(r.Name, "/")
+	var out []string
+	for _, g := range p.Grant {
+		if r.Kind == inventory.SourceAzureDevOps || r.Kind == inventory.SourceGitHub {
+			g = strings.ReplaceAll(g, "<organisation>", owner)
+		}
+		out = append(out, g)
+	}
+	return out
 }
 
 // add adds a result. Of several about one permission the worst stands.
@@ -218,6 +231,8 @@ func verdict(a Answer) (State, string) {
 		return Missing, "no subscription is visible"
 	case none && a.Check == CheckRepository:
 		return Missing, "no repository is visible"
+	case a.Facts[FactPublic] != "" && a.Check == CheckRepository:
+		return Unknown, "only public repositories are visible, which everybody can read"
 	case none && a.Check == CheckConnections:
 		return Unknown, "no service connection is visible in the first projects: there may be none, or the Reader role is missing"
 	case a.Check == CheckConnections && a.Facts[FactReadable] == "0":
@@ -260,7 +275,7 @@ func (r *SourceReport) scopes(s Source, phase permissions.Phase) {
 		}
 		x := Result{Permission: p.ID, Name: p.Name, State: Fine, Object: "the token's scopes"}
 		if lacking := lacks(have, p.Scope); len(lacking) > 0 {
-			x.State, x.Text, x.Without, x.Grant = Missing, "the token lacks the scope "+strings.Join(lacking, ", "), p.Without, p.Grant
+			x.State, x.Text, x.Without, x.Grant = Missing, "the token lacks the scope "+strings.Join(lacking, ", "), p.Without, r.grant(p)
 		}
 		r.add(x)
 	}
@@ -302,6 +317,6 @@ func (r *SourceReport) untested(phase permissions.Phase) {
 		if p.System != systems[r.Kind] || known || !writes(p) {
 			continue
 		}
-		r.Results = append(r.Results, Result{Permission: p.ID, Name: p.Name, State: Untested, Text: "only a change would show it", Grant: p.Grant})
+		r.Results = append(r.Results, Result{Permission: p.ID, Name: p.Name, State: Untested, Text: "only a change would show it", Grant: r.grant(p)})
 	}
 }

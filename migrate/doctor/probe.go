@@ -49,6 +49,7 @@ const (
 	FactSeen      = "seen"      // how many objects came
 	FactReadable  = "readable"  // how many of them came with their data
 	FactSubject   = "subject"   // the object that was asked about, where the provider chose one
+	FactPublic    = "public"    // set where nothing but public objects is seen
 	FactAccepted  = "accepted"  // permissions that would be accepted, as the service names them
 )
 

@@ -45,7 +45,8 @@ func (p prober) Probe(ctx context.Context) doctor.Source {
 	if p.repository == "" {
 		var answer doctor.Answer
 		answer, organization = p.example(ctx)
-		if p.repository = inventory.RepositoryName(answer.Facts[doctor.FactSubject]); p.repository == "" {
+		p.repository = inventory.RepositoryName(answer.Facts[doctor.FactSubject])
+		if p.repository == "" || answer.Facts[doctor.FactPublic] != "" {
 			s.Answers = append(s.Answers, answer)
 		}
 	}
@@ -90,21 +91,32 @@ func tokenAnswer(r transport.Reply, host string) doctor.Answer {
 // example finds a repository of the owner, and whether the owner is an organisation.
 func (p prober) example(ctx context.Context) (doctor.Answer, bool) {
 	organization := true
-	reply := p.ask(ctx, "orgs/"+url.PathEscape(p.owner)+"/repos?per_page=1")
+	reply := p.ask(ctx, "orgs/"+url.PathEscape(p.owner)+"/repos?per_page=100")
 	if reply.Status == http.StatusNotFound {
-		if users := p.ask(ctx, "users/"+url.PathEscape(p.owner)+"/repos?per_page=1"); users.Status == http.StatusOK {
+		if users := p.ask(ctx, "users/"+url.PathEscape(p.owner)+"/repos?per_page=100"); users.Status == http.StatusOK {
 			reply, organization = users, false
 		}
 	}
 	a := reply.Answer(doctor.CheckRepository, "repositories of "+p.owner)
 	var list []struct {
-		Name string `json:"full_name"`
+		Name    string `json:"full_name"`
+		Private bool   `json:"private"`
 	}
-	if reply.Decode(&list) {
-		a.Facts[doctor.FactSeen] = strconv.Itoa(len(list))
-		if len(list) > 0 {
-			a.Facts[doctor.FactSubject] = list[0].Name
+	if !reply.Decode(&list) {
+		return a, organization
+	}
+	a.Facts[doctor.FactSeen] = strconv.Itoa(len(list))
+	for _, r := range list {
+		// Everybody can read a public one, so a private one tells more.
+		if r.Private || a.Facts[doctor.FactSubject] == "" {
+			a.Facts[doctor.FactSubject] = r.Name
 		}
+		if r.Private {
+			return a, organization
+		}
+	}
+	if len(list) > 0 {
+		a.Facts[doctor.FactPublic] = "yes"
 	}
 	return a, organization
 }

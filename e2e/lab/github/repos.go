@@ -16,6 +16,9 @@ func rateLimit(c *call) answer {
 }
 
 func user(c *call) answer {
+	if c.token.App {
+		return forbidden
+	}
 	a := c.w.GitHub.Account(c.token.Login)
 	if a == nil {
 		a = &world.Account{ID: 1, Login: c.token.Login, Type: "User", NodeID: "U_kgDOAAAAAQ"}
@@ -58,7 +61,7 @@ func (c *call) mintInstallationToken() answer {
 	if len(ask.Permissions) == 0 {
 		role = world.RoleOperator
 	}
-	t := &world.Token{Value: "ghs_" + c.w.NewSecret(), Role: role, Audience: world.AudienceGitHub, Login: "unsecret[bot]"}
+	t := &world.Token{Value: "ghs_" + c.w.NewSecret(), Role: role, Audience: world.AudienceGitHub, Login: "unsecret[bot]", App: true}
 	c.w.Tokens[t.Value] = t
 	return made(m{"token": t.Value, "expires_at": stamp(c.w.Clock.Now().Add(time.Hour)), "permissions": m{}, "repository_selection": "all"})
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -96,7 +97,7 @@ func (c *call) locked(h handler) answer {
 	c.w.Lock()
 	a, ok := c.authenticate()
 	if ok {
-		a = h(c)
+		a = c.withScopes(h(c))
 	}
 	c.w.Unlock()
 	for _, f := range c.after {
@@ -117,6 +118,25 @@ func (c *call) authenticate() (answer, bool) {
 	}
 	c.token = t
 	return answer{}, true
+}
+
+// withScopes adds what a classic token's answers say of it (GitHub Docs: "Scopes for OAuth apps").
+func (c *call) withScopes(a answer) answer {
+	if c.token.Scopes == nil {
+		return a
+	}
+	header := maps.Clone(a.header)
+	if header == nil {
+		header = map[string]string{}
+	}
+	header["X-Oauth-Scopes"] = strings.Join(c.token.Scopes, ", ")
+	a.header = header
+	return a
+}
+
+// outOfScope tells whether a classic token lacks a scope.
+func (c *call) outOfScope(scope string) bool {
+	return c.token.Scopes != nil && !slices.Contains(c.token.Scopes, scope)
 }
 
 // reading tells whether a request only reads.
@@ -168,6 +188,8 @@ func onOrg(h handler) handler {
 			return notFound
 		case !c.reading() && !c.mayWrite():
 			return forbidden
+		case c.outOfScope("admin:org") && strings.Contains(c.r.URL.Path, "/actions/"):
+			return fail(http.StatusForbidden, "Must have admin rights to Organization.")
 		}
 		return h(c)
 	}

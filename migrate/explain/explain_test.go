@@ -1,0 +1,204 @@
+package explain_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/unsecret-dev/unsecret/migrate/explain"
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/plan"
+	"github.com/unsecret-dev/unsecret/migrate/policy"
+)
+
+const (
+	app    = inventory.AppID("a0000000-0000-0000-0000-00000000000a")
+	tenant = inventory.TenantID("7f4f3591-5f6c-4f7b-a1bd-0a2dd8831218")
+	conn   = inventory.ConnectionID("c0000000-0000-0000-0000-000000000001")
+	key    = inventory.KeyID("d0000000-0000-0000-0000-000000000001")
+)
+
+var scanned = time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+
+// world is one application that a connection and a workflow sign in as.
+func world() *inventory.Inventory {
+	const file = ".github/workflows/deploy.yml"
+	return &inventory.Inventory{Version: inventory.Version, ScannedAt: scanned,
+		Sources: []inventory.Source{{Kind: inventory.SourceAzureDevOps, Name: "contoso", ID: "e08e523c-54da-4401-8fb6-e1439b52cc97"}},
+		Identities: []inventory.Identity{{TenantID: tenant, AppID: app, ObjectID: "0bject", DisplayName: "Shop", SignInAudience: "AzureADMyOrg",
+			Credentials: []inventory.Credential{{KeyID: key, Type: inventory.CredentialPassword, On: inventory.OnApplication, Start: scanned.AddDate(-1, 0, 0), End: scanned.AddDate(1, 0, 0)}},
+			SignIns:     inventory.SignInEvidence{Reason: "no licence"}}},
+		Connections: []inventory.Connection{{ID: conn, Organization: "contoso", Name: "production", Type: "azurerm", Scheme: inventory.SchemeServicePrincipal,
+			AuthenticationType: "spnKey", CreationMode: "Manual", Cloud: "AzureCloud", TenantID: tenant, AppID: app, Readable: true, Ready: true,
+			Projects: []inventory.ConnectionProject{{ID: "p1", Name: "Shop", As: "production"}}}},
+		Repositories: []inventory.Repository{{Host: "github.com", Name: "o/shop", ID: 20, OwnerID: 10, DefaultBranch: "main", HeadOID: "head",
+			OIDC: inventory.OIDC{Known: true, UseDefault: true}, Files: []inventory.File{{Path: file, OID: "oid"}}}},
+		Secrets: []inventory.Secret{{Level: inventory.LevelRepository, Owner: "o", Repository: "o/shop", Name: "AZURE_CREDENTIALS"}},
+		Logins: []inventory.Login{{ID: inventory.NewLoginID("o/shop", file, 10, 9), Repository: "o/shop", File: file, Line: 10, Column: 9, Kind: inventory.KindAzureLoginCreds,
+			Job: "deploy", Jobs: []string{"deploy"}, Conversion: inventory.ConversionAutomatic, Reason: "azure/login with creds",
+			Identity: inventory.IdentityHint{SubscriptionID: "50000000-0000-0000-0000-000000000001"},
+			Secrets:  []inventory.SecretUse{{Name: "AZURE_CREDENTIALS", Expression: "secrets.AZURE_CREDENTIALS", Role: "credentials"}},
+			Subjects: []inventory.JobSubjects{{File: file, Job: "deploy", Subjects: []string{"ref:refs/heads/main"}}}}},
+	}
+}
+
+func mapped() plan.Config {
+	return plan.Config{Mapping: []plan.Mapping{{Repository: "o/shop", Secret: "AZURE_CREDENTIALS", AppID: app, TenantID: tenant, SubscriptionID: "50000000-0000-0000-0000-000000000001"}}}
+}
+
+func input(t *testing.T, inv *inventory.Inventory, c plan.Config) explain.Input {
+	t.Helper()
+	p, err := plan.New(inv, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return explain.Input{Inventory: inv, Findings: policy.Evaluate(inv, policy.Config{}), Plan: p, States: map[string]string{}}
+}
+
+func find(t *testing.T, in explain.Input, text string) inventory.Object {
+	t.Helper()
+	found := in.Find(text)
+	if len(found) != 1 {
+		t.Fatalf("%q: %v", text, found)
+	}
+	return found[0]
+}
+
+// related lists the names of an object's relations with the ids of what they lead to.
+func related(v explain.View) string {
+	var b strings.Builder
+	for _, r := range v.Related {
+		b.WriteString(r.Name + ":")
+		for _, o := range r.Objects {
+			b.WriteString(" " + o.ID)
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+func TestEveryObjectLeadsToTheOthersAroundIt(t *testing.T) {
+	in := input(t, world(), mapped())
+	login, secret := "o/shop/.github/workflows/deploy.yml:10:9", "o/shop/AZURE_CREDENTIALS"
+	for text, want := range map[string][]string{
+		"production":        {"signs in as: " + string(app)},
+		"Shop":              {"credentials: " + string(key), "connections: " + string(conn), "logins: " + login, "secrets: " + secret},
+		string(key):         {"of: " + string(app), "connections: " + string(conn), "logins: " + login},
+		login:               {"signs in as: " + string(app), "reads: " + secret},
+		secret:              {"identity: " + string(app), "read by: " + login},
+		in.Plan.Units[0].ID: {"connections: " + string(conn)},
+	} {
+		v := explain.Show(in, find(t, in, text))
+		for _, w := range want {
+			if !strings.Contains(related(v), w) {
+				t.Errorf("%s: no %q in\n%s", text, w, related(v))
+			}
+		}
+		if len(v.Units) != 1 || v.Units[0].Blocked {
+			t.Errorf("%s: units %+v", text, v.Units)
+		}
+		if v.LastUse.Text == "" || v.LastUse.Known {
+			t.Errorf("%s: last use %+v", text, v.LastUse)
+		}
+	}
+}
+
+func TestWhySaysTheRuleTheEvidenceTheProofAndTheSteps(t *testing.T) {
+	in := input(t, world(), mapped())
+	e := explain.Why(in, find(t, in, "production"))
+	if !strings.Contains(e.Classified.Claim, "a person made the application") || len(e.Linked) != 1 || len(e.Coverage) != 1 || len(e.Planned) != 2 {
+		t.Errorf("%+v", e)
+	}
+	e = explain.Why(in, find(t, in, "o/shop/deploy.yml:10"))
+	if len(e.Linked) != 1 || !strings.Contains(strings.Join(e.Linked[0].Because, " "), "mapping[0]") || len(e.Coverage) != 1 || e.Coverage[0].State != plan.CoveragePlanned {
+		t.Errorf("%+v", e)
+	}
+	e = explain.Why(in, find(t, in, string(key)))
+	if len(e.Planned) != 1 || !e.Planned[0].Irreversible {
+		t.Errorf("%+v", e.Planned)
+	}
+}
+
+func TestWhySaysWhatWouldChangeABlock(t *testing.T) {
+	in := input(t, world(), plan.Config{})
+	e := explain.Why(in, find(t, in, "o/shop/AZURE_CREDENTIALS"))
+	if len(e.Reasons) == 0 || e.Reasons[0].Kind != explain.ReasonBlocker || e.Reasons[0].Code != "no-mapping" || len(e.Reasons[0].Next) == 0 {
+		t.Errorf("%+v", e.Reasons)
+	}
+	inv := world()
+	inv.Connections[0].Shared, inv.Connections[0].Projects = true, append(inv.Connections[0].Projects, inventory.ConnectionProject{ID: "p2", Name: "Web"})
+	in = input(t, inv, mapped())
+	e = explain.Why(in, find(t, in, "production"))
+	codes := map[string]bool{}
+	for _, r := range e.Reasons {
+		codes[r.Kind+" "+r.Code] = true
+	}
+	if !codes["left shared-connection"] || len(codes) != 1 || !e.Units[0].Withheld {
+		t.Errorf("%+v", e.Reasons)
+	}
+}
+
+func TestWhySaysThatNoRollbackWouldBePossible(t *testing.T) {
+	inv := world()
+	inv.Identities[0].NewPasswords = inventory.NewPasswords{Known: true, Forbidden: true, Policy: "P"}
+	in := input(t, inv, mapped())
+	e := explain.Why(in, find(t, in, string(key)))
+	if len(e.Planned) != 0 || len(e.Reasons) == 0 || e.Reasons[0].Code != "no-rollback" {
+		t.Errorf("%+v", e)
+	}
+	if v := explain.Show(in, find(t, in, "Shop")); !strings.Contains(explain.NewPasswordsText(inv.Identities[0].NewPasswords), "forbidden by P") || len(v.Facts) == 0 {
+		t.Errorf("%+v", v.Facts)
+	}
+}
+
+func TestAnUnusedIdentityIsNotInThePlanAndSaysSo(t *testing.T) {
+	inv := world()
+	inv.Identities = append(inv.Identities, inventory.Identity{TenantID: tenant, AppID: "b0000000-0000-0000-0000-00000000000b", DisplayName: "Other"})
+	in := input(t, inv, mapped())
+	e := explain.Why(in, find(t, in, "Other"))
+	if len(e.Reasons) != 1 || e.Reasons[0].Code != "not-in-the-plan" || len(e.Reasons[0].Next) == 0 {
+		t.Errorf("%+v", e.Reasons)
+	}
+}
+
+func TestEveryKindOfConnectionIsClassified(t *testing.T) {
+	base := world().Connections[0]
+	for want, change := range map[string]func(*inventory.Connection){
+		"adds the federated credential itself": func(c *inventory.Connection) { c.CreationMode = "Automatic" },
+		"a person made the application":        func(c *inventory.Connection) { c.CreationMode = "" },
+		"a certificate of a service principal": func(c *inventory.Connection) { c.AuthenticationType = "spnCertificate" },
+		"data is not readable":                 func(c *inventory.Connection) { c.Readable = false },
+		"the old issuer": func(c *inventory.Connection) {
+			c.Scheme, c.Issuer = inventory.SchemeFederation, "https://vstoken.dev.azure.com/e08e523c-54da-4401-8fb6-e1439b52cc97"
+		},
+		"without a secret (workload identity federation)": func(c *inventory.Connection) {
+			c.Scheme, c.Issuer = inventory.SchemeFederation, "https://login.microsoftonline.com/t/v2.0"
+		},
+		"managed identity of its agent":             func(c *inventory.Connection) { c.Scheme = inventory.SchemeManagedIdentity },
+		"publish profile":                           func(c *inventory.Connection) { c.Scheme = inventory.SchemePublishProfile },
+		"are not converted by this program":         func(c *inventory.Connection) { c.Type = "dockerregistry" },
+		"a credential that is no service principal": func(c *inventory.Connection) { c.Type, c.Scheme = "generic", "UsernamePassword" },
+	} {
+		c := base
+		change(&c)
+		if s := explain.ClassifyConnection(c); !strings.Contains(s.Claim, want) || len(s.Because) == 0 || s.Source == "" {
+			t.Errorf("%s: %+v", want, s)
+		}
+	}
+}
+
+func TestEveryObjectCanBeExplained(t *testing.T) {
+	inv := world()
+	inv.Identities[0].FederatedCredentials = []inventory.FederatedCredential{
+		{ID: "f1", Name: "main", Issuer: "https://token.actions.githubusercontent.com", Subject: "repo:o/shop:ref:refs/heads/main", Audience: "api://AzureADTokenExchange"},
+		{ID: "f2", Name: "any", Issuer: "https://token.actions.githubusercontent.com", Expression: "claims['sub'] matches 'repo:o/shop:*'"}}
+	for _, in := range []explain.Input{input(t, inv, mapped()), input(t, inv, plan.Config{}), {Inventory: inv}} {
+		for _, text := range []string{"production", string(app), string(key), "f1", "f2", string(inv.Logins[0].ID), "o/shop/AZURE_CREDENTIALS"} {
+			o := find(t, in, text)
+			e, v := explain.Why(in, o), explain.Show(in, o)
+			if e.Classified.Claim == "" || len(e.Classified.Because) == 0 || e.Classified.Source == "" || len(v.Facts) == 0 || v.Value == nil {
+				t.Errorf("%s: %+v", text, e.Classified)
+			}
+		}
+	}
+}
