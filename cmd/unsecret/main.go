@@ -67,7 +67,6 @@ func main() { os.Exit(process()) }
 // process runs the command line of this process. The first interruption lets the command end in order; a second one
 // ends the process at once.
 func process() int {
-	noCoreDumps()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
@@ -177,7 +176,6 @@ old secrets.
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		PersistentPreRun:  func(cmd *cobra.Command, _ []string) { a.running = cmd.Context() },
 	}
 	root.SetIn(std.in)
 	root.SetOut(std.out)
@@ -192,7 +190,7 @@ old secrets.
 		commands []func(*app) *cobra.Command
 	}{
 		{"The journey:", []func(*app) *cobra.Command{newScan, newPlan, newApply, newVerify, newRevoke, newRollback}},
-		{"Where it stands:", []func(*app) *cobra.Command{newStatus, newReport, newCheck, newJournal}},
+		{"Where it stands:", []func(*app) *cobra.Command{newStatus, newReport, newCheck}},
 		{"What the last scan found:", []func(*app) *cobra.Command{newList, newShow, newWhy}},
 		{"Access:", []func(*app) *cobra.Command{newDoctor, newPermissions}},
 		{"Workflow files, without any account:", []func(*app) *cobra.Command{newRewrite, newSubjects}},
