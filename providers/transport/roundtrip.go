@@ -260,7 +260,7 @@ func (t *tripper) answer(x *exchange, r *http.Response, body []byte) (*http.Resp
 		return nil, x.fail(r.StatusCode, "answered with an HTML page (a sign-in page, most likely) instead of data: sign in again, and check that the token is for this host and its tenant", execute.ErrForbidden)
 	case html && !wantsHTML:
 		return nil, x.fail(r.StatusCode, "answered with an HTML page instead of data", Sentinel(r.StatusCode, !x.read))
-	case r.StatusCode >= 400 && len(body) > 0 && !strings.Contains(media, "json"):
+	case r.StatusCode >= 400 && len(body) > 0 && !strings.Contains(media, "json") && !(t.o.XML && strings.Contains(media, "xml") && !html):
 		// The SDKs lose the status where an error's body is not JSON. A gateway's words are short.
 		return nil, x.fail(r.StatusCode, firstLine(body), Sentinel(r.StatusCode, !x.read))
 	}

@@ -142,6 +142,8 @@ type ClientOptions struct {
 	Budget *Budget
 	// IsRead adds to what is known to be a read; body is the request's body.
 	IsRead func(r *http.Request, body []byte) bool
+	// XML tells that the service's errors are XML, which its SDK reads; of the others' errors only JSON is handed on.
+	XML bool
 }
 
 // Client gives an http.Client on this transport. It follows redirects only for reads and only within Hosts.
