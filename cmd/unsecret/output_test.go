@@ -6,7 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/unsecret-dev/unsecret/migrate/doctor"
 	"github.com/unsecret-dev/unsecret/migrate/execute"
+	"github.com/unsecret-dev/unsecret/migrate/explain"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 	"github.com/unsecret-dev/unsecret/migrate/subject"
 )
 
@@ -20,6 +23,7 @@ func TestEveryFieldOfTheJSONIsDocumented(t *testing.T) {
 	for section, value := range map[string]any{
 		"apply, verify, revoke, rollback, status": execute.Result{}, "check": checkResult{}, "rewrite": rewriteResult{},
 		"subjects": subjectsResult{}, "explain": subject.Explanation{}, "lab": labInfo{},
+		"show": explain.View{}, "why": explain.Explanation{}, "doctor": doctor.Report{}, "permissions": permissions.Permission{},
 	} {
 		_, rest, ok := strings.Cut(string(text), "\n## "+section+"\n")
 		if !ok {

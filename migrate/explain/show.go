@@ -53,7 +53,7 @@ type Standing struct {
 
 // Show puts together what is around an object.
 func Show(in Input, o inventory.Object) View {
-	v := View{Object: o, Value: in.Inventory.Value(o), Findings: policy.About(in.Findings, in.Inventory, o), Units: in.standings(o)}
+	v := View{Object: o, Value: in.Inventory.Value(o), Findings: policy.About(in.Findings, in.Inventory, o), Units: in.standings(o), Facts: []Fact{}, Related: []Relation{}}
 	switch o.Kind {
 	case inventory.ObjectConnection:
 		in.showConnection(&v, in.Inventory.Connection(o))

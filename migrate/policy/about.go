@@ -8,7 +8,7 @@ import (
 
 // About gives the findings that are about one object of the inventory.
 func About(findings []Finding, inv *inventory.Inventory, o inventory.Object) []Finding {
-	var out []Finding
+	out := []Finding{}
 	for _, f := range findings {
 		if about(f, inv, o) {
 			out = append(out, f)
