@@ -7,15 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
 )
@@ -30,6 +31,11 @@ type app struct {
 
 	once sync.Once
 	show *progress
+
+	running  context.Context // see context
+	opened   execute.Store
+	versions map[string]execute.Version // of the documents that were read
+	wait     time.Duration              // for another process that writes the journal
 }
 
 // progress is the one writer of progress, so that lines and the live line do not run into each other.
@@ -108,29 +114,23 @@ const (
 	planFile      = "plan.json"
 )
 
-func (a *app) statePath(name string) string { return filepath.Join(a.stateDir, name) }
-
-// makeState makes the state directory, readable by its owner alone.
-func (a *app) makeState() error {
-	if err := os.MkdirAll(a.stateDir, 0o700); err != nil {
-		return fmt.Errorf("make the state directory: %w; choose another with --state", err)
+// statePath names a document of the state for messages.
+func (a *app) statePath(name string) string {
+	if s, err := a.store(); err == nil {
+		return s.Place(name)
 	}
-	return nil
+	return filepath.Join(a.stateDir, name)
 }
 
-// save writes a state file as a whole or not at all: a crash or a full disk leaves the old one.
-func (a *app) save(name string, v any) error {
-	if err := a.makeState(); err != nil {
-		return err
+// makeState finds out whether the state can be written, and notes at which version the inventory is, so that a scan does not
+// replace what another one has written meanwhile.
+func (a *app) makeState() error {
+	if !isBlobState(a.stateDir) {
+		if err := os.MkdirAll(a.stateDir, 0o700); err != nil {
+			return fmt.Errorf("make the state directory: %w; choose another with --state", err)
+		}
 	}
-	b, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode %s: %w", name, err)
-	}
-	if err := writeFile(a.statePath(name), append(b, '\n')); err != nil {
-		return fmt.Errorf("save %s: %w; nothing was replaced", a.statePath(name), err)
-	}
-	return nil
+	return a.note(inventoryFile)
 }
 
 // writeFile replaces a file atomically, with mode 0600. What is no regular file, such as a pipe or a device, is
@@ -167,22 +167,6 @@ func writeInto(name string, content []byte) error {
 	}
 	_, err = f.Write(content)
 	return errors.Join(err, f.Close())
-}
-
-// load reads a state file. hint says which command makes it.
-func (a *app) load(name, hint string, v any) error {
-	p := a.statePath(name)
-	b, err := os.ReadFile(p)
-	if errors.Is(err, fs.ErrNotExist) {
-		return usageErrorf("there is no %s: run `unsecret %s` first, or name another state directory with --state", p, hint)
-	}
-	if err != nil {
-		return fmt.Errorf("read the state: %w", err)
-	}
-	if err := json.Unmarshal(b, v); err != nil {
-		return usageErrorf("%s is not what `unsecret %s` wrote: %s; run it again", p, hint, jsonPlace(b, err))
-	}
-	return nil
 }
 
 // jsonPlace says what is wrong with a JSON text, with line and column.

@@ -25,6 +25,7 @@ type config struct {
 	Entra       entraConfig   `yaml:"entra"`
 	Azure       azureConfig   `yaml:"azure"`
 	Auth        authConfig    `yaml:"auth"`
+	State       stateConfig   `yaml:"state"`
 	Scan        scanConfig    `yaml:"scan"`
 	Plan        plan.Config   `yaml:"plan"`
 	Check       policy.Config `yaml:"check"`
@@ -67,6 +68,11 @@ type authConfig struct {
 	Azure               string `yaml:"azure"`
 	ClientID            string `yaml:"clientId"`
 	ServiceConnectionID string `yaml:"serviceConnectionId"` // azurePipelines only
+}
+
+type stateConfig struct {
+	// Endpoint is the blob endpoint of the account that --state azblob://… names, where it is not in the cloud's own domain.
+	Endpoint string `yaml:"endpoint"`
 }
 
 type scanConfig struct {

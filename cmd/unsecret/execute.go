@@ -100,7 +100,7 @@ func (c *config) fill(inv *inventory.Inventory) {
 
 func (a *app) openExecutor(p *plan.Plan, outside execute.Outside, command string, closing func()) (*execute.Executor, func(), error) {
 	actor := currentUser()
-	journal, err := execute.OpenJournal(a.stateDir, execute.JournalOptions{Holder: actor + ", unsecret " + command})
+	journal, err := a.openJournal(command)
 	if err != nil {
 		closing()
 		return nil, nil, err
@@ -148,6 +148,7 @@ or was refused, with 4 if a unit waits for something, and with 0 otherwise.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.apply(cmd.Context(), x, wave) },
 	}
 	x.flags(cmd, true)
+	a.waitFlag(cmd)
 	cmd.Flags().IntVar(&wave, "wave", 0, "only units of the wave with this `number`")
 	return cmd
 }
@@ -217,6 +218,7 @@ Changes nothing outside; the proof is written to the journal, where revoke looks
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.verify(cmd.Context(), x) },
 	}
 	x.flags(cmd, false)
+	a.waitFlag(cmd)
 	return cmd
 }
 
@@ -253,6 +255,7 @@ until when; the soak time then begins again with the last of them. Both decision
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.revoke(cmd.Context(), x, accept) },
 	}
 	x.flags(cmd, true)
+	a.waitFlag(cmd)
 	cmd.Flags().BoolVar(&accept.noLog, "accept-no-sign-in-log", false, "revoke although the sign-in log cannot be read; journaled")
 	cmd.Flags().StringVar(&accept.until, "accept-uses-until", "", "uses of the old secret until this `time` are explained: now, or as 2026-11-02T09:00:00Z; journaled")
 	return cmd
@@ -304,6 +307,7 @@ held the old one. Pull requests that are merged are reverted by a pull request; 
 	}
 	cmd.Flags().StringSliceVar(&x.only, "unit", nil, "the `units` to roll back, by id; default all that were changed")
 	x.writeFlags(cmd)
+	a.waitFlag(cmd)
 	x.showFlags(cmd)
 	return cmd
 }
@@ -381,7 +385,7 @@ func (a *app) status(x execution) error {
 
 // readStatus folds the journal. With a damaged one it gives the state up to the damage, and the damage.
 func (a *app) readStatus(p *plan.Plan) (r execute.Result, damage, err error) {
-	records, err := execute.ReadJournal(a.stateDir)
+	records, err := a.readJournal()
 	var d *execute.DamageError
 	if errors.As(err, &d) {
 		damage, err = d, nil

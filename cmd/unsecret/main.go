@@ -67,6 +67,7 @@ func main() { os.Exit(process()) }
 // process runs the command line of this process. The first interruption lets the command end in order; a second one
 // ends the process at once.
 func process() int {
+	noCoreDumps()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
@@ -176,12 +177,13 @@ old secrets.
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRun:  func(cmd *cobra.Command, _ []string) { a.running = cmd.Context() },
 	}
 	root.SetIn(std.in)
 	root.SetOut(std.out)
 	root.SetErr(std.err)
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.stateDir, "state", ".unsecret", "state `directory`: inventory, plan and journal")
+	flags.StringVar(&a.stateDir, "state", ".unsecret", "state `directory` with inventory, plan and journal, or azblob://ACCOUNT/CONTAINER/PREFIX")
 	flags.StringVar(&a.configFile, "config", "", "configuration `file` (default unsecret.yaml, where it exists)")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress on stderr")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "one line for each request, and request counts at the end, on stderr")
@@ -190,7 +192,7 @@ old secrets.
 		commands []func(*app) *cobra.Command
 	}{
 		{"The journey:", []func(*app) *cobra.Command{newScan, newPlan, newApply, newVerify, newRevoke, newRollback}},
-		{"Where it stands:", []func(*app) *cobra.Command{newStatus, newReport, newCheck}},
+		{"Where it stands:", []func(*app) *cobra.Command{newStatus, newReport, newCheck, newJournal}},
 		{"What the last scan found:", []func(*app) *cobra.Command{newList, newShow, newWhy}},
 		{"Access:", []func(*app) *cobra.Command{newDoctor, newPermissions}},
 		{"Workflow files, without any account:", []func(*app) *cobra.Command{newRewrite, newSubjects}},

@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strings"
 	"time"
 
@@ -43,7 +41,7 @@ func (a *app) query() (*query, error) {
 
 // addStates reads where the units of the saved plan stand.
 func (a *app) addStates(q *query) error {
-	if _, err := os.Stat(a.statePath(planFile)); errors.Is(err, fs.ErrNotExist) {
+	if there, err := a.has(planFile); err == nil && !there {
 		q.note = "There is no plan yet: this is what unsecret plan would decide now."
 		return nil
 	}
@@ -57,7 +55,7 @@ func (a *app) addStates(q *query) error {
 	case saved.Config != q.Plan.Config:
 		q.note = "The configuration has changed since the plan was made: this is what unsecret plan would decide now."
 	}
-	records, err := execute.ReadJournal(a.stateDir)
+	records, err := a.readJournal()
 	var damage *execute.DamageError
 	if err != nil && !errors.As(err, &damage) {
 		return err

@@ -2,11 +2,8 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -78,7 +75,7 @@ func (a *app) reportInput() (reports.Input, error) {
 		return reports.Input{}, err
 	}
 	in := reports.Input{Tool: version, Inventory: inv, Findings: policy.Evaluate(inv, c.Check)}
-	if _, err := os.Stat(a.statePath(planFile)); errors.Is(err, fs.ErrNotExist) {
+	if there, err := a.has(planFile); err == nil && !there {
 		return in, nil
 	}
 	if in.Plan, err = a.loadPlan(); err != nil {

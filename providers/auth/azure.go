@@ -36,6 +36,7 @@ const (
 	EnvAzureDevOps = "UNSECRET_AZURE_DEVOPS_TOKEN"
 	EnvGraph       = "UNSECRET_GRAPH_TOKEN"
 	EnvARM         = "UNSECRET_ARM_TOKEN"
+	EnvStorage     = "UNSECRET_STORAGE_TOKEN" // of a state in Azure Blob Storage
 )
 
 // Azure is how to sign in to Microsoft's services.
