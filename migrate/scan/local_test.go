@@ -196,14 +196,14 @@ func TestReadFileRefusesAFileThatChangesWhileItIsRead(t *testing.T) {
 			if err := os.Chtimes(name, old, old); err != nil {
 				t.Fatal(err)
 			}
-			_, err := readFileWith(name, change)
+			_, err := (&reader{opened: change}).read(name, false)
 			if err == nil || !strings.Contains(err.Error(), "the file changed while it was read") {
 				t.Errorf("got %v", err)
 			}
 		})
 	}
 	write(login)
-	got, err := readFile(name)
+	got, err := (&reader{}).read(name, false)
 	if err != nil || !bytes.Equal(got, []byte(login)) {
 		t.Errorf("a file at rest: %q, %v", got, err)
 	}
@@ -213,10 +213,10 @@ func TestReadFileNeverWaitsForAPipe(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no devices in the file system here")
 	}
-	if _, err := readFile(os.DevNull); !errors.Is(err, errNotRegular) {
+	if _, err := (&reader{}).read(os.DevNull, false); !errors.Is(err, errNotRegular) {
 		t.Errorf("got %v, want %v", err, errNotRegular)
 	}
-	if _, err := readFile(t.TempDir()); !errors.Is(err, errNotRegular) {
+	if _, err := (&reader{}).read(t.TempDir(), false); !errors.Is(err, errNotRegular) {
 		t.Errorf("got %v, want %v", err, errNotRegular)
 	}
 }

@@ -1,0 +1,69 @@
+package scan
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+var errNotRegular = errors.New("it is no regular file")
+
+// localFile is a file that the walk has found.
+type localFile struct {
+	path    string // with slashes, below the directory that is scanned
+	regular bool   // the directory says that it is a regular file
+}
+
+// reader reads files, one after another, into the same memory.
+type reader struct {
+	buffer []byte
+	opened func() // called between the look at a file's size and the reading, where it is set
+}
+
+// read reads a regular file of bounded size that does not change while it is read. The content is valid until the next read.
+func (r *reader) read(name string, regular bool) ([]byte, error) {
+	if !regular {
+		// Opening a pipe waits for its writer, so what it is is asked before.
+		info, err := os.Stat(name)
+		if err != nil {
+			return nil, err
+		}
+		if !info.Mode().IsRegular() {
+			return nil, errNotRegular
+		}
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	before, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !before.Mode().IsRegular() {
+		return nil, errNotRegular
+	}
+	if before.Size() > MaxFileSize {
+		return nil, fmt.Errorf("the file has %d bytes, more than the %d that a workflow can have", before.Size(), MaxFileSize)
+	}
+	if r.opened != nil {
+		r.opened()
+	}
+	if int64(cap(r.buffer)) < before.Size() {
+		r.buffer = make([]byte, max(before.Size(), 64<<10))
+	}
+	content := r.buffer[:before.Size()]
+	if _, err := io.ReadFull(f, content); err != nil {
+		return nil, fmt.Errorf("the file changed while it was read: %w", err)
+	}
+	after, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime()) {
+		return nil, errors.New("the file changed while it was read")
+	}
+	return content, nil
+}

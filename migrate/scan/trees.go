@@ -1,0 +1,305 @@
+package scan
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/workflow"
+)
+
+// LocalTrees reads the workflow and action files below a directory, or a single file, and groups them by the
+// checkout that they are in, since a file can only call those of its own repository by a path. Files that no login
+// can be in, and that nothing can call, are left out. Symbolic links to directories are not followed, so that a loop
+// cannot hold the scan; what could not be read is a gap.
+func LocalTrees(ctx context.Context, dir string) ([]LocalTree, []inventory.Gap, error) {
+	return localTrees(ctx, dir, false)
+}
+
+// AllLocalTrees is LocalTrees with every workflow and action, whether or not a login can be in it.
+func AllLocalTrees(ctx context.Context, dir string) ([]LocalTree, []inventory.Gap, error) {
+	return localTrees(ctx, dir, true)
+}
+
+// EachLocalTree hands each tree of LocalTrees to a function, with its number in their order, and forgets it then, so that
+// no more of a large folder is in memory than is worked on. The function is called from several goroutines.
+func EachLocalTree(ctx context.Context, dir string, do func(number int, t LocalTree)) ([]inventory.Gap, error) {
+	return eachTree(ctx, dir, false, do)
+}
+
+func localTrees(ctx context.Context, dir string, all bool) ([]LocalTree, []inventory.Gap, error) {
+	var mu sync.Mutex
+	read := map[int]LocalTree{}
+	last := -1
+	gaps, err := eachTree(ctx, dir, all, func(number int, t LocalTree) {
+		mu.Lock()
+		defer mu.Unlock()
+		read[number] = t
+		last = max(last, number)
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	trees := make([]LocalTree, 0, len(read))
+	for number := range last + 1 {
+		if t, ok := read[number]; ok {
+			trees = append(trees, t)
+		}
+	}
+	return trees, gaps, nil
+}
+
+func eachTree(ctx context.Context, dir string, all bool, do func(int, LocalTree)) ([]inventory.Gap, error) {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil, fmt.Errorf("scan %s: %w", dir, err)
+	}
+	base, asked := dir, func(string) bool { return true }
+	root, inside, partly := enclosingCheckout(dir)
+	if partly {
+		// The whole checkout is read, since its files can call each other, and what was asked for is kept.
+		base, asked = root, func(p string) bool { return p == inside || strings.HasPrefix(p, inside+"/") }
+	}
+	var files []localFile
+	var gaps []inventory.Gap
+	if info.IsDir() || partly {
+		files, gaps, err = findFiles(ctx, base)
+	} else {
+		base, files = filepath.Dir(dir), []localFile{{path: filepath.Base(dir)}}
+	}
+	if err != nil {
+		return nil, err
+	}
+	more, err := eachGroup(ctx, groupFiles(files), loader{dir: base, all: all}, func(number int, t LocalTree) {
+		if !partly || t.want(asked) {
+			do(number, t)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	gaps = slices.DeleteFunc(append(gaps, more...), func(g inventory.Gap) bool { return !asked(g.File) })
+	slices.SortStableFunc(gaps, func(a, b inventory.Gap) int { return strings.Compare(a.File, b.File) })
+	return gaps, nil
+}
+
+// want notes which files of the tree were asked for, and tells whether there are any.
+func (t *LocalTree) want(asked func(string) bool) bool {
+	t.Wanted = map[string]bool{}
+	for _, f := range t.Files {
+		if asked(t.Path(f.Path)) {
+			t.Wanted[f.Path] = true
+		}
+	}
+	return len(t.Wanted) > 0
+}
+
+// findFiles lists the YAML files below a directory.
+func findFiles(ctx context.Context, dir string) ([]localFile, []inventory.Gap, error) {
+	var files []localFile
+	var gaps []inventory.Gap
+	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil && !d.IsDir() && !isYAML(d.Name()) {
+			return nil
+		}
+		rel, relErr := filepath.Rel(dir, p)
+		if relErr != nil {
+			return relErr
+		}
+		switch {
+		case err != nil && p == dir:
+			return fmt.Errorf("scan %s: %w", dir, err)
+		case err != nil:
+			gaps = append(gaps, localGap(rel, err.Error()))
+			return fs.SkipDir
+		case d.IsDir() && skipDir(d.Name()) && p != dir:
+			return fs.SkipDir
+		case !d.IsDir():
+			files = append(files, localFile{path: filepath.ToSlash(rel), regular: d.Type().IsRegular()})
+		}
+		return nil
+	})
+	return files, gaps, err
+}
+
+// group is the files of one checkout, or one loose file: those belong to no repository, and each stands for itself.
+type group struct {
+	root       string
+	inCheckout bool
+	files      []localFile
+}
+
+// inside gives the path of a file inside the group's tree.
+func (g *group) inside(p string) string {
+	if !g.inCheckout || g.root == "" {
+		return p
+	}
+	return p[len(g.root)+1:]
+}
+
+// groupFiles groups files by the checkouts that they are in, in the order of their first files.
+func groupFiles(files []localFile) []*group {
+	roots := checkouts(files)
+	byRoot := make(map[string]*group, len(roots))
+	var groups []*group
+	for i, f := range files {
+		root, inCheckout := rootOf(roots, f.path)
+		if !inCheckout {
+			groups = append(groups, &group{files: files[i : i+1 : i+1]})
+			continue
+		}
+		g := byRoot[root]
+		if g == nil {
+			g = &group{root: root, inCheckout: true}
+		}
+		if inside := g.inside(f.path); !workflow.IsWorkflowPath(inside) && !workflow.IsActionPath(inside) {
+			continue
+		}
+		if byRoot[root] == nil {
+			byRoot[root] = g
+			groups = append(groups, g)
+		}
+		g.files = append(g.files, f)
+	}
+	return groups
+}
+
+// checkouts finds the directories that have a .github folder with YAML files in it.
+func checkouts(files []localFile) map[string]bool {
+	roots := map[string]bool{}
+	for _, f := range files {
+		if i := strings.Index("/"+f.path, "/.github/"); i >= 0 {
+			roots[strings.TrimSuffix(f.path[:i], "/")] = true
+		}
+	}
+	return roots
+}
+
+// rootOf gives the innermost checkout that a path is in.
+func rootOf(roots map[string]bool, p string) (string, bool) {
+	if len(roots) == 0 {
+		return "", false
+	}
+	for dir := path.Dir(p); dir != "."; dir = path.Dir(dir) {
+		if roots[dir] {
+			return dir, true
+		}
+	}
+	return "", roots[""]
+}
+
+// manyFiles is from how many files on those of one group are read side by side.
+const manyFiles = 32
+
+// eachGroup loads groups and hands their trees on: large groups one after another with all processors, the others side by side.
+func eachGroup(ctx context.Context, groups []*group, l loader, do func(int, LocalTree)) ([]inventory.Gap, error) {
+	gaps := make([][]inventory.Gap, len(groups))
+	work := func(r *reader, i int) {
+		if ctx.Err() != nil {
+			return
+		}
+		t, found, missing := l.load(r, groups[i])
+		gaps[i] = missing
+		groups[i] = nil
+		if found {
+			do(i, t)
+		}
+	}
+	large := make([]bool, len(groups))
+	for i, g := range groups {
+		if large[i] = len(g.files) >= manyFiles; large[i] {
+			work(&reader{}, i)
+		}
+	}
+	parallel(len(groups), func(r *reader, i int) {
+		if !large[i] {
+			work(r, i)
+		}
+	})
+	return slices.Concat(gaps...), ctx.Err()
+}
+
+// parallel runs a function for each number, on as many processors as there are, each with a reader of its own.
+func parallel(n int, do func(r *reader, i int)) {
+	var wg sync.WaitGroup
+	var next atomic.Int64
+	for range min(runtime.GOMAXPROCS(0), n) {
+		wg.Go(func() {
+			r := &reader{}
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(r, i)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// loader reads groups of files below a directory.
+type loader struct {
+	dir string
+	all bool // also the files that no login can be in
+}
+
+// load reads the files of a group that can matter. It finds nothing where no login can be in any of them.
+func (l loader) load(r *reader, g *group) (t LocalTree, found bool, gaps []inventory.Gap) {
+	read := make([]loaded, len(g.files))
+	if len(g.files) < manyFiles {
+		for i, f := range g.files {
+			read[i] = l.loadFile(r, g, f)
+		}
+	} else {
+		parallel(len(g.files), func(r *reader, i int) { read[i] = l.loadFile(r, g, g.files[i]) })
+	}
+	t = LocalTree{Root: g.root, Dir: l.dir}
+	for i, f := range read {
+		switch {
+		case f.gap != nil:
+			gaps = append(gaps, *f.gap)
+		case f.content != nil:
+			t.Files = append(t.Files, workflow.File{Path: g.inside(g.files[i].path), Content: f.content})
+			found = found || f.candidate
+		}
+	}
+	return t, found || l.all && len(t.Files) > 0, gaps
+}
+
+// loaded is a file that was read: its content where it can matter, or a gap.
+type loaded struct {
+	content   []byte
+	candidate bool
+	gap       *inventory.Gap
+}
+
+func (l loader) loadFile(r *reader, g *group, f localFile) loaded {
+	content, err := r.read(filepath.Join(l.dir, filepath.FromSlash(f.path)), f.regular)
+	if err != nil {
+		gap := localGap(f.path, err.Error())
+		return loaded{gap: &gap}
+	}
+	candidate := workflow.IsCandidate(content)
+	if !l.all && !candidate && !(g.inCheckout && callable(f.path, content)) || !g.inCheckout && !isShaped(content) {
+		return loaded{}
+	}
+	return loaded{content: append(make([]byte, 0, len(content)), content...), candidate: candidate}
+}
+
+// callable tells whether other files of a checkout can call a file.
+func callable(p string, content []byte) bool {
+	return workflow.IsActionPath(p) || bytes.Contains(content, []byte("workflow_call"))
+}
+
+// isShaped tells whether a loose file has the shape of a workflow or an action, since YAML is used for much else.
+func isShaped(content []byte) bool { return hasKey(content, "jobs") || hasKey(content, "runs") }
