@@ -54,7 +54,7 @@ func usage(w io.Writer, cmd *cobra.Command) {
 		fmt.Fprintf(w, "\n%s\n", g.Title)
 		for _, c := range cmd.Commands() {
 			if c.GroupID == g.ID && c.IsAvailableCommand() {
-				fmt.Fprintf(w, "  %-10s %s\n", c.Name(), c.Short)
+				fmt.Fprintf(w, "  %-11s %s\n", c.Name(), c.Short)
 			}
 		}
 	}

@@ -64,7 +64,7 @@ has them whole. Reads the state directory alone.`,
 	f.StringVar(&o.kind, "kind", "", "logins: such as azure-login-creds; secrets: organization, repository, environment, dependabot; gaps: the source")
 	f.StringVar(&o.conversion, "conversion", "", "logins: none, automatic, assisted, manual")
 	f.StringVar(&o.repository, "repository", "", "logins, secrets, gaps: a `glob` of OWNER/NAME")
-	f.StringVar(&o.severity, "severity", "", "connections, identities, credentials, logins: with a finding so `bad`, or worse")
+	f.StringVar(&o.severity, "severity", "", "connections, identities, credentials, logins: with a finding of this `severity`, or worse")
 	f.StringVar(&o.expires, "expires-within", "", "credentials: that work now and end within a `time` such as 30d")
 	f.BoolVar(&o.unused, "unused", false, "connections, identities, credentials: known not to be used; secrets: that no login reads")
 	outputFlag(cmd, &o.output, "table", "json")

@@ -161,6 +161,23 @@ func TestAnUnusedIdentityIsNotInThePlanAndSaysSo(t *testing.T) {
 	}
 }
 
+func TestASecretThatIsReadIsNeverSaidToBeFreeToDelete(t *testing.T) {
+	inv := world()
+	inv.Logins[0].Kind, inv.Logins[0].Conversion, inv.Logins[0].Reason = inventory.KindPublishProfile, inventory.ConversionManual, "it needs a role"
+	in := input(t, inv, plan.Config{})
+	e := explain.Why(in, find(t, in, "o/shop/AZURE_CREDENTIALS"))
+	if len(e.Reasons) != 1 || !strings.Contains(e.Reasons[0].Message, "may need it") || strings.Contains(strings.Join(e.Reasons[0].Next, " "), "delete") {
+		t.Errorf("%+v", e.Reasons)
+	}
+	inv.Logins = nil
+	inv.Gaps = []inventory.Gap{{Source: inventory.SourceGitHub, Object: "o/other", Message: "HTTP 500"}}
+	in = input(t, inv, plan.Config{})
+	e = explain.Why(in, find(t, in, "o/shop/AZURE_CREDENTIALS"))
+	if len(e.Reasons) != 1 || !strings.Contains(e.Reasons[0].Next[0], "could not be read") {
+		t.Errorf("%+v", e.Reasons)
+	}
+}
+
 func TestEveryKindOfConnectionIsClassified(t *testing.T) {
 	base := world().Connections[0]
 	for want, change := range map[string]func(*inventory.Connection){

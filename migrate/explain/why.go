@@ -117,10 +117,43 @@ func (e *Explanation) unplanned(in Input) {
 		r.Message = "no connection and no login that signs in with a stored secret was linked to its application"
 		r.Next = []string{"if a GitHub secret holds one of its passwords, say so under plan.mapping in the configuration, then scan and plan again"}
 	case inventory.ObjectSecret:
-		r.Message = "no login that was found signs in with it"
-		r.Next = []string{"if nothing else uses it, delete it in the settings"}
+		in.unplannedSecret(e.Object, &r)
 	}
 	e.Reasons = append(e.Reasons, Reason{Kind: ReasonLeft, Reason: r})
+}
+
+// unplannedSecret says why a secret is in no unit: what reads it is left alone itself, or nothing that was found reads it.
+// What could not be read may read it, too.
+func (in Input) unplannedSecret(o inventory.Object, r *plan.Reason) {
+	readers := in.Inventory.Readers(in.Inventory.Secret(o))
+	if len(readers) == 0 {
+		r.Message = "no login that was found reads it"
+		r.Next = []string{"if nothing else uses it, delete it in the settings"}
+		if n := in.gapsOnGitHub(); n > 0 {
+			r.Next = append([]string{count(n, "place", "places") + " on GitHub could not be read, and may use it: unsecret list gaps --kind github"}, r.Next...)
+		}
+		return
+	}
+	var names []string
+	for _, l := range readers {
+		names = append(names, l.ID)
+		for _, left := range in.leftOf(l) {
+			if !slices.Contains(r.Next, left.Reason) {
+				r.Next = append(r.Next, left.Reason)
+			}
+		}
+	}
+	r.Message = "what reads it is not migrated, and may need it: " + strings.Join(names, ", ")
+}
+
+func (in Input) gapsOnGitHub() int {
+	n := 0
+	for _, g := range in.Inventory.Gaps {
+		if g.Source == inventory.SourceGitHub {
+			n++
+		}
+	}
+	return n
 }
 
 // touches tells whether a step changes an object or is there for it.
