@@ -92,6 +92,6 @@ type LockedError struct {
 
 // Error names the holder and what to do.
 func (e *LockedError) Error() string {
-	return fmt.Sprintf("the journal is in use by %s: wait with --wait 5m, or stop it (it leaves the journal in order); "+
-		"if it is gone, its lock ends within %d seconds, or break it with `unsecret journal unlock`", e.LockHolder, int(LeaseTime.Seconds()))
+	return fmt.Sprintf("the journal is in use by %s: wait until it ends, or stop it (it leaves the journal in order); --wait 5m waits for it; "+
+		"if it is gone, its lock ends within %d seconds, or is broken with `unsecret journal unlock`", e.LockHolder, int(LeaseTime.Seconds()))
 }
