@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -55,30 +56,25 @@ type LocalTree struct {
 func (t LocalTree) Path(inside string) string { return path.Join(t.Root, inside) }
 
 // Relative turns the paths of a result, which are inside the tree, into those below the scanned directory, and leaves
-// out the files that were not asked for.
+// out the files that were not asked for. It works in the memory of the result that it is given.
 func (t LocalTree) Relative(r workflow.Result) workflow.Result {
-	out := workflow.Result{}
-	for _, l := range r.Logins {
-		if t.Asked(l.File) {
-			l.File = t.Path(l.File)
-			l.ID = inventory.NewLoginID("", l.File, l.Line, l.Column)
-			out.Logins = append(out.Logins, l)
-		}
+	r.Logins = slices.DeleteFunc(r.Logins, func(l inventory.Login) bool { return !t.Asked(l.File) })
+	r.Mentions = slices.DeleteFunc(r.Mentions, func(m inventory.Mention) bool { return !t.Asked(m.File) })
+	r.Gaps = slices.DeleteFunc(r.Gaps, func(g inventory.Gap) bool { return !t.Asked(g.File) })
+	for i := range r.Logins {
+		l := &r.Logins[i]
+		l.File = t.Path(l.File)
+		l.ID = inventory.NewLoginID("", l.File, l.Line, l.Column)
 	}
-	for _, m := range r.Mentions {
-		if t.Asked(m.File) {
-			m.File = t.Path(m.File)
-			out.Mentions = append(out.Mentions, m)
-		}
+	for i := range r.Mentions {
+		r.Mentions[i].File = t.Path(r.Mentions[i].File)
 	}
-	for _, g := range r.Gaps {
-		if t.Asked(g.File) {
-			g.Source, g.File = inventory.SourceLocal, t.Path(g.File)
-			g.Object = g.File
-			out.Gaps = append(out.Gaps, g)
-		}
+	for i := range r.Gaps {
+		g := &r.Gaps[i]
+		g.Source, g.File = inventory.SourceLocal, t.Path(g.File)
+		g.Object = g.File
 	}
-	return out
+	return r
 }
 
 // Asked tells whether a file of the tree was asked for.

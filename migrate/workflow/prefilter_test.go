@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
@@ -22,6 +23,26 @@ func TestPrefilterLosesNoLogin(t *testing.T) {
 			a.find()
 			for _, l := range a.result().Logins {
 				t.Errorf("the prefilter passes over %s %s", l.ID, l.Kind)
+			}
+		}
+	}
+}
+
+// The search by pairs of bytes finds what a plain search finds.
+func TestPrefilterFindsEachMarkAnywhere(t *testing.T) {
+	words := []string{"ARM_", "arm_", "ACR_", "acr_", "publish-profile", "kubelogin", "client_secret", "CLIENT_SECRET", "clientSecret", "ClientSecret",
+		"CLIENTSECRET", "clientsecret", "client-secret", "rincipal", "RINCIPAL", "windows.net", "ccountKey", "aks-set-context", "k8s-set-context",
+		"Azure", "az ", "AZCOPY"}
+	for _, w := range words {
+		for before := range 40 {
+			text := strings.Repeat("x", before) + w
+			for _, after := range []string{"", "y", " client yy publish-profil windows.ne rincipa"} {
+				if !touchesAzure([]byte(text + after)) {
+					t.Errorf("%q is passed over", text+after)
+				}
+			}
+			if touchesAzure([]byte(text[:len(text)-1])) {
+				t.Errorf("%q is taken for a mark", text[:len(text)-1])
 			}
 		}
 	}

@@ -158,12 +158,16 @@ func (a *analysis) gap(path string, err error) *inventory.Gap {
 
 func (a *analysis) result() Result {
 	r := Result{Mentions: a.mentions, Gaps: a.gaps}
+	if len(a.findings) > 0 {
+		r.Logins = make([]inventory.Login, 0, len(a.findings))
+	}
 	for _, f := range a.findings {
 		l := f.Login
 		l.With = f.together()
 		r.Logins = append(r.Logins, l)
 	}
 	sort.SliceStable(r.Logins, func(i, j int) bool { return before(r.Logins[i], r.Logins[j]) })
+	detach{}.result(&r)
 	return r
 }
 
