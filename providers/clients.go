@@ -3,6 +3,8 @@ package providers
 import (
 	"net/http"
 
+	"github.com/unsecret-dev/unsecret/providers/auth"
+	"github.com/unsecret-dev/unsecret/providers/azuredevops"
 	"github.com/unsecret-dev/unsecret/providers/transport"
 )
 
@@ -21,4 +23,21 @@ func (b *builder) clientWith(kind, endpoint string, source transport.TokenSource
 		return nil, err
 	}
 	return b.set.Transport.Client(transport.ClientOptions{Kind: kind, Token: source, Hosts: []string{host}})
+}
+
+// azureDevOpsClient is the client of an Azure DevOps service, which has classic releases on a host of their own.
+func (b *builder) azureDevOpsClient(endpoint string) (*http.Client, error) {
+	source, err := b.auth.Source(auth.EnvAzureDevOps, azuredevops.Scope)
+	if err != nil {
+		return nil, err
+	}
+	var hosts []string
+	for _, address := range []string{endpoint, azuredevops.ReleaseURL(endpoint)} {
+		host, err := transport.Host(address)
+		if err != nil {
+			return nil, err
+		}
+		hosts = append(hosts, host)
+	}
+	return b.set.Transport.Client(transport.ClientOptions{Kind: "azureDevOps", Token: source, Hosts: hosts})
 }

@@ -143,7 +143,7 @@ func (b *builder) azureDevOps() error {
 		return nil
 	}
 	endpoint := cmp.Or(c.Endpoint, azuredevops.DefaultURL)
-	client, err := b.client("azureDevOps", endpoint, auth.EnvAzureDevOps, azuredevops.Scope)
+	client, err := b.azureDevOpsClient(endpoint)
 	if err != nil {
 		return fmt.Errorf("azure devops: %w", err)
 	}
@@ -187,10 +187,12 @@ func (b *builder) gitHubToken(ctx context.Context, c *GitHub) (transport.TokenSo
 		}
 		return c.App.Source(b.set.Transport, rest)
 	}
+	// A host that the configuration names, such as github.com behind another address, decides which token is looked for.
 	host, err := github.HostOf(c.Endpoint)
 	if err != nil {
 		return nil, err
 	}
+	host = cmp.Or(c.Host, host)
 	return auth.GitHubToken(ctx, host, b.config.Getenv)
 }
 

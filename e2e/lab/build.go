@@ -168,6 +168,36 @@ func (b *builder) registry(c *world.Connection, server string, admin bool) {
 	delete(c.Params, "tenantid")
 }
 
+// variant turns a connection into one with a certificate, one to a cluster, or one of another type.
+func (b *builder) variant(conn *world.Connection, c seedConnection) {
+	hide := func(names ...string) {
+		conn.Params, conn.Hidden = map[string]string{}, map[string]string{}
+		for _, name := range names {
+			conn.Params[name], conn.Hidden[name] = "", b.w.NewSecret()
+		}
+	}
+	switch {
+	case c.Certificate:
+		delete(conn.Params, "serviceprincipalkey")
+		conn.Params["authenticationType"], conn.Params["servicePrincipalCertificate"] = "spnCertificate", ""
+		conn.Hidden = map[string]string{"servicePrincipalCertificate": b.w.NewSecret()}
+	case c.Kubernetes != "":
+		conn.Type, conn.Scheme, conn.Data = "kubernetes", "Kubernetes", map[string]string{"authorizationType": c.Kubernetes}
+		hide("apiToken", "serviceAccountCertificate")
+		if c.Kubernetes == "ServiceAccount" {
+			conn.Scheme = "Token"
+		}
+	case c.Type != "":
+		conn.Type, conn.Scheme, conn.Data, conn.URL = c.Type, c.Scheme, map[string]string{}, "https://"+c.Type+".example"
+		if c.Scheme == "None" {
+			hide()
+			return
+		}
+		hide("password", "apitoken")
+		conn.Params["username"] = "pipelines"
+	}
+}
+
 // pipelineUsed adds a use to a connection's history.
 func (b *builder) pipelineUsed(c *world.Connection, pipeline string, ago time.Duration) {
 	at := b.w.Clock.Now().Add(-ago)

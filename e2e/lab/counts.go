@@ -104,7 +104,8 @@ func writes(server string, r *http.Request, body []byte) bool {
 	case server == ServerARM:
 		return !strings.HasSuffix(strings.ToLower(r.URL.Path), "/microsoft.resourcegraph/resources")
 	case server == ServerAzureDevOps:
-		return !strings.Contains(strings.ToLower(r.URL.Path), "/endpointproxy")
+		path := strings.ToLower(r.URL.Path)
+		return !strings.Contains(path, "/endpointproxy") && !strings.HasSuffix(path, "/checks/queryconfigurations")
 	case server == ServerGitHub && isGraphQL(r):
 		return isMutation(body)
 	}

@@ -21,6 +21,11 @@ import (
 //go:embed scenarios/demo.yaml
 var Demo []byte
 
+// Pipelines is the scenario with every kind of service connection and pipeline of Azure DevOps.
+//
+//go:embed scenarios/pipelines.yaml
+var Pipelines []byte
+
 // The types below are the seed file's. README.md describes it; scenarios/demo.yaml is an example with everything in it.
 type (
 	seedFile struct {
@@ -63,6 +68,8 @@ type (
 		Name        string           `yaml:"name"`
 		Projects    []string         `yaml:"projects"`
 		Connections []seedConnection `yaml:"connections"`
+
+		seedPipelines `yaml:",inline"`
 	}
 	seedConnection struct {
 		Name          string   `yaml:"name"`
@@ -77,6 +84,10 @@ type (
 		RegistryAdmin bool     `yaml:"registryAdmin"`
 		Unreadable    bool     `yaml:"unreadable"`
 		Disabled      bool     `yaml:"disabled"`
+		Certificate   bool     `yaml:"certificate"` // instead of a key; the lab does not look into it
+		Kubernetes    string   `yaml:"kubernetes"`  // makes it a cluster's: AzureSubscription, Kubeconfig or ServiceAccount
+		Type          string   `yaml:"type"`        // makes it another type's, with the scheme below and a password
+		Scheme        string   `yaml:"scheme"`
 		UsedBy        string   `yaml:"usedBy"` // a pipeline's name
 		LastUsed      age      `yaml:"lastUsed"`
 	}
@@ -309,7 +320,7 @@ func (s *seeder) organization(o seedOrganization) error {
 			return fmt.Errorf("connection %q: %w", c.Name, err)
 		}
 	}
-	return nil
+	return s.pipelines(org, projects, o.seedPipelines)
 }
 
 func (s *seeder) connection(org *world.DevOpsOrg, projects map[string]*world.Project, c seedConnection) error {
@@ -340,6 +351,7 @@ func (s *seeder) connection(org *world.DevOpsOrg, projects map[string]*world.Pro
 			return err
 		}
 	}
+	s.b.variant(conn, c)
 	conn.Unreadable, conn.Disabled = c.Unreadable, c.Disabled
 	if c.UsedBy != "" {
 		s.b.pipelineUsed(conn, c.UsedBy, c.LastUsed.d)
@@ -350,7 +362,7 @@ func (s *seeder) connection(org *world.DevOpsOrg, projects map[string]*world.Pro
 // appOf finds the identity of a connection. A registry's admin user has none; a federated one needs no password.
 func (s *seeder) appOf(c seedConnection) (*world.App, *world.AppPassword, error) {
 	switch {
-	case c.RegistryAdmin:
+	case c.RegistryAdmin, c.Kubernetes != "", c.Type != "":
 		return &world.App{SP: &world.ServicePrincipal{}}, &world.AppPassword{}, nil
 	case c.Federated:
 		if a := s.apps[c.Identity]; a != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
 
-// devOps reads one organisation: its projects, their connections (each once, however many projects it is
-// shared with), and the execution history of those that hold a credential of Azure.
+// devOps reads one organisation: its projects, their connections (each once, however many projects it is shared with), who has used them, and the
+// pipelines, libraries and environments that name them.
 func (s *scanner) devOps(ctx context.Context, org AzureDevOps) error {
 	source, err := org.Organization(ctx)
 	if err != nil {
@@ -26,31 +26,78 @@ func (s *scanner) devOps(ctx context.Context, org AzureDevOps) error {
 	}
 	s.add(func(inv *inventory.Inventory) { inv.Sources = append(inv.Sources, source) })
 	s.expect("projects", len(projects))
-
-	var mu sync.Mutex
-	found := map[inventory.ConnectionID]*inventory.Connection{}
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(s.o.Concurrency)
-	for _, p := range projects {
-		g.Go(func() error {
-			defer s.read("projects", 1)
-			list, err := org.Connections(gctx, p)
-			if err != nil {
-				return s.gap(gctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "connections of " + source.Name + "/" + p.Name,
-					Message: err.Error(), Next: "grant the signed-in identity the Reader role on the project's service connections"})
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			for _, c := range list {
-				merge(found, c)
-			}
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
+	o := newOrganization(s, org, source, projects)
+	if err := o.connections(ctx); err != nil {
 		return err
 	}
-	return s.histories(ctx, org, source, projects, found)
+	if err := o.histories(ctx); err != nil {
+		return err
+	}
+	if err := o.pools(ctx); err != nil {
+		return err
+	}
+	if err := o.readProjects(ctx); err != nil {
+		return err
+	}
+	o.finish()
+	return nil
+}
+
+// organization is one organisation while it is read.
+type organization struct {
+	s        *scanner
+	org      AzureDevOps
+	source   inventory.Source
+	projects []Project
+	byID     map[inventory.ProjectID]Project
+
+	mu    sync.Mutex
+	found map[inventory.ConnectionID]*inventory.Connection
+	names map[inventory.ProjectID]map[string]*inventory.Connection // by name there, lower case
+	open  map[inventory.ProjectID]bool                             // its pipelines are not all known
+	told  map[string]bool                                          // gaps that were told already
+	repos map[string]DevOpsRepository                              // by Project/Name, lower case
+
+	repoIDs map[string]DevOpsRepository
+	files   fileCache
+}
+
+func newOrganization(s *scanner, org AzureDevOps, source inventory.Source, projects []Project) *organization {
+	o := &organization{s: s, org: org, source: source, projects: projects, byID: map[inventory.ProjectID]Project{},
+		found: map[inventory.ConnectionID]*inventory.Connection{}, names: map[inventory.ProjectID]map[string]*inventory.Connection{},
+		open: map[inventory.ProjectID]bool{}, told: map[string]bool{}, repos: map[string]DevOpsRepository{}, repoIDs: map[string]DevOpsRepository{}}
+	for _, p := range projects {
+		o.byID[p.ID] = p
+	}
+	return o
+}
+
+// each calls f for every project, several at once.
+func (o *organization) each(ctx context.Context, f func(context.Context, Project) error) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(o.s.o.Concurrency)
+	for _, p := range o.projects {
+		g.Go(func() error { return f(gctx, p) })
+	}
+	return g.Wait()
+}
+
+// connections lists the connections of all projects.
+func (o *organization) connections(ctx context.Context) error {
+	return o.each(ctx, func(ctx context.Context, p Project) error {
+		defer o.s.read("projects", 1)
+		list, err := o.org.Connections(ctx, p)
+		if err != nil {
+			return o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "connections of " + o.source.Name + "/" + p.Name,
+				Message: err.Error(), Next: "grant the signed-in identity the Reader role on the project's service connections"})
+		}
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		for _, c := range list {
+			merge(o.found, c)
+		}
+		return nil
+	})
 }
 
 // merge keeps each connection once. A project that may read it wins over one that may not.
@@ -74,64 +121,93 @@ func merge(found map[inventory.ConnectionID]*inventory.Connection, c inventory.C
 	have.Shared = have.Shared || len(projects) > 1
 }
 
-func (s *scanner) histories(ctx context.Context, org AzureDevOps, source inventory.Source, projects []Project, found map[inventory.ConnectionID]*inventory.Connection) error {
-	scanned := map[inventory.ProjectID]Project{}
-	for _, p := range projects {
-		scanned[p.ID] = p
-	}
-	s.expect("connections", len(found))
+// histories reads who has used the connections. One that was deleted meanwhile is dropped, with a gap that says so.
+func (o *organization) histories(ctx context.Context) error {
+	o.s.expect("connections", len(o.found))
 	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(s.o.Concurrency)
-	for _, c := range found {
+	g.SetLimit(o.s.o.Concurrency)
+	var mu sync.Mutex
+	var gone []inventory.ConnectionID
+	for _, c := range o.found {
 		g.Go(func() error {
-			defer s.read("connections", 1)
+			defer o.s.read("connections", 1)
 			if !c.Readable {
-				if err := s.gap(gctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: fmt.Sprintf("connection %s in %s", name(*c), source.Name),
+				if err := o.s.gap(gctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: fmt.Sprintf("connection %s in %s", name(*c), o.source.Name),
 					Message: "the service listed it without its data, so the signed-in identity may not see what it holds",
 					Next:    "grant the signed-in identity the Reader role on this service connection, then scan again"}); err != nil {
 					return err
 				}
 			}
-			if err := s.history(gctx, org, scanned, c); err != nil {
-				return err
+			there, err := o.history(gctx, c)
+			if !there {
+				mu.Lock()
+				defer mu.Unlock()
+				gone = append(gone, c.ID)
 			}
-			s.add(func(inv *inventory.Inventory) { inv.Connections = append(inv.Connections, *c) })
-			return nil
+			return err
 		})
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for _, id := range gone {
+		delete(o.found, id)
+	}
+	return nil
 }
 
 // history reads who has used a connection, in every project that it is shared with and that the scan may see.
-func (s *scanner) history(ctx context.Context, org AzureDevOps, scanned map[inventory.ProjectID]Project, c *inventory.Connection) error {
+func (o *organization) history(ctx context.Context, c *inventory.Connection) (there bool, err error) {
 	if !c.Readable {
-		return nil
+		return true, nil
 	}
 	c.UsesKnown = true
 	for _, ref := range c.Projects {
-		p, ok := scanned[ref.ID]
+		p, ok := o.byID[ref.ID]
 		if !ok {
 			c.UsesKnown = false
-			if err := s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: fmt.Sprintf("uses of connection %s in project %s", name(*c), ref.Name),
+			if err := o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: fmt.Sprintf("uses of connection %s in project %s", name(*c), ref.Name),
 				Message: "the project is not visible to the signed-in identity, so pipelines there that use the connection are not known",
 				Next:    "add the signed-in identity to the project's Readers"}); err != nil {
-				return err
+				return true, err
 			}
 			continue
 		}
-		uses, err := org.Executions(ctx, p, c.ID, s.o.HistoryLimit)
+		uses, err := o.org.Executions(ctx, p, c.ID, o.s.o.HistoryLimit)
 		if err != nil {
 			c.UsesKnown = false
-			if err := s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: fmt.Sprintf("uses of connection %s in project %s", name(*c), ref.Name),
+			if exists, lookErr := o.org.Exists(ctx, p, c.ID); lookErr == nil && !exists {
+				return false, o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: fmt.Sprintf("connection %s in %s", name(*c), o.source.Name),
+					Message: "it was deleted, or its rights were taken away, while the scan ran", Next: "scan again if that was not meant"})
+			}
+			if err := o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: fmt.Sprintf("uses of connection %s in project %s", name(*c), ref.Name),
 				Message: err.Error(), Next: "scan again; if it stays, check the identity's rights on the connection"}); err != nil {
-				return err
+				return true, err
 			}
 			continue
 		}
 		c.Uses = append(c.Uses, uses...)
 	}
 	slices.SortStableFunc(c.Uses, func(a, b inventory.Execution) int { return b.Finished.Compare(a.Finished) })
-	return nil
+	return true, nil
+}
+
+// finish classifies the connections and hands everything over.
+func (o *organization) finish() {
+	list := make([]inventory.Connection, 0, len(o.found))
+	for _, c := range o.found {
+		c.Class, c.ClassReason = inventory.ClassifyConnection(*c)
+		c.PipelinesKnown = len(c.Projects) > 0 && !slices.ContainsFunc(c.Projects, func(p inventory.ConnectionProject) bool {
+			_, read := o.byID[p.ID]
+			return !read || o.open[p.ID]
+		})
+		sortUses(c)
+		list = append(list, *c)
+	}
+	o.s.add(func(inv *inventory.Inventory) {
+		inv.Connections = append(inv.Connections, list...)
+		sortPipelines(inv)
+	})
 }
 
 func name(c inventory.Connection) string {

@@ -81,6 +81,8 @@ type scanner struct {
 
 	progress map[string]*Event
 	unasked  []string // sources that there was nothing to ask of, and why
+
+	gitHubFiles []GitHubFiles // for pipelines of Azure DevOps whose YAML is on GitHub
 }
 
 // Run reads all sources and gives the inventory. What cannot be read becomes a gap and never stops the rest;
@@ -88,6 +90,11 @@ type scanner struct {
 func Run(ctx context.Context, sources Sources, o Options) (*inventory.Inventory, error) {
 	s := &scanner{o: o.withDefaults(), progress: map[string]*Event{}}
 	s.inv = inventory.Inventory{Version: inventory.Version, Tool: o.Tool}
+	for _, scope := range sources.GitHub {
+		if files, ok := scope.Client.(GitHubFiles); ok {
+			s.gitHubFiles = append(s.gitHubFiles, files)
+		}
+	}
 
 	g, gctx := errgroup.WithContext(ctx)
 	for _, org := range sources.AzureDevOps {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/pipeline"
 )
 
 // AzureDevOps reads one Azure DevOps organisation.
@@ -20,6 +21,60 @@ type AzureDevOps interface {
 	Connections(ctx context.Context, project Project) ([]inventory.Connection, error)
 	// Executions reads the execution history of a connection in one project, newest first, at most limit records.
 	Executions(ctx context.Context, project Project, id inventory.ConnectionID, limit int) ([]inventory.Execution, error)
+	AzurePipelines
+}
+
+// AzurePipelines reads what pipelines of an organisation are made of. Lists that can be long come one by one, so that a scan holds none of them.
+type AzurePipelines interface {
+	// Definitions reads the build definitions of a project with their process. A definition that cannot be decoded does not stop the others:
+	// it is in the error, which comes last.
+	Definitions(ctx context.Context, project Project, yield func(pipeline.BuildDefinition) error) error
+	// Releases reads the classic release definitions of a project, each with what its stages do.
+	Releases(ctx context.Context, project Project, yield func(pipeline.ReleaseDefinition) error) error
+	// TaskGroups reads the task groups of a project.
+	TaskGroups(ctx context.Context, project Project) ([]pipeline.TaskGroup, error)
+	// VariableGroups reads the variable groups of a project. Values of secret variables are never told.
+	VariableGroups(ctx context.Context, project Project) ([]pipeline.VariableGroup, error)
+	// Environments lists the resources of a project's environments that are reached through a connection.
+	Environments(ctx context.Context, project Project) ([]EnvironmentResource, error)
+	// SecureFiles lists the names of a project's secure files.
+	SecureFiles(ctx context.Context, project Project) ([]string, error)
+	// Pools lists the organisation's agent pools.
+	Pools(ctx context.Context) ([]inventory.AgentPool, error)
+	// Repositories lists the repositories of Azure Repos in a project.
+	Repositories(ctx context.Context, project Project) ([]DevOpsRepository, error)
+	// File reads a file of Azure Repos, byte for byte, at a branch, tag or commit; empty is the default branch.
+	File(ctx context.Context, repository DevOpsRepository, path, ref string) ([]byte, error)
+	// Permissions tells which pipelines of a project may use a connection.
+	Permissions(ctx context.Context, project Project, id inventory.ConnectionID) (inventory.ConnectionPermission, error)
+	// Checks reads the checks on many connections of a project with one request for each hundred.
+	Checks(ctx context.Context, project Project, ids []inventory.ConnectionID) (map[inventory.ConnectionID][]inventory.ConnectionCheck, error)
+	// Exists tells whether a connection is still there.
+	Exists(ctx context.Context, project Project, id inventory.ConnectionID) (bool, error)
+}
+
+// EnvironmentResource is a resource of an environment that uses a connection.
+type EnvironmentResource struct {
+	Environment string
+	Name        string
+	Connection  inventory.ConnectionID
+}
+
+// DevOpsRepository is a repository of Azure Repos.
+type DevOpsRepository struct {
+	ID            string
+	Project       Project
+	Name          string
+	DefaultBranch string
+}
+
+// GitHubFiles reads single files of GitHub, for pipelines of Azure DevOps whose YAML is there. A GitHub client that does not implement it leaves
+// those pipelines as gaps.
+type GitHubFiles interface {
+	// FileOID gives the blob id of a path at a branch, tag or commit; an empty ref is the default branch.
+	FileOID(ctx context.Context, repo inventory.RepositoryName, ref, path string) (string, error)
+	// Blob reads a file's bytes by its blob id.
+	Blob(ctx context.Context, repo inventory.RepositoryName, oid string) ([]byte, error)
 }
 
 // Project is one Azure DevOps project.

@@ -41,6 +41,7 @@ type Client struct {
 	core         *core.ClientImpl
 	endpoints    *serviceendpoint.ClientImpl
 	location     *location.ClientImpl
+	releases     *sdk.Client
 }
 
 // New makes the client of one organisation. It sends nothing.
@@ -66,6 +67,7 @@ func New(c Config) (*Client, error) {
 		core:         &core.ClientImpl{Client: *shared},
 		endpoints:    &serviceendpoint.ClientImpl{Client: *shared},
 		location:     &location.ClientImpl{Client: *shared},
+		releases:     releaseClient(base, shared, c.HTTP),
 	}, nil
 }
 

@@ -3,6 +3,7 @@ package azuredevops
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -24,6 +25,7 @@ type endpoint struct {
 	IsReady         *bool `json:"isReady"`
 	IsShared        bool  `json:"isShared"`
 	IsDisabled      bool  `json:"isDisabled"`
+	IsOutdated      bool  `json:"isOutdated"`
 	OperationStatus *struct {
 		State         string `json:"state"`
 		StatusMessage string `json:"statusMessage"`
@@ -81,6 +83,7 @@ func (e *endpoint) connection(organization string) inventory.Connection {
 	e.fillState(&c)
 	e.fillData(&c)
 	e.fillAuthorization(&c)
+	e.fillKind(&c)
 	return c
 }
 
@@ -101,6 +104,36 @@ func (e *endpoint) fillData(c *inventory.Connection) {
 	c.SubscriptionID = inventory.SubscriptionID(lookup(e.Data, "subscriptionId"))
 	c.ScopeLevel = lookup(e.Data, "scopeLevel")
 	c.RevertDeadline = parseTime(lookup(e.Data, "revertSchemeDeadline"))
+}
+
+// fillKind fills what tells registries and clusters apart: data.registrytype and data.authorizationType, and the registry's address.
+func (e *endpoint) fillKind(c *inventory.Connection) {
+	c.Outdated = e.IsOutdated
+	switch {
+	case strings.EqualFold(c.Type, "dockerregistry"):
+		c.Variant = lookup(e.Data, "registrytype")
+		c.LoginServer = e.registry()
+	case strings.EqualFold(c.Type, "kubernetes"):
+		c.Variant = lookup(e.Data, "authorizationType")
+	}
+}
+
+// registry is a registry's host: ACR's loginServer, or that of the address that others have.
+func (e *endpoint) registry() string {
+	address := e.URL
+	if e.Authorization != nil {
+		if server := lookup(e.Authorization.Parameters, "loginServer"); server != "" {
+			return server
+		}
+		if r := lookup(e.Authorization.Parameters, "registry"); r != "" {
+			address = r
+		}
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Host
 }
 
 func (e *endpoint) fillAuthorization(c *inventory.Connection) {

@@ -29,6 +29,10 @@ func (t *tripper) isRead(r *http.Request, body []byte) bool {
 			// Resource Graph is a query language without statements that change anything
 			// (Microsoft Learn: Understanding the Azure Resource Graph query language).
 			return true
+		case strings.HasSuffix(path, "/_apis/pipelines/checks/queryconfigurations"):
+			// The checks on several resources at once: the resources are in the body, and nothing changes
+			// (Azure DevOps Services REST API: Check Configurations - Query).
+			return true
 		}
 	}
 	return t.o.IsRead != nil && t.o.IsRead(r, body)

@@ -79,7 +79,7 @@ func drop(m map[string]string, keys ...string) {
 
 // endpointJSON is a connection as the API shows it. Without rights Data, Type and Authorization are missing.
 type endpointJSON struct {
-	Data             map[string]string  `json:"data,omitempty"`
+	Data             *map[string]string `json:"data,omitempty"`
 	ID               string             `json:"id"`
 	Name             string             `json:"name"`
 	Type             string             `json:"type,omitempty"`
@@ -134,7 +134,8 @@ func (c *call) show(conn *world.Connection) endpointJSON {
 	if !c.canSee(conn) {
 		return e
 	}
-	e.Data = showData(conn)
+	data := showData(conn)
+	e.Data = &data // empty or not, it is there for those who may see it
 	e.Type, e.URL = conn.Type, urlOf(conn)
 	e.CreatedBy = personRef(strings.TrimSpace(c.org.Name + " administrator"))
 	e.Authorization = &authorizationJSON{showParams(conn), conn.Scheme}

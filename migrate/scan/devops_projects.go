@@ -1,0 +1,306 @@
+package scan
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/pipeline"
+)
+
+// pools lists the organisation's agent pools. They only add detail, so what cannot be read is a gap and nothing more.
+func (o *organization) pools(ctx context.Context) error {
+	pools, err := o.org.Pools(ctx)
+	o.s.add(func(inv *inventory.Inventory) { inv.Pools = append(inv.Pools, pools...) })
+	if err != nil {
+		return o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "agent pools of " + o.source.Name,
+			Message: err.Error(), Next: "grant the signed-in identity the Reader role on the organisation's agent pools"})
+	}
+	return nil
+}
+
+// readProjects reads what every project's pipelines are made of. The repositories of all projects are listed first, since a template can be in
+// another project.
+func (o *organization) readProjects(ctx context.Context) error {
+	for _, c := range o.found {
+		o.index(c)
+	}
+	if err := o.each(ctx, o.listRepositories); err != nil {
+		return err
+	}
+	return o.each(ctx, func(ctx context.Context, p Project) error {
+		r := &projectReader{o: o, p: p, taskGroups: map[string]pipeline.TaskGroup{}, groups: map[int]pipeline.VariableGroup{}, groupNames: map[string]int{}}
+		return r.read(ctx)
+	})
+}
+
+// index puts a connection under the names that it has in its projects.
+func (o *organization) index(c *inventory.Connection) {
+	for _, p := range c.Projects {
+		if o.names[p.ID] == nil {
+			o.names[p.ID] = map[string]*inventory.Connection{}
+		}
+		o.names[p.ID][strings.ToLower(cmp.Or(p.As, c.Name))] = c
+	}
+}
+
+// named finds the connection that a pipeline of a project means by a name or an id.
+func (o *organization) named(p Project, nameOrID string) *inventory.Connection {
+	if c := o.found[inventory.ConnectionID(strings.ToLower(nameOrID))]; c != nil {
+		return c
+	}
+	return o.names[p.ID][strings.ToLower(nameOrID)]
+}
+
+func (o *organization) listRepositories(ctx context.Context, p Project) error {
+	list, err := o.org.Repositories(ctx, p)
+	o.mu.Lock()
+	for _, r := range list {
+		o.repos[repoKey(p.Name, r.Name)] = r
+		o.repoIDs[strings.ToLower(r.ID)] = r
+	}
+	o.mu.Unlock()
+	if err != nil {
+		return o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "repositories of " + o.source.Name + "/" + p.Name,
+			Message: err.Error(), Next: "grant the signed-in identity the scope vso.code, and Read on the project's repositories"})
+	}
+	return nil
+}
+
+func repoKey(project, name string) string { return strings.ToLower(project + "/" + name) }
+
+// projectReader reads one project.
+type projectReader struct {
+	o          *organization
+	p          Project
+	taskGroups map[string]pipeline.TaskGroup // by id and major version
+	groups     map[int]pipeline.VariableGroup
+	groupNames map[string]int // by name, lower case
+}
+
+func (r *projectReader) read(ctx context.Context) error {
+	defer r.o.s.read("project pipelines", 1)
+	r.o.s.expect("project pipelines", 1)
+	for _, part := range []func(context.Context) error{r.libraries, r.environments, r.definitions, r.releases, r.resources} {
+		if err := part(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gap tells what of the project could not be read. Then it is not known which connections its pipelines use.
+func (r *projectReader) gap(ctx context.Context, what string, err error, next string) error {
+	if err == nil {
+		return nil
+	}
+	r.unknown()
+	return r.o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: what + " of " + r.o.source.Name + "/" + r.p.Name, Message: err.Error(), Next: next})
+}
+
+// once is whether something is told for the first time.
+func (o *organization) once(key string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	was := o.told[key]
+	o.told[key] = true
+	return !was
+}
+
+func (r *projectReader) unknown() {
+	r.o.mu.Lock()
+	defer r.o.mu.Unlock()
+	r.o.open[r.p.ID] = true
+}
+
+// libraries reads task groups, variable groups and secure files, which definitions refer to.
+func (r *projectReader) libraries(ctx context.Context) error {
+	taskGroups, err := r.o.org.TaskGroups(ctx, r.p)
+	if err := r.gap(ctx, "task groups", err, "grant the signed-in identity the scope vso.taskgroups_read"); err != nil {
+		return err
+	}
+	for _, g := range taskGroups {
+		r.taskGroups[taskGroupKey(g.ID, g.Version.Major)] = g
+	}
+	groups, err := r.o.org.VariableGroups(ctx, r.p)
+	if err := r.gap(ctx, "variable groups", err, "grant the signed-in identity the scope vso.variablegroups_read, and Reader on the project's library"); err != nil {
+		return err
+	}
+	for _, g := range groups {
+		r.groups[g.ID] = g
+		r.groupNames[strings.ToLower(g.Name)] = g.ID
+	}
+	for _, g := range taskGroups {
+		// What its inputs leave open is decided where it is used, so that it is no use by itself.
+		result := pipeline.UsesOfTaskGroup(g, r.classic())
+		result.Unresolved = nil
+		r.take(ctx, found{source: inventory.UseTaskGroup, name: g.Name}, result)
+	}
+	for _, g := range groups {
+		r.variableGroup(ctx, g)
+	}
+	files, err := r.o.org.SecureFiles(ctx, r.p)
+	if err := r.gap(ctx, "secure files", err, "grant the signed-in identity the scope vso.securefiles_read, and Reader on the project's library"); err != nil {
+		return err
+	}
+	r.secureFiles(files)
+	return nil
+}
+
+func taskGroupKey(id string, major int) string {
+	return fmt.Sprintf("%s@%d", strings.ToLower(id), major)
+}
+
+// taskGroup finds a task group; where the exact version is not there, the only one that is.
+func (r *projectReader) taskGroup(id string, major int) (pipeline.TaskGroup, bool) {
+	g, ok := r.taskGroups[taskGroupKey(id, major)]
+	return g, ok
+}
+
+// classic are the options for definitions that are not text.
+func (r *projectReader) classic() pipeline.ClassicOptions {
+	return pipeline.ClassicOptions{Options: r.options(nil), TaskGroups: r.taskGroup,
+		VariableGroups: func(id int) (pipeline.VariableGroup, bool) { g, ok := r.groups[id]; return g, ok }}
+}
+
+// options are what the project knows beside a pipeline's text.
+func (r *projectReader) options(variables map[string]pipeline.ClassicVariable) pipeline.Options {
+	return pipeline.Options{
+		Variables: readable(variables),
+		Group: func(name string) (map[string]string, bool) {
+			id, ok := r.groupNames[strings.ToLower(name)]
+			return readable(r.groups[id].Variables), ok
+		},
+		Connections: func(nameOrID string) (pipeline.Kind, bool) {
+			if c := r.o.named(r.p, nameOrID); c != nil {
+				return kindOf(c.Type), true
+			}
+			return "", false
+		},
+	}
+}
+
+func kindOf(typ string) pipeline.Kind {
+	switch k := pipeline.Kind(strings.ToLower(typ)); k {
+	case pipeline.KindAzureRM, pipeline.KindDockerRegistry, pipeline.KindKubernetes, pipeline.KindGitHub:
+		return k
+	}
+	return pipeline.KindOther
+}
+
+// readable are the values of the variables that are not secret.
+func readable(variables map[string]pipeline.ClassicVariable) map[string]string {
+	out := map[string]string{}
+	for name, v := range variables {
+		if !v.IsSecret {
+			out[name] = v.Value
+		}
+	}
+	return out
+}
+
+func (r *projectReader) environments(ctx context.Context) error {
+	list, err := r.o.org.Environments(ctx, r.p)
+	for _, e := range list {
+		if c := r.o.found[e.Connection]; c != nil {
+			r.use(c, inventory.PipelineUse{PipelinePlace: r.place(e.Environment), Source: inventory.UseEnvironment, Input: "resource " + e.Name, As: string(e.Connection)})
+		}
+	}
+	return r.gap(ctx, "environments", err, "grant the signed-in identity the scope vso.environment_manage, and Reader on the project's environments")
+}
+
+func (r *projectReader) place(pipelineName string) inventory.PipelinePlace {
+	return inventory.PipelinePlace{Organization: r.o.source.Name, Project: r.p.Name, Pipeline: pipelineName}
+}
+
+func (r *projectReader) use(c *inventory.Connection, u inventory.PipelineUse) {
+	r.o.mu.Lock()
+	defer r.o.mu.Unlock()
+	c.PipelineUses = append(c.PipelineUses, u)
+}
+
+// definitions reads the build definitions, several at once. What a definition's text needs is read and dropped with it.
+func (r *projectReader) definitions(ctx context.Context) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(r.o.s.o.Concurrency)
+	err := r.o.org.Definitions(gctx, r.p, func(d pipeline.BuildDefinition) error {
+		g.Go(func() error { return r.definition(gctx, d) })
+		return gctx.Err()
+	})
+	if waited := g.Wait(); waited != nil {
+		return waited
+	}
+	return r.gap(ctx, "build definitions", err, "grant the signed-in identity the scope vso.build, and View build pipeline in the project")
+}
+
+func (r *projectReader) releases(ctx context.Context) error {
+	err := r.o.org.Releases(ctx, r.p, func(d pipeline.ReleaseDefinition) error {
+		n := r.take(ctx, found{source: inventory.UseRelease, name: d.Name, id: d.ID}, pipeline.UsesOfRelease(d, r.classic()))
+		r.record(inventory.Pipeline{Kind: "release", ID: d.ID, Name: d.Name, Connections: n, Read: true})
+		return ctx.Err()
+	})
+	return r.gap(ctx, "release definitions", err, "grant the signed-in identity the scope vso.release, and View release pipeline in the project")
+}
+
+func (r *projectReader) record(p inventory.Pipeline) {
+	p.Organization, p.Project = r.o.source.Name, r.p.Name
+	r.o.s.add(func(inv *inventory.Inventory) { inv.Pipelines = append(inv.Pipelines, p) })
+}
+
+// resources reads which pipelines may use the project's connections to Azure, and their checks. A project's connections are asked for where
+// they came from and where they are shared.
+func (r *projectReader) resources(ctx context.Context) error {
+	var ids []inventory.ConnectionID
+	for _, c := range r.o.names[r.p.ID] {
+		if class, _ := inventory.ClassifyConnection(*c); c.AppID != "" && (class.StoresSecret() || class == inventory.ClassFederatedOld) {
+			ids = append(ids, c.ID)
+		}
+	}
+	slices.Sort(ids)
+	checks, err := r.o.org.Checks(ctx, r.p, ids)
+	if err != nil {
+		if err := r.o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "checks on connections of " + r.o.source.Name + "/" + r.p.Name, Message: err.Error(),
+			Next: "make the signed-in identity User of the connections"}); err != nil {
+			return err
+		}
+	}
+	r.o.mu.Lock()
+	for id, list := range checks {
+		if c := r.o.found[id]; c != nil {
+			c.Checks = append(c.Checks, list...)
+		}
+	}
+	r.o.mu.Unlock()
+	return r.permissions(ctx, ids)
+}
+
+func (r *projectReader) permissions(ctx context.Context, ids []inventory.ConnectionID) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(r.o.s.o.Concurrency)
+	var first sync.Once
+	for _, id := range ids {
+		g.Go(func() error {
+			p, err := r.o.org.Permissions(gctx, r.p, id)
+			if err == nil {
+				r.o.mu.Lock()
+				defer r.o.mu.Unlock()
+				c := r.o.found[id]
+				c.Permissions = append(c.Permissions, p)
+				return nil
+			}
+			var told error
+			first.Do(func() {
+				told = r.o.s.gap(gctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "pipeline permissions of connections in " + r.o.source.Name + "/" + r.p.Name,
+					Message: err.Error(), Next: "make the signed-in identity User of the connections"})
+			})
+			return told
+		})
+	}
+	return g.Wait()
+}

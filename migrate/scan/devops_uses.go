@@ -1,0 +1,177 @@
+package scan
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/pipeline"
+)
+
+// found says whose result is taken.
+type found struct {
+	source string
+	name   string // of the definition, group or task group
+	id     int
+}
+
+// take puts what a definition does into the inventory, and tells how many connections it names.
+func (r *projectReader) take(ctx context.Context, f found, result pipeline.Result) int {
+	named := map[inventory.ConnectionID]bool{}
+	for _, u := range result.Uses {
+		r.takeUse(f, u, named)
+	}
+	for _, c := range result.Checks {
+		r.takeCheck(f, c, result)
+	}
+	for _, s := range result.Secrets {
+		if !fromConnection(s, result.Secrets) {
+			r.takeSecret(f, s)
+		}
+	}
+	r.takeUnresolved(f, result.Unresolved)
+	for _, g := range result.Gaps {
+		r.takeGap(ctx, f, g)
+	}
+	return len(named)
+}
+
+// at is a place of a result as the inventory has it.
+func (r *projectReader) at(f found, p pipeline.Place) inventory.PipelinePlace {
+	out := r.place(f.name)
+	out.DefinitionID = f.id
+	out.Repository, out.File, out.Line, out.Column, out.Stage, out.Job, out.Step = p.Repository, p.File, p.Line, p.Column, p.Stage, p.Job, p.Step
+	return out
+}
+
+func (r *projectReader) takeUse(f found, u pipeline.Use, named map[inventory.ConnectionID]bool) {
+	for _, n := range u.Resolved {
+		c := r.o.named(r.p, n)
+		if c == nil {
+			// Kinds that have nothing to do with Azure are often extensions' own inputs that only look like a connection.
+			if u.Kind == pipeline.KindAzureRM || u.Kind == pipeline.KindDockerRegistry {
+				r.unresolved(inventory.UnresolvedUse{PipelinePlace: r.at(f, u.Place), Expression: u.Connection, Known: []string{n},
+					Reason: fmt.Sprintf("no connection %q is visible in project %s: it was deleted, renamed, or is not shown to the signed-in identity", n, r.p.Name)})
+			}
+			continue
+		}
+		named[c.ID] = true
+		r.use(c, inventory.PipelineUse{PipelinePlace: r.at(f, u.Place), Source: f.source, Task: u.Task, Version: u.Version, Input: u.Input, As: u.Connection,
+			Maybe: u.Maybe || u.Open || len(u.Resolved) > 1, Disabled: u.Disabled})
+	}
+}
+
+// takeCheck puts a check to the connections that it is about. Where the text does not tell them it is put to every connection that the definition can
+// use, as a possibility.
+func (r *projectReader) takeCheck(f found, c pipeline.Check, result pipeline.Result) {
+	names, maybe := c.Connections, len(c.Connections) > 1
+	if len(names) == 0 {
+		maybe = true
+		for _, u := range result.Uses {
+			names = append(names, u.Resolved...)
+		}
+		slices.Sort(names)
+		names = slices.Compact(names)
+	}
+	concern := inventory.Concern{PipelinePlace: r.at(f, c.Place), Severity: string(c.Severity), Rule: c.Rule, Task: c.Task, Message: c.Message, Remedy: c.Remedy,
+		Source: c.Source.Title, URL: c.Source.URL, Maybe: maybe, Disabled: c.Disabled}
+	r.o.mu.Lock()
+	defer r.o.mu.Unlock()
+	for _, n := range names {
+		if conn := r.o.named(r.p, n); conn != nil {
+			conn.Concerns = append(conn.Concerns, concern)
+		}
+	}
+}
+
+// secretReasons say why a use is taken for a credential.
+var secretReasons = map[pipeline.SecretKind]string{
+	pipeline.SecretEnv:      "Azure's tools and SDKs read a service principal's secret from it",
+	pipeline.SecretVariable: "its name says that it holds a service principal's secret",
+	pipeline.SecretLogin:    "it signs in with a service principal's secret",
+	pipeline.SecretExport:   "a script sets a variable that Azure's tools read a secret from",
+	pipeline.SecretInput:    "a task's input takes a service principal's secret",
+}
+
+// takeSecret puts a use of a secret into the inventory. What comes from a connection is a concern of that connection, not a secret elsewhere.
+func (r *projectReader) takeSecret(f found, u pipeline.SecretUse) {
+	reason, elsewhere := secretReasons[u.Kind]
+	if !elsewhere {
+		return
+	}
+	s := inventory.PipelineSecret{PipelinePlace: r.at(f, u.Place), Kind: inventory.PipelineSecretScript, Name: u.Name, Use: string(u.Kind), Variables: u.Variables, Literal: u.Literal, Reason: reason}
+	if u.Kind == pipeline.SecretVariable {
+		s.Kind = inventory.PipelineSecretVariable
+		if f.source == inventory.UseVariableGroup {
+			s.Kind = inventory.PipelineSecretGroup
+		}
+	}
+	r.secret(s)
+}
+
+// fromConnection tells whether what a step hands on is the key of its own connection, which is a concern of that connection and no secret
+// elsewhere.
+func fromConnection(s pipeline.SecretUse, all []pipeline.SecretUse) bool {
+	if s.Kind != pipeline.SecretExport || s.Literal || len(s.Variables) > 0 {
+		return false
+	}
+	return slices.ContainsFunc(all, func(k pipeline.SecretUse) bool {
+		return k.Kind == pipeline.SecretKey && k.File == s.File && k.Stage == s.Stage && k.Job == s.Job && k.Step == s.Step
+	})
+}
+
+func (r *projectReader) secret(s inventory.PipelineSecret) {
+	r.o.s.add(func(inv *inventory.Inventory) { inv.PipelineSecrets = append(inv.PipelineSecrets, s) })
+}
+
+// takeUnresolved notes expressions that can be any connection of the project.
+func (r *projectReader) takeUnresolved(f found, list []pipeline.Unresolved) {
+	for _, u := range list {
+		r.unknown()
+		r.unresolved(inventory.UnresolvedUse{PipelinePlace: r.at(f, u.Place), Expression: u.Expression, Known: u.Known, Reason: u.Reason})
+	}
+}
+
+func (r *projectReader) unresolved(u inventory.UnresolvedUse) {
+	r.o.s.add(func(inv *inventory.Inventory) { inv.Unresolved = append(inv.Unresolved, u) })
+}
+
+func (r *projectReader) takeGap(ctx context.Context, f found, g pipeline.Gap) {
+	r.unknown()
+	// A template that many pipelines include is told once.
+	if !r.o.once(fmt.Sprintf("%s|%s|%d|%s", g.Repository, g.File, g.Line, g.Message)) {
+		return
+	}
+	// The end of the context is found by the caller.
+	_ = r.o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "pipeline " + r.o.source.Name + "/" + r.p.Name + "/" + f.name,
+		File: strings.TrimPrefix(g.Repository+"/"+g.File, "/"), Line: g.Line, Column: g.Column, Message: g.Message, Next: g.Next})
+}
+
+// variableGroup takes a group's secrets and, where it is linked to a key vault, its connection.
+func (r *projectReader) variableGroup(ctx context.Context, g pipeline.VariableGroup) {
+	f := found{source: inventory.UseVariableGroup, name: g.Name, id: g.ID}
+	r.take(ctx, f, pipeline.UsesOfVariableGroup(g))
+	if g.ProviderData == nil || !strings.EqualFold(g.Type, "AzureKeyVault") {
+		return
+	}
+	id := inventory.ConnectionID(strings.ToLower(g.ProviderData.ServiceEndpointID))
+	r.secret(inventory.PipelineSecret{PipelinePlace: r.at(f, pipeline.Place{}), Kind: inventory.PipelineSecretVault, Name: g.Name, Vault: g.ProviderData.Vault, Connection: id,
+		Reason: "its variables come from key vault " + g.ProviderData.Vault + " through a connection, which must keep its rights there"})
+}
+
+// credentialFile are names of files that hold a key or a service principal's credentials.
+var credentialFile = regexp.MustCompile(`(?i)(\.(pfx|p12|pem|key|publishsettings|azureauth)$|azure.?(creds|credentials|auth)|service.?principal|\bspn?\b.*\.json$)`)
+
+func (r *projectReader) secureFiles(names []string) {
+	for _, n := range names {
+		if !credentialFile.MatchString(path.Base(n)) {
+			continue
+		}
+		r.secret(inventory.PipelineSecret{PipelinePlace: r.place("library"), Kind: inventory.PipelineSecretSecureFile, Name: n,
+			Reason: "its name is that of a key, a certificate or an identity's credentials; its content cannot be read"})
+	}
+}

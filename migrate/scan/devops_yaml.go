@@ -1,0 +1,197 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/pipeline"
+)
+
+// processYAML is the process of a definition whose steps are in a YAML file.
+const processYAML = 2
+
+// definition reads one build definition: its own part, and its YAML with the templates that it includes.
+func (r *projectReader) definition(ctx context.Context, d pipeline.BuildDefinition) error {
+	f := found{source: inventory.UseClassic, name: d.Name, id: d.ID}
+	rec := inventory.Pipeline{Kind: inventory.UseClassic, ID: d.ID, Name: d.Name, Read: true}
+	rec.Connections = r.take(ctx, f, pipeline.UsesOfBuild(d, r.classic()))
+	if d.Process.Type == processYAML {
+		f.source, rec.Kind = inventory.UseYAML, inventory.UseYAML
+		rec.Repository, rec.File = r.repositoryName(d), strings.TrimLeft(d.Process.YAMLFilename, "/")
+		n, err := r.yaml(ctx, f, d)
+		rec.Connections += n
+		if err != nil {
+			rec.Read = false
+			if err := r.yamlGap(ctx, d, rec, err); err != nil {
+				return err
+			}
+		}
+	}
+	r.record(rec)
+	return ctx.Err()
+}
+
+// yamlGap tells that a pipeline's text could not be read; what many pipelines have in common is told once.
+func (r *projectReader) yamlGap(ctx context.Context, d pipeline.BuildDefinition, rec inventory.Pipeline, err error) error {
+	r.unknown()
+	object, next := "pipeline "+r.o.source.Name+"/"+r.p.Name+"/"+d.Name, "grant the signed-in identity Read on the repository, or look into the pipeline for uses of service connections"
+	var missing *noReader
+	if errors.As(err, &missing) {
+		if !r.o.once("no reader|" + strings.ToLower(rec.Repository)) {
+			return nil
+		}
+		object, next = "pipelines in repository "+rec.Repository, missing.next
+	}
+	return r.o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: object, File: rec.File, Message: err.Error(), Next: next})
+}
+
+// noReader is the reason why nothing of a repository can be read.
+type noReader struct{ message, next string }
+
+func (e *noReader) Error() string { return e.message }
+
+func (r *projectReader) yaml(ctx context.Context, f found, d pipeline.BuildDefinition) (int, error) {
+	repository := r.repositoryName(d)
+	read := func(name, path, ref string) ([]byte, error) {
+		if strings.EqualFold(name, repository) {
+			if ref == "" {
+				ref = strings.TrimPrefix(d.Repository.DefaultBranch, "refs/heads/")
+			}
+			return r.o.file(ctx, d.Repository.Type, name, path, ref)
+		}
+		return r.foreign(ctx, name, path, ref)
+	}
+	content, err := read(repository, d.Process.YAMLFilename, "")
+	if err != nil {
+		return 0, err
+	}
+	file := pipeline.File{Repository: repository, Path: strings.TrimLeft(d.Process.YAMLFilename, "/"), Content: content}
+	return r.take(ctx, f, pipeline.ScanWith([]pipeline.File{file}, read, r.options(d.Variables))), nil
+}
+
+// The types of repository whose files can be read here (BuildRepository.type of the REST API).
+const (
+	typeAzureRepos = "tfsgit"
+	typeGitHub     = "github"
+	typeGitHubGHES = "githubenterprise"
+)
+
+// repositoryName is Project/Name for Azure Repos and OWNER/NAME for GitHub.
+func (r *projectReader) repositoryName(d pipeline.BuildDefinition) string {
+	if !strings.EqualFold(d.Repository.Type, typeAzureRepos) {
+		if strings.Contains(d.Repository.Name, "/") {
+			return d.Repository.Name
+		}
+		return d.Repository.ID
+	}
+	r.o.mu.Lock()
+	defer r.o.mu.Unlock()
+	// A definition can build a repository of another project, which its id tells.
+	if known, ok := r.o.repoIDs[strings.ToLower(d.Repository.ID)]; ok {
+		return known.Project.Name + "/" + known.Name
+	}
+	return r.p.Name + "/" + d.Repository.Name
+}
+
+// foreign reads a file of a repository that a pipeline names as a resource. Its type is not told, so what is known in Azure Repos is there, and else
+// it is GitHub's.
+func (r *projectReader) foreign(ctx context.Context, name, path, ref string) ([]byte, error) {
+	full := name
+	if !strings.Contains(name, "/") {
+		full = r.p.Name + "/" + name
+	}
+	if _, ok := r.o.repository(full); ok {
+		return r.o.file(ctx, typeAzureRepos, full, path, ref)
+	}
+	if strings.Contains(name, "/") {
+		return r.o.file(ctx, typeGitHub, name, path, ref)
+	}
+	return nil, fmt.Errorf("no repository %s is visible in project %s", name, r.p.Name)
+}
+
+func (o *organization) repository(fullName string) (DevOpsRepository, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	r, ok := o.repos[strings.ToLower(fullName)]
+	return r, ok
+}
+
+// file reads a file of a repository, from memory where it was read a short while ago.
+func (o *organization) file(ctx context.Context, typ, repository, path, ref string) ([]byte, error) {
+	key := strings.ToLower(typ+"|"+repository) + "|" + strings.TrimLeft(path, "/") + "|" + ref
+	return o.files.get(key, func() ([]byte, error) {
+		switch strings.ToLower(typ) {
+		case typeAzureRepos:
+			known, ok := o.repository(repository)
+			if !ok {
+				return nil, &noReader{fmt.Sprintf("repository %s is not visible in Azure Repos", repository), "grant the signed-in identity Read on the repository, then scan again"}
+			}
+			return o.org.File(ctx, known, path, ref)
+		case typeGitHub, typeGitHubGHES:
+			return o.s.gitHubFile(ctx, inventory.RepositoryName(repository), path, ref)
+		}
+		return nil, &noReader{fmt.Sprintf("the repository is of type %s, which this program does not read", typ), "look into its pipelines for uses of service connections"}
+	})
+}
+
+// gitHubFile reads a file through the first GitHub client that has it.
+func (s *scanner) gitHubFile(ctx context.Context, repository inventory.RepositoryName, path, ref string) ([]byte, error) {
+	if len(s.gitHubFiles) == 0 {
+		return nil, &noReader{fmt.Sprintf("repository %s is on GitHub, and the scan was given no GitHub to read", repository), "name the repository's owner with --github too, then scan again"}
+	}
+	var failed []error
+	for _, files := range s.gitHubFiles {
+		oid, err := files.FileOID(ctx, repository, ref, strings.TrimLeft(path, "/"))
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		content, err := files.Blob(ctx, repository, oid)
+		if err == nil {
+			return content, nil
+		}
+		failed = append(failed, err)
+	}
+	return nil, errors.Join(failed...)
+}
+
+// fileCacheSize bounds the bytes of files that are kept, for templates that many pipelines include.
+const fileCacheSize = 16 << 20
+
+// fileCache keeps files that were read a short while ago. When it is full it starts anew, which is cheap enough and never unbounded.
+type fileCache struct {
+	mu    sync.Mutex
+	files map[string]cachedFile
+	size  int
+}
+
+type cachedFile struct {
+	content []byte
+	err     error
+}
+
+func (c *fileCache) get(key string, read func() ([]byte, error)) ([]byte, error) {
+	c.mu.Lock()
+	have, ok := c.files[key]
+	c.mu.Unlock()
+	if ok {
+		return have.content, have.err
+	}
+	content, err := read()
+	if err != nil && errors.Is(err, context.Canceled) {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cost := len(content) + len(key) + 64
+	if c.files == nil || c.size+cost > fileCacheSize {
+		c.files, c.size = map[string]cachedFile{}, 0
+	}
+	c.files[key] = cachedFile{content, err}
+	c.size += cost
+	return content, err
+}
