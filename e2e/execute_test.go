@@ -27,6 +27,8 @@ type journey struct {
 	plan    *plan.Plan
 	dir     string
 	hooks   execute.JournalOptions
+
+	settings func(*plan.Config) // changes the configuration of the plan
 }
 
 func startJourney(t *testing.T, w *world.World, mapping lab.Mapping) *journey {
@@ -109,7 +111,12 @@ func (j *journey) scanWith(set *providers.Set) *inventory.Inventory {
 }
 
 func (j *journey) config() plan.Config {
-	c := plan.Config{IncludeShared: true, AllowFlexible: true, Level: plan.LevelNeedsReview}
+	soak := plan.DefaultSoak
+	c := plan.Config{IncludeShared: true, AllowFlexible: true, Level: plan.LevelNeedsReview, Soak: &soak,
+		Revoke: plan.RevokeRules{Share: 100, Name: []string{plan.NameNone}}}
+	if j.settings != nil {
+		j.settings(&c)
+	}
 	for _, h := range j.mapping {
 		c.Mapping = append(c.Mapping, plan.Mapping{Organization: h.Account, Repository: inventory.RepositoryName(h.Repository),
 			Environment: h.Environment, Secret: h.Name, AppID: inventory.AppID(h.AppID)})

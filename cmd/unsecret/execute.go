@@ -100,13 +100,18 @@ func (c *config) fill(inv *inventory.Inventory) {
 
 func (a *app) openExecutor(p *plan.Plan, outside execute.Outside, command string, closing func()) (*execute.Executor, func(), error) {
 	actor := currentUser()
+	approvals, err := a.approvals()
+	if err != nil {
+		closing()
+		return nil, nil, err
+	}
 	journal, err := a.openJournal(command)
 	if err != nil {
 		closing()
 		return nil, nil, err
 	}
 	show := a.progress()
-	e := &execute.Executor{Outside: outside, Journal: journal, Plan: p, Actor: actor, Progress: func(ev execute.Event) {
+	e := &execute.Executor{Outside: outside, Journal: journal, Plan: p, Actor: actor, Approvals: approvals, Progress: func(ev execute.Event) {
 		if ev.State == execute.StepDone || ev.State == execute.StepFailed || ev.State == execute.StepRefused || ev.State == execute.StepUndone {
 			show.say("%s: %s", ev.State, ev.Title)
 		}
@@ -133,29 +138,32 @@ func currentUser() string {
 }
 
 func newApply(a *app) *cobra.Command {
-	x, wave := execution{}, 0
+	x, o := execution{}, execute.ApplyOptions{}
 	cmd := &cobra.Command{
 		Use:   "apply",
 		Short: "Carry the plan out up to the point before revoking",
 		Long: `Carries out plan.json: adds the trust, converts connections, sets variables and opens one pull
 request for each repository. No old secret is removed. A step whose object has changed since the scan is
-refused, with what changed. Where a gate is not met, the rest goes on, and the command ends with 4.
+refused, with what changed. Where a gate is not met, the rest goes on, and the command ends with 4. A later
+wave waits until every unit of the earlier ones is verified.
 
 It can be stopped and started again at any time: what was done is in the journal.
 Shows what it will do and asks first; with no terminal it refuses without --yes. Ends with 5 if a step failed
 or was refused, with 4 if a unit waits for something, and with 0 otherwise.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.apply(cmd.Context(), x, wave) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.apply(cmd.Context(), x, o) },
 	}
 	x.flags(cmd, true)
 	a.waitFlag(cmd)
-	cmd.Flags().IntVar(&wave, "wave", 0, "only units of the wave with this `number`")
+	cmd.Flags().IntVar(&o.Wave, "wave", 0, "only units of the wave with this `number`")
+	cmd.Flags().StringSliceVar(&o.Skip, "skip", nil, "`units` that later waves do not wait for; journaled")
 	return cmd
 }
 
-func (a *app) apply(ctx context.Context, x execution, wave int) error {
+func (a *app) apply(ctx context.Context, x execution, o execute.ApplyOptions) error {
 	return a.change(ctx, x, "apply", "Apply this?", func(e *execute.Executor, dry bool) (execute.Result, error) {
-		return e.Apply(ctx, execute.ApplyOptions{Only: x.only, Wave: wave, DryRun: dry})
+		o.Only, o.DryRun = x.only, dry
+		return e.Apply(ctx, o)
 	})
 }
 
@@ -250,21 +258,26 @@ removed secret cannot be brought back; a rollback after it mints a new one.
 
 Where the sign-in log cannot be had (no Entra ID P1 or P2, no permission), --accept-no-sign-in-log
 decides to go on without it. Where the log shows uses that are explained since, --accept-uses-until says
-until when; the soak time then begins again with the last of them. Both decisions are written to the journal.`,
+until when; the soak time then begins again with the last of them. Both decisions are written to the journal.
+
+One run removes the secrets of at most plan.revoke.share percent of the units (30 by default; --force lifts that). Units
+that are shared, production or privileged (plan.revoke.name) are taken only where --only names them.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.revoke(cmd.Context(), x, accept) },
 	}
 	x.flags(cmd, true)
 	a.waitFlag(cmd)
 	cmd.Flags().BoolVar(&accept.noLog, "accept-no-sign-in-log", false, "revoke although the sign-in log cannot be read; journaled")
+	cmd.Flags().BoolVar(&accept.force, "force", false, "lift the limit on how many units one run revokes")
 	cmd.Flags().StringVar(&accept.until, "accept-uses-until", "", "uses of the old secret until this `time` are explained: now, or as 2026-11-02T09:00:00Z; journaled")
 	return cmd
 }
 
-// acceptance are the operator's decisions about the sign-in log.
+// acceptance are the operator's decisions about a revoke.
 type acceptance struct {
 	noLog bool
 	until string
+	force bool
 }
 
 // usesUntil reads the time until which uses are explained.
@@ -288,7 +301,7 @@ func (a *app) revoke(ctx context.Context, x execution, accept acceptance) error 
 		return err
 	}
 	return a.change(ctx, x, "revoke", "Remove these secrets for good?", func(e *execute.Executor, dry bool) (execute.Result, error) {
-		return e.Revoke(ctx, execute.RevokeOptions{Only: x.only, AcceptNoSignInLog: accept.noLog, AcceptUsesUntil: until, DryRun: dry})
+		return e.Revoke(ctx, execute.RevokeOptions{Only: x.only, AcceptNoSignInLog: accept.noLog, AcceptUsesUntil: until, Force: accept.force, DryRun: dry})
 	})
 }
 
@@ -393,7 +406,11 @@ func (a *app) readStatus(p *plan.Plan) (r execute.Result, damage, err error) {
 	if err != nil {
 		return r, nil, err
 	}
-	return execute.Standing(p, records, time.Now()), damage, nil
+	approvals, err := a.approvals()
+	if err != nil {
+		return r, nil, err
+	}
+	return execute.Standing(p, records, time.Now(), approvals...), damage, nil
 }
 
 // unitProgress gives the state of each unit for a report.

@@ -194,7 +194,10 @@ func labConfig(w *world.World, mapping lab.Mapping) *config {
 			Secret: h.Name, AppID: inventory.AppID(h.AppID),
 		})
 	}
-	c.Plan.IncludeShared, c.Plan.AllowFlexible, c.Plan.Level = true, true, plan.LevelNeedsReview
+	// Nobody is harmed on a lab, whose pull requests are reviewed: it is migrated as a whole, at the pace of a demonstration.
+	soak := plan.DefaultSoak
+	c.Plan.IncludeShared, c.Plan.AllowFlexible, c.Plan.Level, c.Plan.Soak = true, true, plan.LevelNeedsReview, &soak
+	c.Plan.Revoke = plan.RevokeRules{Share: 100, Name: []string{plan.NameNone}}
 	return c
 }
 

@@ -194,7 +194,9 @@ func scanAll(t *testing.T, w *world.World, set *providers.Set) *inventory.Invent
 }
 
 func configOf(mapping lab.Mapping) plan.Config {
-	c := plan.Config{IncludeShared: true, AllowFlexible: true, Level: plan.LevelNeedsReview}
+	soak := plan.DefaultSoak
+	c := plan.Config{IncludeShared: true, AllowFlexible: true, Level: plan.LevelNeedsReview, Soak: &soak,
+		Revoke: plan.RevokeRules{Share: 100, Name: []string{plan.NameNone}}}
 	for _, h := range mapping {
 		c.Mapping = append(c.Mapping, plan.Mapping{Organization: h.Account, Repository: inventory.RepositoryName(h.Repository),
 			Environment: h.Environment, Secret: h.Name, AppID: inventory.AppID(h.AppID)})

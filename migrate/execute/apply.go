@@ -15,6 +15,7 @@ import (
 type ApplyOptions struct {
 	Wave   int      // only units of this wave; 0: all
 	Only   []string // only these units; a unit that was rolled back is only applied again if it is named here
+	Skip   []string // units that later waves need not wait for; journaled
 	DryRun bool     // look, compare and say what would be done; change and record nothing
 }
 
@@ -28,8 +29,11 @@ func (e *Executor) Apply(ctx context.Context, o ApplyOptions) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	if err := e.skip(o.Skip, o.DryRun); err != nil {
+		return Result{}, err
+	}
 	run := &applyRun{e: e, options: o, results: map[string]map[string]StepResult{}, problems: map[inventory.RepositoryName]error{}}
-	todo := slices.DeleteFunc(slices.Clone(units), func(u plan.Unit) bool { return u.Blocked() || run.skipped(u) })
+	todo := slices.DeleteFunc(slices.Clone(units), func(u plan.Unit) bool { return u.Blocked() || run.skipped(u) || len(e.startGates(u)) > 0 })
 	e.each(todo, func(u plan.Unit) { run.unit(ctx, u) })
 	e.eachRepository(todo, func(repo inventory.RepositoryName) { run.repository(ctx, repo, todo) })
 	out := make([]UnitResult, 0, len(units))
@@ -109,6 +113,9 @@ func (a *applyRun) get(u plan.Unit, step string) (StepResult, bool) {
 
 // unit runs the steps of one unit up to its pull requests, in order.
 func (a *applyRun) unit(ctx context.Context, u plan.Unit) {
+	if !a.options.DryRun && a.e.noteApproval(u) != nil {
+		return // the journal cannot be written: nothing is begun
+	}
 	if !a.options.DryRun && a.e.rolledBack(u.ID) {
 		if err := a.e.record(Record{Unit: u.ID, Step: rollbackStep, Phase: PhaseUndone, Note: "applied again, by name"}); err != nil {
 			return
@@ -188,7 +195,7 @@ func (a *applyRun) send(ctx context.Context, p *proposal) error {
 		return &manualError{err: fmt.Errorf("none of the planned logins of %s can be rewritten: %s", p.repo, p.leftText()),
 			next: []string{"change them by hand as the plan's manual steps say, then scan and plan again"}}
 	}
-	_, err := a.e.open(ctx, p, requestTitle, a.e.body(p))
+	_, err := a.e.openRequest(ctx, p, requestTitle, a.e.body(p))
 	return err
 }
 

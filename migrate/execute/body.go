@@ -5,9 +5,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
-	"github.com/unsecret-dev/unsecret/migrate/plan"
 )
 
 const (
@@ -30,14 +30,24 @@ func (e *Executor) body(p *proposal) string {
 	b.WriteString("\n## What happens next\n\n" +
 		"1. Review and merge this pull request. Until then nothing has changed: the federated credentials and variables are there already, and the secret still works.\n" +
 		"2. After the merge `unsecret verify` looks for a green run or a federated sign-in of every workflow.\n" +
-		fmt.Sprintf("3. When %s have passed without anybody using the old secret, `unsecret revoke` removes it.\n", days(e.Plan.Settings)) +
+		fmt.Sprintf("3. When %s have passed without anybody using the old secret, `unsecret revoke` removes it.\n", days(e.longestSoak(p.units))) +
 		"\n## If something goes wrong\n\nClose this pull request, or after the merge revert it: the old secret works until it is revoked. `unsecret rollback` does both and cleans up.\n")
 	fmt.Fprintf(&b, "\n<sub>Plan %s</sub>\n", e.hash[:12])
 	return b.String()
 }
 
-func days(c plan.Config) string {
-	d := c.SoakTime()
+// longestSoak is how long the old secrets of several units are kept.
+func (e *Executor) longestSoak(units []string) time.Duration {
+	var longest time.Duration
+	for _, id := range units {
+		if u, ok := e.Plan.Unit(id); ok {
+			longest = max(longest, time.Duration(e.soak(u).Time))
+		}
+	}
+	return longest
+}
+
+func days(d time.Duration) string {
 	if hours := int(d.Hours()); hours >= 48 && hours%24 == 0 {
 		return fmt.Sprintf("%d days", hours/24)
 	}

@@ -76,7 +76,7 @@ func splitLines(data []byte) (lines [][]byte, tail []byte) {
 // decodeLines reads lines, on all processors, since a long journal is read before anything else happens. It gives the records before the
 // first line that is none, and what is wrong with that.
 func decodeLines(lines [][]byte) ([]Record, *DamageError) {
-	const share = 512
+	const share = 4096
 	records := make([]Record, len(lines))
 	damages := make([]*DamageError, (len(lines)+share-1)/share)
 	var wg sync.WaitGroup
@@ -85,8 +85,9 @@ func decodeLines(lines [][]byte) ([]Record, *DamageError) {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
+			reader := newLineReader()
 			for i := n * share; i < min((n+1)*share, len(lines)) && damages[n] == nil; i++ {
-				damages[n] = decodeLine(lines[i], i+1, &records[i])
+				damages[n] = decodeLine(reader, lines[i], i+1, &records[i])
 			}
 		})
 	}

@@ -87,6 +87,7 @@ func (t *trustEffect) do(ctx, stop context.Context) (State, error) {
 // variableEffect writes one id into a variable, or into a secret where the configuration says so.
 type variableEffect struct {
 	e    *Executor
+	id   string
 	step *plan.VariableStep
 }
 
@@ -122,7 +123,32 @@ func (v *variableEffect) lookSecret(ctx context.Context) (sight, error) {
 	case err != nil:
 		return sight{}, fmt.Errorf("read secret %s: %w", v.step.Store, err)
 	}
+	switch other := v.another(); {
+	case other.done != nil:
+		return sight{present: true, state: v.state(), facts: State{"value": v.step.Value}}, nil
+	case other.intent != nil:
+		return sight{facts: State{"value": ""}}, nil
+	}
 	return sight{facts: State{"value": "a secret that was not there"}}, nil
+}
+
+// another is what another unit has done, or begun, with the same store and value: an id that several units share.
+func (v *variableEffect) another() stepProgress {
+	return look(v.e, func(f *fold) stepProgress {
+		var found stepProgress
+		for k, p := range f.steps {
+			if k.step != v.id {
+				continue
+			}
+			if p.done != nil && p.done.After["value"] == v.step.Value {
+				return *p
+			}
+			if p.intent != nil {
+				found = *p
+			}
+		}
+		return found
+	})
 }
 
 func (v *variableEffect) do(ctx, _ context.Context) (State, error) {

@@ -22,12 +22,16 @@ type Executor struct {
 	Progress func(Event) // called concurrently; may be nil
 	Parallel int         // units at once; default 4
 	Patience Patience
+	// Approvals are those that a file gives, beside those in the journal.
+	Approvals []Approval
 	// Sleep waits between two looks at the world; default a timer. Tests move a clock instead.
 	Sleep func(ctx context.Context, d time.Duration) error
 
 	mu   sync.Mutex
 	fold *fold
 	hash string
+	wave *openWave
+	past []string // units that later waves do not wait for, by this run
 }
 
 // Patience bounds how long a step waits for the outside world.
@@ -45,15 +49,20 @@ type Patience struct {
 // stepTimeout bounds one step, so that a hanging server cannot keep the program from ending after an interruption.
 const stepTimeout = 20 * time.Minute
 
-// start reads the journal, once.
+// start reads the journal, for what acts on the outside world.
 func (e *Executor) start() error {
+	if err := e.open(); err != nil {
+		return err
+	}
+	return e.connected()
+}
+
+// open reads the journal, once.
+func (e *Executor) open() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.Plan == nil || e.Journal == nil {
 		return errors.New("execute: the executor needs a plan and a journal")
-	}
-	if err := e.connected(); err != nil {
-		return err
 	}
 	if e.fold == nil {
 		e.fold, e.hash = newFold(e.Journal.Records()), e.Plan.Hash()

@@ -29,6 +29,7 @@ type fold struct {
 	steps    map[stepKey]*stepProgress
 	order    []stepKey // in the order of their first record
 	requests []*request
+	records  int // that were folded in
 }
 
 // request is one pull request of the program, with everything that the journal tells of it.
@@ -61,6 +62,8 @@ const (
 	rollbackStep   = "rollback"
 	acceptStep     = "accept-no-sign-in-log"
 	acceptUsesStep = "accept-uses"
+	approveStep    = "approve"
+	skipStep       = "skip-wave"
 	restorePrefix  = "restore/"
 	mintStep       = "restore/password"
 )
@@ -74,6 +77,7 @@ func newFold(records []Record) *fold {
 }
 
 func (f *fold) add(r *Record) {
+	f.records++
 	if repo, ok := strings.CutPrefix(r.Unit, repositoryUnit); ok {
 		f.addRequest(inventory.RepositoryName(repo), r)
 		return

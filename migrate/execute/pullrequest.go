@@ -197,8 +197,8 @@ func (p *proposal) stepID() string {
 	return requestPrefix + p.branch
 }
 
-// open announces the pull request, makes its branch and commit, and opens it. Each part looks first whether an earlier run did it.
-func (e *Executor) open(ctx context.Context, p *proposal, title, body string) (PullRequest, error) {
+// openRequest announces the pull request, makes its branch and commit, and opens it. Each part looks first whether an earlier run did it.
+func (e *Executor) openRequest(ctx context.Context, p *proposal, title, body string) (PullRequest, error) {
 	if err := e.record(Record{Unit: repositoryUnit + string(p.repo), Step: p.stepID(), Phase: PhaseIntent, Before: p.request()}); err != nil {
 		return PullRequest{}, err
 	}

@@ -105,23 +105,28 @@ func (e *DamageError) Error() string {
 		"or keep it as evidence and start with a new state directory and a new scan", e.Line, e.Reason)
 }
 
-// decodeLine reads one line and checks its hash, which is over the line's own bytes: no byte of it can have changed.
-func decodeLine(line []byte, number int, r *Record) *DamageError {
+// decodeLine reads one line and checks its hash.
+func decodeLine(p *lineReader, line []byte, number int, r *Record) *DamageError {
+	if p.read(line, r) && hashFits(line, r.Hash) {
+		return nil
+	}
+	return judgeLine(line, number, r)
+}
+
+// judgeLine says what is wrong with a line, if anything is.
+func judgeLine(line []byte, number int, r *Record) *DamageError {
 	damage := func(format string, args ...any) *DamageError {
 		return &DamageError{Line: number, Reason: fmt.Sprintf(format, args...)}
 	}
+	*r = Record{}
 	if err := json.Unmarshal(line, r); err != nil {
 		return damage("it is not a record: %v", err)
 	}
-	if len(line) < hashTail || !bytes.HasPrefix(line[len(line)-hashTail:], []byte(hashField)) {
-		return damage("it is not as this program writes it")
-	}
-	content := append(bytes.Clone(line[:len(line)-hashTail]), '}')
-	if h := sha256.Sum256(content); hex.EncodeToString(h[:]) != r.Hash {
-		return damage("its hash does not fit its content")
-	}
 	if again, err := r.encode(); err != nil || !bytes.Equal(again[:len(again)-1], line) {
 		return damage("it is not as this program writes it")
+	}
+	if !hashFits(line, r.Hash) {
+		return damage("its hash does not fit its content")
 	}
 	return nil
 }

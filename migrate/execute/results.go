@@ -92,6 +92,10 @@ const (
 	GateSignIns   GateName = "signIns"   // the old credential is still used, or nobody knows
 	GateWithheld  GateName = "withheld"  // something that cannot be migrated uses the old secret
 	GateDependent GateName = "dependent" // another unit has to move first
+	GateApproval  GateName = "approval"  // nobody has approved it
+	GateWave      GateName = "wave"      // an earlier wave is not verified
+	GateNamed     GateName = "named"     // a revoke has to name the unit
+	GateLimit     GateName = "limit"     // this run has revoked as much as one run may
 )
 
 // Gate is something that must be true before a step may run, and is not.

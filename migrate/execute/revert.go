@@ -128,7 +128,7 @@ func (r *rollbackRun) revert(ctx context.Context, repo inventory.RepositoryName,
 	if len(changed(p.now, p.next)) == 0 {
 		return nil, nil
 	}
-	pr, err := r.e.open(ctx, p, revertTitle, revertBody(p))
+	pr, err := r.e.openRequest(ctx, p, revertTitle, revertBody(p))
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,9 @@ type RevokeOptions struct {
 	// AcceptUsesUntil is the operator's decision that uses of the old credential up to this time are explained: what
 	// signed in then has moved since. The soak time then begins again with the last of them. It is journaled.
 	AcceptUsesUntil time.Time
-	DryRun          bool
+	// Force lifts the limit on how many units one run revokes. It does not stand for naming a unit.
+	Force  bool
+	DryRun bool
 }
 
 // Revoke removes the old secrets of the units whose gates all hold: everything moved, both proofs made afresh, the soak
@@ -33,25 +35,40 @@ func (e *Executor) Revoke(ctx context.Context, o RevokeOptions) (Result, error) 
 		return Result{}, err
 	}
 	problems := e.refreshAll(ctx, units)
-	out := make([]UnitResult, len(units))
-	index := make([]int, len(units))
-	for i := range index {
-		index[i] = i
+	all := make([]*revocation, 0, len(units))
+	for _, u := range units {
+		all = append(all, &revocation{unit: u})
 	}
-	inParallel(e.parallel(), index, func(i int) { out[i] = e.revokeUnit(ctx, units[i], o, problems) })
+	inParallel(e.parallel(), all, func(r *revocation) { e.clear(ctx, r, o, problems) })
+	e.limit(all, o)
+	inParallel(e.parallel(), all, func(r *revocation) {
+		if r.ready {
+			r.result = e.remove(ctx, r, o)
+		}
+	})
+	out := make([]UnitResult, 0, len(units))
+	for _, r := range all {
+		out = append(out, r.result)
+	}
 	r := e.result("revoke", out)
 	r.DryRun = o.DryRun
 	return r, ctx.Err()
 }
 
-// revokeUnit proves once more, checks the gates, and only then runs the steps that remove. Entra keeps the log for 7 or 30
-// days (Microsoft Learn: "Microsoft Entra data retention"), so that long after the move it does not reach back to
-// it: it must then at least show the whole soak time up to now.
-func (e *Executor) revokeUnit(ctx context.Context, u plan.Unit, o RevokeOptions, problems map[inventory.RepositoryName]error) UnitResult {
-	r, proved := e.verifyUnit(ctx, u, problems)
-	if !proved || ctx.Err() != nil {
-		return r
+// clear proves once more and checks the gates of a unit.
+func (e *Executor) clear(ctx context.Context, c *revocation, o RevokeOptions, problems map[inventory.RepositoryName]error) {
+	proved := false
+	c.result, proved = e.verifyUnit(ctx, c.unit, problems)
+	if proved && ctx.Err() == nil {
+		c.result = e.checkGates(ctx, c, o)
 	}
+}
+
+// checkGates sees that nothing holds a proved unit, and reads its sign-in log. Entra keeps the log for 7 or 30 days
+// (Microsoft Learn: "Microsoft Entra data retention"), so that long after the move it does not reach back to it: it must
+// then at least show the whole soak time up to now.
+func (e *Executor) checkGates(ctx context.Context, c *revocation, o RevokeOptions) UnitResult {
+	u, r := c.unit, c.result
 	r.Gates = nil
 	if len(u.Withheld) > 0 {
 		for _, w := range u.Withheld {
@@ -65,15 +82,17 @@ func (e *Executor) revokeUnit(ctx context.Context, u plan.Unit, o RevokeOptions,
 		r.State, r.Reason = UnitFailed, err.Error()
 		return r
 	}
-	if until := moved.Add(e.soak()); e.now().Before(until) {
-		return pendingOn(r, soakGate(until))
+	if gates := e.revokeGates(u, moved, o.Only); len(gates) > 0 {
+		r = pendingOn(r, gates[0])
+		r.Gates = gates
+		return r
 	}
 	log, err := e.Outside.Directory.SignIns(ctx, u.AppID, moved)
 	if err != nil {
 		r.State, r.Reason = UnitFailed, fmt.Sprintf("read the sign-in log of %s: %v", u.Title, err)
 		return r
 	}
-	if !log.Known || log.Since.After(moved) && log.Since.After(e.now().Add(-e.soak())) {
+	if !log.Known || log.Since.After(moved) && log.Since.After(e.now().Add(-time.Duration(e.soak(u).Time))) {
 		if gate := e.acceptUnknown(u, o, log, moved, &r); gate != nil {
 			return pendingOn(r, *gate)
 		}
@@ -87,7 +106,8 @@ func (e *Executor) revokeUnit(ctx context.Context, u plan.Unit, o RevokeOptions,
 			}
 		}
 	}
-	return e.remove(ctx, u, o, log, moved, r)
+	c.log, c.moved, c.ready = log, moved, true
+	return r
 }
 
 func pendingOn(r UnitResult, g Gate) UnitResult {
@@ -131,7 +151,14 @@ func (e *Executor) unreadable() int {
 
 // remove runs the revoke steps in their order. A credential that was used since the last consumer moved has a consumer that
 // nobody knows: its soak time begins again with that use.
-func (e *Executor) remove(ctx context.Context, u plan.Unit, o RevokeOptions, log inventory.SignInEvidence, moved time.Time, r UnitResult) UnitResult {
+func (e *Executor) remove(ctx context.Context, c *revocation, o RevokeOptions) UnitResult {
+	u, r := c.unit, c.result
+	if !o.DryRun {
+		if err := e.noteApproval(u); err != nil {
+			r.State, r.Reason = UnitFailed, err.Error()
+			return r
+		}
+	}
 	done := map[string]bool{}
 	for i, s := range u.Steps {
 		if s.Phase != plan.PhaseRevoke {
@@ -139,7 +166,7 @@ func (e *Executor) remove(ctx context.Context, u plan.Unit, o RevokeOptions, log
 			continue
 		}
 		if s.Kind == plan.StepCredential {
-			if gate := e.usedGate(s.Credential, o, log, moved); gate != nil && !e.step(u.ID, s.ID).settled() {
+			if gate := e.usedGate(u, s.Credential, o, c); gate != nil && !e.step(u.ID, s.ID).settled() {
 				r.Gates = append(r.Gates, *gate)
 				r.Steps[i].State, r.Steps[i].Reason = StepPending, gate.Reason
 				continue
@@ -177,8 +204,8 @@ func (e *Executor) judgeRevoked(u plan.Unit, r *UnitResult) {
 
 // usedGate holds a credential that the log shows in use since the last known consumer moved. A sign-in with a secret whose
 // key id the log does not tell counts against every password.
-func (e *Executor) usedGate(c *plan.CredentialStep, o RevokeOptions, log inventory.SignInEvidence, moved time.Time) *Gate {
-	last := lastUse(c.KeyID, log, moved)
+func (e *Executor) usedGate(u plan.Unit, c *plan.CredentialStep, o RevokeOptions, r *revocation) *Gate {
+	last := lastUse(c.KeyID, r.log, r.moved)
 	if last.IsZero() {
 		return nil
 	}
@@ -189,7 +216,7 @@ func (e *Executor) usedGate(c *plan.CredentialStep, o RevokeOptions, log invento
 	if last.After(o.AcceptUsesUntil) {
 		return g
 	}
-	if until := last.Add(e.soak()); e.now().Before(until) {
+	if until := last.Add(time.Duration(e.soak(u).Time)); e.now().Before(until) {
 		g.Until, g.Next = until, nil
 		return g
 	}

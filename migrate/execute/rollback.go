@@ -98,11 +98,14 @@ func (r *rollbackRun) note(u plan.Unit, step, title string, kind plan.StepKind) 
 	r.steps[u.ID] = append(r.steps[u.ID], StepResult{Step: step, Kind: kind, Title: title, State: StepUndone})
 }
 
+// notesOnly are the steps of the journal that change nothing outside.
+var notesOnly = []string{verifyStep, approveStep, skipStep, acceptStep, acceptUsesStep}
+
 // touched tells whether anything was ever done or announced for a unit.
 func (e *Executor) touched(u plan.Unit) bool {
 	return look(e, func(f *fold) bool {
 		for k, p := range f.steps {
-			if k.unit == u.ID && k.step != verifyStep && (p.settled() || p.intent != nil || p.failed != nil) {
+			if k.unit == u.ID && !slices.Contains(notesOnly, k.step) && (p.settled() || p.intent != nil || p.failed != nil) {
 				return true
 			}
 		}
@@ -126,6 +129,14 @@ func (r *rollbackRun) cleanUp(ctx, stop context.Context, u plan.Unit) error {
 			return nil
 		}
 		if err := step(ctx, u); err != nil {
+			return err
+		}
+	}
+	for _, step := range []string{verifyStep, approveStep} {
+		if r.e.step(u.ID, step).seen == nil {
+			continue
+		}
+		if err := r.e.record(Record{Unit: u.ID, Step: step, Phase: PhaseUndone, Note: "the unit was rolled back"}); err != nil {
 			return err
 		}
 	}

@@ -35,6 +35,7 @@ func (e *Executor) status(u plan.Unit) UnitResult {
 			r.Gates = append(r.Gates, *gate)
 		}
 	}
+	r.Gates = append(r.Gates, e.startGates(u)...)
 	e.judge(u, &r)
 	return r
 }
@@ -165,9 +166,23 @@ func (e *Executor) judgeMigrated(u plan.Unit, r *UnitResult) {
 		r.Gates = append(r.Gates, Gate{Name: GateVerified, Reason: "it has not been proved yet that everything signs in the new way", Next: []string{"run unsecret verify"}})
 		return
 	}
-	if moved, err := e.moved(u); err == nil && e.now().Before(moved.Add(e.soak())) {
-		r.Gates = append(r.Gates, soakGate(moved.Add(e.soak())))
+	if moved, err := e.moved(u); err == nil && e.removes(u) {
+		r.Gates = append(r.Gates, e.revokeGates(u, moved, nil)...)
 	}
+}
+
+// revokeGates are what a verified unit waits for before its old secret goes, as far as the journal and the clock tell.
+func (e *Executor) revokeGates(u plan.Unit, moved time.Time, only []string) []Gate {
+	var out []Gate
+	if s := e.soak(u); e.now().Before(moved.Add(time.Duration(s.Time))) {
+		out = append(out, soakGate(moved.Add(time.Duration(s.Time)), s))
+	}
+	for _, g := range []*Gate{e.approvalGate(u, plan.PhaseRevoke), namedGate(u, only)} {
+		if g != nil && !e.revoking(u) {
+			out = append(out, *g)
+		}
+	}
+	return out
 }
 
 func withheldGate(w plan.Reason) Gate {
@@ -178,11 +193,28 @@ func withheldGate(w plan.Reason) Gate {
 	return Gate{Name: GateWithheld, Reason: reason, Next: w.Next}
 }
 
-func soakGate(until time.Time) Gate {
-	return Gate{Name: GateSoak, Until: until, Reason: "the soak time since the last change lasts until " + until.UTC().Format(time.RFC3339)}
+func soakGate(until time.Time, s plan.Soak) Gate {
+	g := Gate{Name: GateSoak, Until: until, Reason: "the soak time since the last change lasts until " + until.UTC().Format(time.RFC3339)}
+	if time.Duration(s.Time) > time.Duration(plan.DefaultSoak) {
+		g.Reason += fmt.Sprintf(" (%d days: %s)", int(time.Duration(s.Time).Hours()/24), s.Reason)
+	}
+	return g
 }
 
-func (e *Executor) soak() time.Duration { return e.Plan.Settings.SoakTime() }
+// soak is how long a unit's old secret is kept after the last change: what the plan says, or longer where its workflows
+// were seen to run more rarely.
+func (e *Executor) soak(u plan.Unit) plan.Soak {
+	s := plan.Soak{Time: plan.Duration(e.Plan.Settings.SoakTime()), Reason: "the configuration says so"}
+	if u.Soak != nil {
+		s = *u.Soak
+	}
+	if p := e.step(u.ID, verifyStep).seen; p != nil && e.Plan.Settings.Soak == nil {
+		if gap, err := time.ParseDuration(p.After["gap"]); err == nil && gap > time.Duration(s.Time) {
+			s = plan.Soak{Time: plan.Duration(gap), Reason: p.After["gapReason"]}
+		}
+	}
+	return s
+}
 
 // errNotMoved tells that a unit is not migrated yet.
 var errNotMoved = errors.New("not everything has moved yet")
@@ -261,7 +293,12 @@ func (a *applyRun) result(u plan.Unit) UnitResult {
 			a.requestResult(u, &r.Steps[i])
 		}
 	}
-	r.State, r.Reason, r.Next, r.Gates = UnitPlanned, "", nil, slices.DeleteFunc(r.Gates, func(g Gate) bool { return g.Name != GateMerge })
+	r.State, r.Reason, r.Next, r.Gates = UnitPlanned, "", nil, slices.DeleteFunc(r.Gates, func(g Gate) bool {
+		return g.Name != GateMerge && g.Name != GateWave && g.Name != GateApproval
+	})
+	if gates := a.e.startGates(u); len(gates) > 0 {
+		r.Gates = gates
+	}
 	a.e.judge(u, &r)
 	return r
 }
@@ -269,7 +306,7 @@ func (a *applyRun) result(u plan.Unit) UnitResult {
 // requestResult adds what went wrong with a pull request to a step that no pull request carries.
 func (a *applyRun) requestResult(u plan.Unit, r *StepResult) {
 	s, ok := u.Step(r.Step)
-	if !ok || r.State != StepOpen && r.State != StepFailed {
+	if !ok || len(a.e.startGates(u)) > 0 || r.State != StepOpen && r.State != StepFailed {
 		return
 	}
 	if waits := a.waitsFor(u, s); waits != "" {

@@ -211,7 +211,7 @@ func (e *Executor) effect(u plan.Unit, s plan.Step, p stepProgress) effect {
 	case plan.StepFederatedCredential:
 		return &trustEffect{e: e, unit: u, step: s}
 	case plan.StepVariable:
-		return &variableEffect{e: e, step: s.Variable}
+		return &variableEffect{e: e, id: s.ID, step: s.Variable}
 	case plan.StepConnection:
 		return &connectionEffect{e: e, unit: u, step: s, progress: p}
 	case plan.StepCredential:

@@ -62,6 +62,9 @@ type proof struct {
 	world   []string // what does not sign in
 	waiting []Gate   // what has not been seen to sign in yet
 	err     error
+	// gap is the longest time between two runs of a workflow, where it is longer than the default soak time.
+	gap       time.Duration
+	gapReason string
 }
 
 func (p *proof) ok() bool {
@@ -81,6 +84,9 @@ func (e *Executor) verifyUnit(ctx context.Context, u plan.Unit, problems map[inv
 		}
 	}
 	p := e.prove(ctx, u)
+	if p.ok() && e.Plan.Settings.Soak == nil {
+		e.observeGaps(ctx, u, &p)
+	}
 	if err := e.noteProof(u, p); err != nil {
 		p.err = errors.Join(p.err, err)
 	}
@@ -125,10 +131,36 @@ func (e *Executor) noteProof(u plan.Unit, p proof) error {
 	if p.err != nil {
 		after["error"] = p.err.Error()
 	}
+	if p.gap > 0 {
+		after["gap"], after["gapReason"] = p.gap.String(), p.gapReason
+	}
 	if last := e.step(u.ID, verifyStep).seen; last != nil && equalState(last.After, after) {
 		return nil
 	}
 	return e.record(Record{Unit: u.ID, Step: verifyStep, Phase: PhaseObserved, After: after})
+}
+
+// gapHistory is how far back runs are looked at to see how rarely a workflow runs: GitHub keeps their logs for 90 days
+// unless somebody chose otherwise (GitHub Docs: "Usage limits, billing, and administration").
+const gapHistory = 90 * 24 * time.Hour
+
+// observeGaps finds the longest time between two runs of any of a unit's workflows: what runs once in a month is not seen to
+// work within a week.
+func (e *Executor) observeGaps(ctx context.Context, u plan.Unit, p *proof) {
+	for _, w := range u.Workflows {
+		runs, err := e.Outside.Repositories.Runs(ctx, w.Repository, w.File, e.now().Add(-gapHistory))
+		if err != nil {
+			p.err = fmt.Errorf("read the runs of %s in %s: %w", w.File, w.Repository, err)
+			return
+		}
+		var finished []time.Time
+		for _, r := range runs {
+			finished = append(finished, r.Finished)
+		}
+		if gap, from, to := plan.LongestGap(finished); gap > max(p.gap, time.Duration(plan.DefaultSoak)) {
+			p.gap, p.gapReason = gap, plan.GapReason(w.File+" in "+string(w.Repository), from, to)
+		}
+	}
 }
 
 func equalState(a, b State) bool {

@@ -17,7 +17,10 @@ type Config struct {
 	Mapping        []Mapping     `yaml:"mapping" json:"mapping,omitempty"`               // which identity is behind a secret
 	Variables      VariableNames `yaml:"variables" json:"variables"`                     // names of the variables that hold the ids
 	Waves          []WaveRule    `yaml:"waves" json:"waves,omitempty"`                   // which unit goes when; a unit without a rule is in wave 1
-	Soak           *Duration     `yaml:"soak" json:"soak,omitempty"`                     // wait between the last move and a revoke; default 168h
+	Soak           *Duration     `yaml:"soak" json:"soak,omitempty"`                     // wait between the last move and a revoke; default 168h, or the longest time between two uses if that is longer
+	Approval       string        `yaml:"approval" json:"approval,omitempty"`             // none (default); unit: before anything is done; revoke: before an old secret is removed
+	Production     *Rule         `yaml:"production" json:"production,omitempty"`         // which units are production; default by the usual names
+	Revoke         RevokeRules   `yaml:"revoke" json:"revoke,omitzero"`                  // how much one run of revoke removes
 	IncludeShared  bool          `yaml:"includeShared" json:"includeShared,omitempty"`   // convert connections that several projects share
 	AllowFlexible  bool          `yaml:"allowFlexible" json:"allowFlexible,omitempty"`   // use flexible federated credentials (a preview)
 	OpenBranches   string        `yaml:"openBranches" json:"openBranches,omitempty"`     // all (default), or default: a run on any branch or tag (workflow_dispatch) is trusted only on the default branch
@@ -51,13 +54,22 @@ type VariableNames struct {
 	SubscriptionID string `yaml:"subscriptionId" json:"subscriptionId,omitempty"`
 }
 
-// WaveRule puts units into a wave. A rule matches a unit if any of its globs matches any of the unit's environments,
-// repositories or connections; the first rule that matches decides. Globs are those of path.Match, without case.
+// WaveRule puts units into a wave; the first rule that matches decides. Its globs are those of a Rule. A unit of a
+// later wave is applied only when those of the earlier ones are verified.
 type WaveRule struct {
-	Wave         int      `yaml:"wave" json:"wave"`
-	Environments []string `yaml:"environments" json:"environments,omitempty"`
-	Repositories []string `yaml:"repositories" json:"repositories,omitempty"`
-	Connections  []string `yaml:"connections" json:"connections,omitempty"`
+	Wave          int      `yaml:"wave" json:"wave"`
+	Environments  []string `yaml:"environments" json:"environments,omitempty"`
+	Repositories  []string `yaml:"repositories" json:"repositories,omitempty"`
+	Connections   []string `yaml:"connections" json:"connections,omitempty"`
+	Subscriptions []string `yaml:"subscriptions" json:"subscriptions,omitempty"`
+	Tags          []string `yaml:"tags" json:"tags,omitempty"`
+	// UnusedFor and Risk must hold beside the globs, where they are given.
+	UnusedFor *Duration `yaml:"unusedFor" json:"unusedFor,omitempty"` // the sign-in log shows no use for so long
+	Risk      []string  `yaml:"risk" json:"risk,omitempty"`           // any of shared, production and tier-0
+}
+
+func (w WaveRule) rule() Rule {
+	return Rule{Environments: w.Environments, Repositories: w.Repositories, Connections: w.Connections, Subscriptions: w.Subscriptions, Tags: w.Tags}
 }
 
 // Exclusion leaves something alone. All fields that are given must match.
@@ -105,6 +117,9 @@ const (
 	BranchesDefault     = "default"
 	LevelSafe           = "safe"
 	LevelNeedsReview    = "needs-review"
+	ApprovalNone        = "none"
+	ApprovalUnit        = "unit"
+	ApprovalRevoke      = "revoke"
 )
 
 // DefaultSoak is how long the old secret is kept after its last user has moved: the seven days for which
@@ -135,8 +150,12 @@ func (c Config) withDefaults() Config {
 	if c.RollbackDays == 0 {
 		c.RollbackDays = DefaultRollbackDays
 	}
-	soak := Duration(c.SoakTime())
-	c.Soak = &soak
+	setDefault(&c.Approval, ApprovalNone)
+	if c.Production == nil {
+		production := defaultProduction()
+		c.Production = &production
+	}
+	c.Revoke.setDefaults()
 	return c
 }
 
@@ -173,8 +192,17 @@ func (c Config) Validate() error {
 		oneOf("permissions", c.Permissions, "", PermissionsMinimal, PermissionsPreserve),
 		oneOf("openBranches", c.OpenBranches, "", BranchesAll, BranchesDefault),
 		oneOf("level", c.Level, "", LevelSafe, LevelNeedsReview),
+		oneOf("approval", c.Approval, "", ApprovalNone, ApprovalUnit, ApprovalRevoke),
 		isVariable("variables.clientId", c.Variables.ClientID), isVariable("variables.tenantId", c.Variables.TenantID),
 		isVariable("variables.subscriptionId", c.Variables.SubscriptionID))
+	if err := c.Revoke.validate(); err != nil {
+		errs = append(errs, fmt.Errorf("revoke.%w", err))
+	}
+	if c.Production != nil {
+		if err := c.Production.validate(); err != nil {
+			errs = append(errs, fmt.Errorf("production: %w", err))
+		}
+	}
 	if c.RollbackDays < 0 || c.RollbackDays > 730 {
 		errs = append(errs, fmt.Errorf("rollbackDays: %d is not between 1 and 730", c.RollbackDays))
 	}
@@ -205,14 +233,12 @@ func (w WaveRule) validate() error {
 	if w.Wave < 1 {
 		return fmt.Errorf("wave %d is not a positive number", w.Wave)
 	}
-	for _, list := range [][]string{w.Environments, w.Repositories, w.Connections} {
-		for _, g := range list {
-			if _, err := path.Match(g, ""); err != nil {
-				return fmt.Errorf("pattern %q: %w", g, err)
-			}
+	for _, r := range w.Risk {
+		if err := oneOf("risk", r, "", RiskShared, RiskProduction, RiskTier0); err != nil {
+			return err
 		}
 	}
-	return nil
+	return w.rule().validate()
 }
 
 func (e Exclusion) validate() error {

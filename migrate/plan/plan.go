@@ -47,10 +47,15 @@ type Unit struct {
 	Blockers       []Reason                 `json:"blockers,omitempty"` // not empty: nothing of the unit is done
 	Withheld       []Reason                 `json:"withheld,omitempty"` // why its old secret is not revoked, although the rest is done
 	Notes          []Reason                 `json:"notes,omitempty"`    // what a reviewer should know
+	Named          []Reason                 `json:"named,omitempty"`    // why revoke takes the unit only where it is named
+	Soak           *Soak                    `json:"soak,omitempty"`     // how long its old secret is kept; nil where the unit is blocked
 }
 
 // Blocked tells whether nothing of the unit may be done.
 func (u Unit) Blocked() bool { return len(u.Blockers) > 0 }
+
+// Hash is the SHA-256 of the unit as it stands in the plan, in hex: what an approval is about.
+func (u Unit) Hash() string { return hashJSON(u) }
 
 // Step finds a step of the unit by its id.
 func (u Unit) Step(id string) (Step, bool) {

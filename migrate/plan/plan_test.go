@@ -593,6 +593,13 @@ func TestBadConfigurationsAreNamed(t *testing.T) {
 		`permissions: "all"`:                                           {Permissions: "all"},
 		"cannot be the name of a GitHub variable":                      {Variables: VariableNames{ClientID: "GITHUB_X"}},
 		"rollbackDays: -1":                                             {RollbackDays: -1},
+		`approval: "all" is not one of none, unit, revoke`:             {Approval: "all"},
+		"revoke.share: 101":                                            {Revoke: RevokeRules{Share: 101}},
+		"revoke.units: -1":                                             {Revoke: RevokeRules{Units: -1}},
+		"revoke.name: none stands alone":                               {Revoke: RevokeRules{Name: []string{NameNone, RiskShared}}},
+		`revoke.name: "big" is not one of`:                             {Revoke: RevokeRules{Name: []string{"big"}}},
+		"production: pattern":                                          {Production: &Rule{Tags: []string{"["}}},
+		`waves[0]: risk: "high"`:                                       {Waves: []WaveRule{{Wave: 1, Risk: []string{"high"}}}},
 	} {
 		inv, _ := base()
 		if _, err := New(inv, c); err == nil || !strings.Contains(err.Error(), want) {

@@ -60,6 +60,7 @@ func (p *planner) write(d *draft) Unit {
 	}
 	u.Workflows = workflowsOf(d)
 	u.Steps = p.steps(d, u)
+	u.Named, u.Soak = p.named(d), p.soakOf(d)
 	u.Notes = p.notes(d)
 	if r := p.noWayBack(d); r != nil && p.cfg.AcceptNoRollback {
 		r.Message, r.Next = r.Message+"; acceptNoRollback says that this is known", nil
@@ -162,35 +163,6 @@ func workflowsOf(d *draft) []WorkflowRef {
 	}
 	by(out, func(w WorkflowRef) string { return string(w.Repository) + "|" + w.File })
 	return out
-}
-
-// wave is that of the first rule that matches any part of the unit.
-func (p *planner) wave(d *draft) int {
-	for _, rule := range p.cfg.Waves {
-		if p.inWave(d, rule) {
-			return rule.Wave
-		}
-	}
-	return 1
-}
-
-func (p *planner) inWave(d *draft, rule WaveRule) bool {
-	for _, c := range d.conns {
-		if anyMatches(rule.Connections, c.Name) {
-			return true
-		}
-	}
-	for _, m := range d.members {
-		if anyMatches(rule.Repositories, string(m.login.Repository)) {
-			return true
-		}
-		for _, u := range m.of(d.unit.AppID) {
-			if slices.ContainsFunc(u.environments, func(e string) bool { return e != "" && anyMatches(rule.Environments, e) }) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // notes tell a reviewer what to look at: the risks of the chosen trust, and credentials that are left.
