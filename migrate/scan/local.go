@@ -119,16 +119,16 @@ func localGap(rel, message string) inventory.Gap {
 		Next: "make it readable and scan again; until then it is unknown, not clean"}
 }
 
-// hasKey looks for a top-level key without parsing.
-func hasKey(content []byte, key string) bool {
+// hasKey looks for a top-level key without parsing. The characters of indent may stand before it.
+func hasKey(content []byte, key, indent string) bool {
 	content = bytes.TrimPrefix(content, []byte("\xef\xbb\xbf"))
-	return hasKeyAfter(content, key, '\n') || hasKeyAfter(content, key, '\r')
+	return hasKeyAfter(content, key, indent, '\n') || hasKeyAfter(content, key, indent, '\r')
 }
 
 // hasKeyAfter looks for a key at the beginning and after each line break of one kind.
-func hasKeyAfter(rest []byte, key string, lineBreak byte) bool {
+func hasKeyAfter(rest []byte, key, indent string, lineBreak byte) bool {
 	for {
-		if isKey(rest, key) {
+		if isKey(bytes.TrimLeft(rest, indent), key) {
 			return true
 		}
 		i := bytes.IndexByte(rest, lineBreak)

@@ -226,8 +226,32 @@ func TestTopLevelKeysAreFoundWithoutParsing(t *testing.T) {
 		"jobs:\n": true, "on: push\njobs: {}": true, "on: push\r\n'jobs':": true, "\xef\xbb\xbfjobs:": true, "\"jobs\": {}": true,
 		"  jobs:\n": false, "x: jobs:": false, "# jobs:": false, "": false, "myjobs:\n jobs:\njobs:": true,
 	} {
-		if got := hasKey([]byte(text), "jobs"); got != want {
+		if got := hasKey([]byte(text), "jobs", ""); got != want {
 			t.Errorf("%q: got %v, want %v", text, got, want)
 		}
+	}
+}
+
+// What does not parse must be a gap, and what is commented out a mention, in a folder that is no checkout as well.
+func TestBrokenAndCommentedWorkflowsOfALooseFolderAreNotPassedOver(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"broken.yml":  " on: push\njobs:\n  a:\n    steps:\n      - uses: azure/login@v2\n        with: {creds: \"${{ secrets.A }}\"}\n",
+		"comment.yml": "# on: push\n# jobs:\n#   a:\n#     steps:\n#       - uses: azure/login@v2\n#         with:\n#           creds: ${{ secrets.B }}\n",
+		"other.yml":   "stages:\n- stage: a\n  jobs:\n  - job: b\n    steps:\n    - script: az login --service-principal -p $(ARM_CLIENT_SECRET)\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	inv, err := Local(t.Context(), dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(inv.Gaps) != 1 || inv.Gaps[0].File != "broken.yml" {
+		t.Errorf("gaps: %+v", inv.Gaps)
+	}
+	if len(inv.Mentions) == 0 || inv.Mentions[0].File != "comment.yml" {
+		t.Errorf("mentions: %+v", inv.Mentions)
 	}
 }

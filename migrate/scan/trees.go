@@ -301,5 +301,12 @@ func callable(p string, content []byte) bool {
 	return workflow.IsActionPath(p) || bytes.Contains(content, []byte("workflow_call"))
 }
 
-// isShaped tells whether a loose file has the shape of a workflow or an action, since YAML is used for much else.
-func isShaped(content []byte) bool { return hasKey(content, "jobs") || hasKey(content, "runs") }
+// isShaped tells whether a loose file has the shape of a workflow or an action, since YAML is used for much else. A
+// workflow whose keys are indented, so that it does not parse, or commented out has it too: the one is a gap, the other a
+// mention, and neither must be passed over.
+func isShaped(content []byte) bool {
+	return hasKey(content, "jobs", "") || hasKey(content, "runs", "") || hasKey(content, "on", brokenIndent) && hasKey(content, "jobs", brokenIndent)
+}
+
+// brokenIndent is what can stand before a top-level key of a workflow that is broken or commented out.
+const brokenIndent = " \t#"

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"sort"
 	"strings"
 	"unicode/utf8"
@@ -55,7 +56,15 @@ func parseWhole(path string, src []byte) (*document, error) {
 		return nil, err
 	}
 	var top yaml.Node
-	if err := yaml.Unmarshal(src, &top); err != nil {
+	decoder := yaml.NewDecoder(bytes.NewReader(src))
+	if err := decoder.Decode(&top); err != nil && !errors.Is(err, io.EOF) {
+		return nil, yamlError(err)
+	}
+	// What follows the first document would be passed over in silence: keys that are indented less than the first one too.
+	var rest yaml.Node
+	if err := decoder.Decode(&rest); err == nil {
+		return nil, &parseError{line: max(rest.Line, 1), column: max(rest.Column, 1), message: "the file holds more than one YAML document"}
+	} else if !errors.Is(err, io.EOF) {
 		return nil, yamlError(err)
 	}
 	d := &document{path: path, src: src, starts: lineStarts(src)}
