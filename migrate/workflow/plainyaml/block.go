@@ -49,6 +49,9 @@ func (r *reader) blockIndent() (int, bool) {
 		if at == len(r.text) || r.text[at] == '\t' {
 			return 0, false
 		}
+		if r.text[at] == '\r' {
+			at++
+		}
 		if r.text[at] != '\n' {
 			return width, width >= widest
 		}
@@ -62,21 +65,21 @@ func (r *reader) blockIndent() (int, bool) {
 func (r *reader) blockLines(indent int, literal bool, chomping byte) bool {
 	breaks, blank, content := 0, false, false // breaks that are pending after the last line with content, which was blank or not
 	for r.next < len(r.text) {
-		line, number, lineStart, end := r.next, r.line, r.lineStart, r.end
+		was := r.mark()
 		r.takeLine()
-		i := line
-		for i < r.end && i-line < indent && r.text[i] == ' ' {
+		i := r.lineStart
+		for i < r.end && i-r.lineStart < indent && r.text[i] == ' ' {
 			i++
 		}
 		if i == r.end && r.next > r.end {
 			breaks++
 			continue
 		}
-		if i-line < indent || i == r.end {
+		if i-r.lineStart < indent || i == r.end {
 			if i < r.end && r.text[i] == '\t' {
 				return false
 			}
-			r.next, r.line, r.lineStart, r.end = line, number, lineStart, end
+			r.back(was)
 			break
 		}
 		blanks := r.text[i] == ' ' || r.text[i] == '\t'

@@ -40,12 +40,16 @@ const (
 	foreign // holds what the YAML scanner refuses, or treats as a break of a line or as a mark
 )
 
-// inspect tells whether a text holds only characters that are read here: printable ones (YAML 1.2.2, 5.1), line feeds and tabs.
+// inspect tells whether a text holds only characters that are read here: printable ones (YAML 1.2.2, 5.1),
+// tabs, and line feeds with or without a carriage return.
 func inspect(src []byte) int {
 	kind := ascii
 	for i := 0; i < len(src); i++ {
 		c := src[i]
 		if c >= ' ' && c < 0x7f || c == '\n' || c == '\t' {
+			continue
+		}
+		if c == '\r' && i+1 < len(src) && src[i+1] == '\n' {
 			continue
 		}
 		if c < utf8.RuneSelf {
@@ -111,9 +115,21 @@ func (r *reader) takeLine() {
 	if i := strings.IndexByte(r.text[r.next:], '\n'); i >= 0 {
 		r.end = r.next + i
 		r.next = r.end + 1
+		if r.end > r.lineStart && r.text[r.end-1] == '\r' {
+			r.end--
+		}
 		return
 	}
 	r.next = len(r.text)
+}
+
+// mark is a line that can be gone back to.
+type mark struct{ next, line, lineStart, end int }
+
+func (r *reader) mark() mark { return mark{r.next, r.line, r.lineStart, r.end} }
+
+func (r *reader) back(m mark) {
+	r.next, r.line, r.lineStart, r.end = m.next, m.line, m.lineStart, m.end
 }
 
 // isMark recognises the start or end of a document.
@@ -261,16 +277,23 @@ func (r *reader) value(after, indent int, inMapping bool) (*yaml.Node, bool) {
 	if at == r.end || r.text[at] == '#' && at > after {
 		return r.below(after, indent, inMapping)
 	}
-	var n *yaml.Node
-	switch c := r.text[at]; c {
-	case '|', '>':
+	if c := r.text[at]; c == '|' || c == '>' {
 		return r.block(at, indent)
+	}
+	return r.inline(at, indent)
+}
+
+// inline reads a value that is no block.
+func (r *reader) inline(at, indent int) (n *yaml.Node, ok bool) {
+	switch r.text[at] {
 	case '"', '\'':
 		n, at = r.quoted(at)
 	case '[', '{':
 		n, at = r.flow(at)
 	default:
-		n, at = r.plain(at)
+		if n, at = r.plain(at); n != nil && r.skipSpaces(at) == r.end {
+			return n, r.folded(n, indent) && r.advance() && r.indent <= indent
+		}
 	}
 	// A line that is indented more would go on with the value.
 	return n, n != nil && r.onlyComment(at) && r.advance() && r.indent <= indent
@@ -287,7 +310,11 @@ func (r *reader) below(after, indent int, inMapping bool) (*yaml.Node, bool) {
 		n, ok := r.sequence(r.indent)
 		return n, ok && r.indent <= indent
 	case r.indent > indent:
-		n, ok := r.mapping(r.indent, nil, 0)
+		key, after := r.key()
+		if key == nil {
+			return r.inline(r.start, indent)
+		}
+		n, ok := r.mapping(r.indent, key, after)
 		return n, ok && r.indent <= indent
 	case r.indent == indent && inMapping && r.isDash():
 		return r.sequence(indent)
@@ -354,22 +381,9 @@ func (r *reader) plain(at int) (*yaml.Node, int) {
 	if !r.startsPlain(at) {
 		return nil, 0
 	}
-	end := r.end
-scan:
-	for i := at + 1; i < r.end; i++ {
-		switch r.text[i] {
-		case ':':
-			if i+1 == r.end || r.text[i+1] == ' ' {
-				return nil, 0
-			}
-		case '\t':
-			return nil, 0
-		case '#':
-			if r.text[i-1] == ' ' {
-				end = i
-				break scan
-			}
-		}
+	end := r.plainEnd(at)
+	if end < 0 {
+		return nil, 0
 	}
 	for r.text[end-1] == ' ' {
 		end--
@@ -379,6 +393,59 @@ scan:
 		return nil, 0
 	}
 	return r.scalar(at, 0, value), end
+}
+
+// plainEnd gives the end of a plain scalar on the line, at a comment at the latest; -1 where a key or a tab is in it.
+func (r *reader) plainEnd(at int) int {
+	for i := at + 1; i < r.end; i++ {
+		switch r.text[i] {
+		case ':':
+			if i+1 == r.end || r.text[i+1] == ' ' {
+				return -1
+			}
+		case '\t':
+			return -1
+		case '#':
+			if r.text[i-1] == ' ' {
+				return i
+			}
+		}
+	}
+	return r.end
+}
+
+// folded adds to a plain scalar the lines that go on with it: one break becomes a space, and of more the first is left out.
+func (r *reader) folded(n *yaml.Node, indent int) bool {
+	var more strings.Builder
+	for breaks := 1; r.next < len(r.text); breaks++ {
+		was := r.mark()
+		r.takeLine()
+		at := r.skipSpaces(r.lineStart)
+		if at == r.end {
+			continue
+		}
+		if at-r.lineStart <= indent || r.text[at] == '#' {
+			r.back(was)
+			break
+		}
+		end := r.plainEnd(at)
+		if end < 0 || r.text[at] == '\t' || r.text[at] == ':' && (at+1 == r.end || r.text[at+1] == ' ') {
+			return false
+		}
+		if breaks == 1 {
+			more.WriteByte(' ')
+		} else {
+			more.WriteString(strings.Repeat("\n", breaks-1))
+		}
+		more.WriteString(strings.TrimRight(r.text[at:end], " "))
+		if breaks = 0; end < r.end {
+			break
+		}
+	}
+	if more.Len() > 0 {
+		n.Value += more.String()
+	}
+	return true
 }
 
 // quoted reads a quoted scalar of one line.

@@ -58,10 +58,10 @@ var (
 		"a:\n  - |\n    b\n  - >\n    c\n", "a: |\n  b\n  \tc\n", "a: |\n  b\n    \n  c\n", "a : b\n", "a:   \n  b: c\n", "a:\n  # c\n  b: c\n    # d\n  e: f\n",
 	}
 	left = []string{
-		"", "# c\n", "- a\n", "a", " a: b\n", "a: &b c\n", "a: *b\n", "<<: a\n", "a: !b c\n", "a: b\n---\nc: d\n", "a: b\n...\n", "%YAML 1.2\n---\na: b\n", "a: b\r\n", "\ta: b\n", "a:\tb\n",
-		"\xef\xbb\xbfa: b\n", "a: b\n  c\n", "a: 'b\n  c'\n", "a: [b,\n  c]\n", "a: |2\n   b\n", "a: |\nb: c\n", "? a\n: b\n", "a: b: c\n", "a: b:\n", "a:\n  b: c\n d: e\n", "a: 'b' c\n", "a: [b] c\n",
+		"", "# c\n", "- a\n", "a", " a: b\n", "a: &b c\n", "a: *b\n", "<<: a\n", "a: !b c\n", "a: b\n---\nc: d\n", "a: b\n...\n", "%YAML 1.2\n---\na: b\n", "\ta: b\n", "a:\tb\n",
+		"\xef\xbb\xbfa: b\n", "a: 'b\n  c'\n", "a: [b,\n  c]\n", "a: |2\n   b\n", "a: |\nb: c\n", "? a\n: b\n", "a: b: c\n", "a: b:\n", "a:\n  b: c\n d: e\n", "a: 'b' c\n", "a: [b] c\n",
 		"a:\n  - b\n  c: d\n", "a: @b\n", "a: `b`\n", "a: [a: b]\n", "a: [${{ b }}]\n", "a: [b, ]\n", "a: {b}\n", "a: |\n   \n  b\n", "a: \"\\x41\"\n", "a: \u0085b\n", "a: \u2028b\n", "a: \x01b\n", "a: \xff\n",
-		"a:\n- - b\n", "a:\n  b\n", "a\n", "a: >\n\n", "a: |#c\n  b\n", "a: |\n  \tb\n", "a:\n  - b\n   - c\n", "\"a\\\": b\": c\n",
+		"a:\n- - b\n", "a\n", "a: b\n  c: d\n", "a: b\n  # c\n  d\n", "a: b # c\n  d\n", "a: b\n  :\n", "a: b\rc: d\n", "a:\n  |\n  b\n", "a: >\n\n", "a: |#c\n  b\n", "a: |\n  \tb\n", "\"a\\\": b\": c\n",
 	}
 )
 
