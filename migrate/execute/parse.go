@@ -45,7 +45,7 @@ func (p *lineReader) read(line []byte, r *Record) bool {
 	p.want(hashField[:len(hashField)-1])
 	r.Hash = p.value()
 	p.want(`}`)
-	p.last = r.Hash
+	p.last, p.bad = r.Hash, p.bad || r.Hash == ""
 	return !p.bad && len(p.line) == 0
 }
 
