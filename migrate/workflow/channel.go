@@ -6,9 +6,8 @@ import (
 	"sort"
 	"strings"
 
-	"go.yaml.in/yaml/v4"
-
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/workflow/yaml"
 )
 
 // channel is an input of a local action, or an input or secret of a reusable workflow, through which a credential comes: the

@@ -4,9 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"go.yaml.in/yaml/v4"
-
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/workflow/yaml"
 )
 
 // classifyAll decides how each login can be converted. What an environment variable can become depends on whether what reads

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"go.yaml.in/yaml/v4"
+	yamlv4 "go.yaml.in/yaml/v4"
 
-	"github.com/unsecret-dev/unsecret/migrate/workflow/plainyaml"
+	"github.com/unsecret-dev/unsecret/migrate/workflow/yaml"
 )
 
 // maxFileSize bounds what is parsed. GitHub refuses workflow files far smaller than this; a larger file is
@@ -43,8 +43,8 @@ func parseDocument(path string, src []byte) (d *document, err error) {
 		}
 	}()
 	if len(src) <= maxFileSize {
-		if root, ok := plainyaml.Parse(src); ok {
-			return &document{path: path, src: src, starts: plainyaml.Lines(src), root: root}, nil
+		if root, ok := yaml.Parse(src); ok {
+			return &document{path: path, src: src, starts: yaml.Lines(src), root: root}, nil
 		}
 	}
 	return parseWhole(path, src)
@@ -55,26 +55,25 @@ func parseWhole(path string, src []byte) (*document, error) {
 	if err := checkBytes(src); err != nil {
 		return nil, err
 	}
-	var top yaml.Node
-	decoder := yaml.NewDecoder(bytes.NewReader(src))
+	var top yamlv4.Node
+	decoder := yamlv4.NewDecoder(bytes.NewReader(src))
 	if err := decoder.Decode(&top); err != nil && !errors.Is(err, io.EOF) {
 		return nil, yamlError(err)
 	}
 	// What follows the first document would be passed over in silence: keys that are indented less than the first one too.
-	var rest yaml.Node
+	var rest yamlv4.Node
 	if err := decoder.Decode(&rest); err == nil {
 		return nil, &parseError{line: max(rest.Line, 1), column: max(rest.Column, 1), message: "the file holds more than one YAML document"}
 	} else if !errors.Is(err, io.EOF) {
 		return nil, yamlError(err)
 	}
 	d := &document{path: path, src: src, starts: lineStarts(src)}
-	if top.Kind != yaml.DocumentNode || len(top.Content) != 1 {
-		d.root = &yaml.Node{Kind: yaml.MappingNode} // comments at most
+	// A file of comments has no content, and one of comments and a mark has an empty scalar.
+	if top.Kind != yamlv4.DocumentNode || len(top.Content) != 1 || top.Content[0].Kind == yamlv4.ScalarNode && top.Content[0].Tag == "!!null" {
+		d.root = &yaml.Node{Kind: yaml.MappingNode}
 		return d, nil
 	}
-	if d.root = top.Content[0]; d.root.Kind == yaml.ScalarNode && d.root.Tag == "!!null" {
-		d.root = &yaml.Node{Kind: yaml.MappingNode}
-	}
+	d.root = yaml.FromWhole(top.Content[0])
 	if d.root.Kind != yaml.MappingNode {
 		return nil, &parseError{line: d.root.Line, column: d.root.Column, message: "the top of the file is not a mapping, so it is not a workflow or an action"}
 	}
@@ -112,7 +111,7 @@ func firstInvalid(src []byte) int {
 
 // yamlError takes the place out of the YAML package's error.
 func yamlError(err error) error {
-	var pe *yaml.ParserError
+	var pe *yamlv4.ParserError
 	if errors.As(err, &pe) {
 		return &parseError{line: max(pe.Line, 1), column: pe.Column, message: pe.Message}
 	}

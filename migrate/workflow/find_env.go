@@ -3,9 +3,8 @@ package workflow
 import (
 	"strings"
 
-	"go.yaml.in/yaml/v4"
-
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/workflow/yaml"
 )
 
 // envKinds are the environment variables that carry an Azure credential to a program, by what reads them: the Terraform

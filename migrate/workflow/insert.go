@@ -6,7 +6,7 @@ import (
 	"regexp"
 	"strings"
 
-	"go.yaml.in/yaml/v4"
+	"github.com/unsecret-dev/unsecret/migrate/workflow/yaml"
 )
 
 // loginUses is the value of uses for a step of azure/login that is written anew.

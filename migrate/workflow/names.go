@@ -5,7 +5,8 @@ import (
 	"strings"
 
 	"github.com/rhysd/actionlint"
-	"go.yaml.in/yaml/v4"
+
+	"github.com/unsecret-dev/unsecret/migrate/workflow/yaml"
 )
 
 const maxNames = 64 // of one computed secret name; beyond it a wildcard says it shorter

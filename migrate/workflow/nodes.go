@@ -3,7 +3,7 @@ package workflow
 import (
 	"strings"
 
-	"go.yaml.in/yaml/v4"
+	"github.com/unsecret-dev/unsecret/migrate/workflow/yaml"
 )
 
 // entry is one key of a mapping with its value. The value is resolved where the file has an alias; raw is

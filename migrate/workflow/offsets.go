@@ -3,7 +3,7 @@ package workflow
 import (
 	"strings"
 
-	"go.yaml.in/yaml/v4"
+	"github.com/unsecret-dev/unsecret/migrate/workflow/yaml"
 )
 
 // source gives the byte offset in the file of an offset in a scalar's value; ok is false where the file spells the value

@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	"go.yaml.in/yaml/v4"
-
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/workflow/yaml"
 )
 
 // scopeGrant is one scope of GITHUB_TOKEN with its access.

@@ -10,9 +10,9 @@ import (
 	"sync"
 
 	"github.com/rhysd/actionlint"
-	"go.yaml.in/yaml/v4"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/workflow/yaml"
 )
 
 // applyAll applies the edits of every file and proves the results. Files that change together are refused together.

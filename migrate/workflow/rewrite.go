@@ -7,9 +7,8 @@ import (
 	"strings"
 	"unicode"
 
-	"go.yaml.in/yaml/v4"
-
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/workflow/yaml"
 )
 
 // Rewrite computes the edits that take the logins of a tree off their stored credentials. It changes nothing itself.

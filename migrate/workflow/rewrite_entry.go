@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v4"
+	"github.com/unsecret-dev/unsecret/migrate/workflow/yaml"
 )
 
 // replaceEntry puts new entries in the place of one, keeping its indentation, line breaks and the comment after it.

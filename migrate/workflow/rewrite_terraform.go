@@ -4,9 +4,8 @@ import (
 	"errors"
 	"strings"
 
-	"go.yaml.in/yaml/v4"
-
 	"github.com/unsecret-dev/unsecret/migrate/workflow/script"
+	"github.com/unsecret-dev/unsecret/migrate/workflow/yaml"
 )
 
 const literalOrPlain = yaml.LiteralStyle

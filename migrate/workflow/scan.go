@@ -8,10 +8,9 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"go.yaml.in/yaml/v4"
-
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/workflow/script"
+	"github.com/unsecret-dev/unsecret/migrate/workflow/yaml"
 )
 
 // Scan finds the logins of one repository or folder. It never fails: what it cannot read is a gap.

@@ -4,7 +4,7 @@ import (
 	"strconv"
 	"strings"
 
-	"go.yaml.in/yaml/v4"
+	"github.com/unsecret-dev/unsecret/migrate/workflow/yaml"
 )
 
 // checkoutOnly tells whether a job certainly uses GITHUB_TOKEN for nothing but reading the repository's contents.

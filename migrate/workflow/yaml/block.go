@@ -1,18 +1,16 @@
-package plainyaml
+package yaml
 
 import (
 	"strings"
-
-	"go.yaml.in/yaml/v4"
 )
 
 // block reads a literal or folded scalar. An indentation that is given by a digit is left to the whole parser, and so is a
 // block without content.
-func (r *reader) block(at, parent int) (*yaml.Node, bool) {
-	n := r.node(yaml.ScalarNode, at)
-	n.Style = yaml.LiteralStyle
+func (r *reader) block(at, parent int) (*Node, bool) {
+	n := r.node(ScalarNode, at)
+	n.Style = LiteralStyle
 	if r.text[at] == '>' {
-		n.Style = yaml.FoldedStyle
+		n.Style = FoldedStyle
 	}
 	chomping := byte(0)
 	if at++; at < r.end && (r.text[at] == '-' || r.text[at] == '+') {
@@ -30,7 +28,7 @@ func (r *reader) block(at, parent int) (*yaml.Node, bool) {
 		r.blocks.Grow(len(r.text))
 	}
 	from := r.blocks.Len()
-	if ok = r.blockLines(indent, n.Style == yaml.LiteralStyle, chomping); !ok {
+	if ok = r.blockLines(indent, n.Style == LiteralStyle, chomping); !ok {
 		return nil, false
 	}
 	n.Value = r.blocks.String()[from:]

@@ -1,15 +1,13 @@
-// Package plainyaml reads the part of YAML that nearly all workflows are written in, several times faster than a whole
+// Package yaml reads the part of YAML that nearly all workflows are written in, several times faster than a whole
 // parser: block mappings and sequences, scalars of one line, literal and folded blocks, and flow collections of one line.
 // It reads a file as go.yaml.in/yaml/v4 does or not at all: whatever is outside of that part, or could be an error, is left
 // to the whole parser.
-package plainyaml
+package yaml
 
 import (
 	"bytes"
 	"strings"
 	"unicode/utf8"
-
-	"go.yaml.in/yaml/v4"
 )
 
 // maxDepth bounds how deep collections are read here; deeper ones are left to the whole parser with its own bounds.
@@ -20,7 +18,7 @@ const maxKey = 1000
 
 // Parse gives the mapping at the top of a file, with the kinds, styles, values, lines and columns that the whole parser
 // gives; tags and comments are not set. It is false where the file is not plain, which says nothing about its validity.
-func Parse(src []byte) (*yaml.Node, bool) {
+func Parse(src []byte) (*Node, bool) {
 	kind := inspect(src)
 	if kind == foreign {
 		return nil, false
@@ -79,9 +77,9 @@ type reader struct {
 	eof       bool
 
 	depth  int
-	nodes  []yaml.Node
-	links  []*yaml.Node
-	stack  []*yaml.Node    // the children of the collections that are open
+	nodes  []Node
+	links  []*Node
+	stack  []*Node         // the children of the collections that are open
 	blocks strings.Builder // the text of block scalars; it never grows beyond its first size
 }
 
@@ -159,11 +157,11 @@ func (r *reader) skipSpaces(at int) int {
 }
 
 // node makes a node at an offset of the current line.
-func (r *reader) node(kind yaml.Kind, at int) *yaml.Node { return r.nodeAt(kind, r.line, r.column(at)) }
+func (r *reader) node(kind Kind, at int) *Node { return r.nodeAt(kind, r.line, r.column(at)) }
 
-func (r *reader) nodeAt(kind yaml.Kind, line, column int) *yaml.Node {
+func (r *reader) nodeAt(kind Kind, line, column int) *Node {
 	if len(r.nodes) == 0 {
-		r.nodes = make([]yaml.Node, 64)
+		r.nodes = make([]Node, 64)
 	}
 	n := &r.nodes[0]
 	r.nodes = r.nodes[1:]
@@ -179,8 +177,8 @@ func (r *reader) column(at int) int {
 	return utf8.RuneCountInString(r.text[r.lineStart:at]) + 1
 }
 
-func (r *reader) scalar(at int, style yaml.Style, value string) *yaml.Node {
-	n := r.node(yaml.ScalarNode, at)
+func (r *reader) scalar(at int, style Style, value string) *Node {
+	n := r.node(ScalarNode, at)
 	n.Style, n.Value = style, value
 	return n
 }
@@ -191,25 +189,25 @@ func (r *reader) open() (base int, ok bool) {
 	return len(r.stack), r.depth <= maxDepth
 }
 
-func (r *reader) finish(n *yaml.Node, base int) {
+func (r *reader) finish(n *Node, base int) {
 	r.depth--
 	children := r.stack[base:]
 	if len(children) == 0 {
 		return
 	}
 	if len(r.links) < len(children) {
-		r.links = make([]*yaml.Node, max(128, len(children)))
+		r.links = make([]*Node, max(128, len(children)))
 	}
 	n.Content, r.links = r.links[:len(children):len(children)], r.links[len(children):]
 	copy(n.Content, children)
 	r.stack = r.stack[:base]
 }
 
-func (r *reader) push(n *yaml.Node) { r.stack = append(r.stack, n) }
+func (r *reader) push(n *Node) { r.stack = append(r.stack, n) }
 
 // mapping reads the block mapping whose first key is at the current place; that key may have been read before.
-func (r *reader) mapping(indent int, key *yaml.Node, after int) (*yaml.Node, bool) {
-	n := r.node(yaml.MappingNode, r.start)
+func (r *reader) mapping(indent int, key *Node, after int) (*Node, bool) {
+	n := r.node(MappingNode, r.start)
 	base, ok := r.open()
 	if !ok {
 		return nil, false
@@ -232,8 +230,8 @@ func (r *reader) mapping(indent int, key *yaml.Node, after int) (*yaml.Node, boo
 }
 
 // sequence reads the block sequence whose first dash is the current place.
-func (r *reader) sequence(indent int) (*yaml.Node, bool) {
-	n := r.node(yaml.SequenceNode, r.start)
+func (r *reader) sequence(indent int) (*Node, bool) {
+	n := r.node(SequenceNode, r.start)
 	base, ok := r.open()
 	if !ok {
 		return nil, false
@@ -254,7 +252,7 @@ func (r *reader) isDash() bool {
 }
 
 // item reads what follows a dash.
-func (r *reader) item(indent int) (*yaml.Node, bool) {
+func (r *reader) item(indent int) (*Node, bool) {
 	at := r.skipSpaces(r.start + 1)
 	if at == r.end || r.text[at] == '#' {
 		return r.value(r.start+1, indent, false)
@@ -272,7 +270,7 @@ func (r *reader) item(indent int) (*yaml.Node, bool) {
 }
 
 // value reads what follows a colon or a dash of a collection at an indentation.
-func (r *reader) value(after, indent int, inMapping bool) (*yaml.Node, bool) {
+func (r *reader) value(after, indent int, inMapping bool) (*Node, bool) {
 	at := r.skipSpaces(after)
 	if at == r.end || r.text[at] == '#' && at > after {
 		return r.below(after, indent, inMapping)
@@ -284,7 +282,7 @@ func (r *reader) value(after, indent int, inMapping bool) (*yaml.Node, bool) {
 }
 
 // inline reads a value that is no block.
-func (r *reader) inline(at, indent int) (n *yaml.Node, ok bool) {
+func (r *reader) inline(at, indent int) (n *Node, ok bool) {
 	switch r.text[at] {
 	case '"', '\'':
 		n, at = r.quoted(at)
@@ -300,7 +298,7 @@ func (r *reader) inline(at, indent int) (n *yaml.Node, ok bool) {
 }
 
 // below reads a value that begins on a line of its own, or is empty.
-func (r *reader) below(after, indent int, inMapping bool) (*yaml.Node, bool) {
+func (r *reader) below(after, indent int, inMapping bool) (*Node, bool) {
 	line, column := r.line, r.column(after)
 	if !r.advance() {
 		return nil, false
@@ -319,11 +317,11 @@ func (r *reader) below(after, indent int, inMapping bool) (*yaml.Node, bool) {
 	case r.indent == indent && inMapping && r.isDash():
 		return r.sequence(indent)
 	}
-	return r.nodeAt(yaml.ScalarNode, line, column), true
+	return r.nodeAt(ScalarNode, line, column), true
 }
 
 // key reads a key, and gives the offset after its colon; nil where the current place is none that is read here.
-func (r *reader) key() (*yaml.Node, int) {
+func (r *reader) key() (*Node, int) {
 	if c := r.text[r.start]; c == '"' || c == '\'' {
 		return r.quotedKey(c)
 	}
@@ -352,7 +350,7 @@ func (r *reader) key() (*yaml.Node, int) {
 	return nil, 0
 }
 
-func (r *reader) quotedKey(quote byte) (*yaml.Node, int) {
+func (r *reader) quotedKey(quote byte) (*Node, int) {
 	i := strings.IndexByte(r.text[r.start+1:r.end], quote)
 	after := r.start + 1 + i + 1
 	if i < 0 || i > maxKey || after >= r.end || r.text[after] != ':' || after+1 < r.end && r.text[after+1] != ' ' {
@@ -377,7 +375,7 @@ func (r *reader) startsPlain(at int) bool {
 }
 
 // plain reads a plain scalar in block context.
-func (r *reader) plain(at int) (*yaml.Node, int) {
+func (r *reader) plain(at int) (*Node, int) {
 	if !r.startsPlain(at) {
 		return nil, 0
 	}
@@ -415,7 +413,7 @@ func (r *reader) plainEnd(at int) int {
 }
 
 // folded adds to a plain scalar the lines that go on with it: one break becomes a space, and of more the first is left out.
-func (r *reader) folded(n *yaml.Node, indent int) bool {
+func (r *reader) folded(n *Node, indent int) bool {
 	var more strings.Builder
 	for breaks := 1; r.next < len(r.text); breaks++ {
 		was := r.mark()
@@ -449,7 +447,7 @@ func (r *reader) folded(n *yaml.Node, indent int) bool {
 }
 
 // quoted reads a quoted scalar of one line.
-func (r *reader) quoted(at int) (*yaml.Node, int) {
+func (r *reader) quoted(at int) (*Node, int) {
 	if r.text[at] == '\'' {
 		return r.singleQuoted(at)
 	}
@@ -458,13 +456,13 @@ func (r *reader) quoted(at int) (*yaml.Node, int) {
 		case '\\':
 			return r.escaped(at)
 		case '"':
-			return r.scalar(at, yaml.DoubleQuotedStyle, r.text[at+1:i]), i + 1
+			return r.scalar(at, DoubleQuotedStyle, r.text[at+1:i]), i + 1
 		}
 	}
 	return nil, 0
 }
 
-func (r *reader) singleQuoted(at int) (*yaml.Node, int) {
+func (r *reader) singleQuoted(at int) (*Node, int) {
 	doubled := false
 	for i := at + 1; i < r.end; i++ {
 		if r.text[i] != '\'' {
@@ -479,7 +477,7 @@ func (r *reader) singleQuoted(at int) (*yaml.Node, int) {
 		if doubled {
 			value = strings.ReplaceAll(value, "''", "'")
 		}
-		return r.scalar(at, yaml.SingleQuotedStyle, value), i + 1
+		return r.scalar(at, SingleQuotedStyle, value), i + 1
 	}
 	return nil, 0
 }
@@ -487,7 +485,7 @@ func (r *reader) singleQuoted(at int) (*yaml.Node, int) {
 // escapes are the escape sequences that are read here.
 var escapes = map[byte]byte{'"': '"', '\\': '\\', 'n': '\n', 't': '\t', '\'': '\'', ' ': ' '}
 
-func (r *reader) escaped(at int) (*yaml.Node, int) {
+func (r *reader) escaped(at int) (*Node, int) {
 	var b []byte
 	for i := at + 1; i < r.end; i++ {
 		switch c := r.text[i]; c {
@@ -498,7 +496,7 @@ func (r *reader) escaped(at int) (*yaml.Node, int) {
 			}
 			b = append(b, escapes[r.text[i]])
 		case '"':
-			return r.scalar(at, yaml.DoubleQuotedStyle, string(b)), i + 1
+			return r.scalar(at, DoubleQuotedStyle, string(b)), i + 1
 		default:
 			b = append(b, c)
 		}

@@ -1,24 +1,22 @@
-package plainyaml
+package yaml
 
 import (
 	"strings"
-
-	"go.yaml.in/yaml/v4"
 )
 
 // flow reads a flow mapping or sequence that ends on its line. Expressions, comments, single pairs in sequences, keys
 // without values and commas at the end are left to the whole parser.
-func (r *reader) flow(at int) (*yaml.Node, int) {
+func (r *reader) flow(at int) (*Node, int) {
 	if r.text[at] == '[' {
-		return r.flowItems(at, yaml.SequenceNode, ']', r.flowValue)
+		return r.flowItems(at, SequenceNode, ']', r.flowValue)
 	}
-	return r.flowItems(at, yaml.MappingNode, '}', r.flowPair)
+	return r.flowItems(at, MappingNode, '}', r.flowPair)
 }
 
 // flowItems reads what stands between two brackets; item pushes one or two nodes and gives the offset after them, or -1.
-func (r *reader) flowItems(at int, kind yaml.Kind, closing byte, item func(int) int) (*yaml.Node, int) {
+func (r *reader) flowItems(at int, kind Kind, closing byte, item func(int) int) (*Node, int) {
 	n := r.node(kind, at)
-	n.Style = yaml.FlowStyle
+	n.Style = FlowStyle
 	base, ok := r.open()
 	if !ok {
 		return nil, 0
@@ -50,7 +48,7 @@ func (r *reader) flowValue(at int) int {
 	if at >= r.end {
 		return -1
 	}
-	var n *yaml.Node
+	var n *Node
 	switch r.text[at] {
 	case '[', '{':
 		n, at = r.flow(at)
@@ -78,7 +76,7 @@ func (r *reader) flowPair(at int) int {
 }
 
 // flowPlain reads a plain scalar up to a comma, a closing bracket or the colon of a key.
-func (r *reader) flowPlain(at int) (*yaml.Node, int) {
+func (r *reader) flowPlain(at int) (*Node, int) {
 	if !r.startsPlain(at) {
 		return nil, 0
 	}

@@ -1,4 +1,4 @@
-package plainyaml
+package yaml
 
 import (
 	"fmt"
@@ -6,23 +6,23 @@ import (
 	"path/filepath"
 	"testing"
 
-	"go.yaml.in/yaml/v4"
+	yamlv4 "go.yaml.in/yaml/v4"
 )
 
-// whole reads a text with the whole parser.
-func whole(src []byte) (*yaml.Node, error) {
-	var top yaml.Node
-	if err := yaml.Unmarshal(src, &top); err != nil {
+// readWhole reads a text with the whole parser.
+func readWhole(src []byte) (*Node, error) {
+	var top yamlv4.Node
+	if err := yamlv4.Unmarshal(src, &top); err != nil {
 		return nil, err
 	}
 	if len(top.Content) != 1 {
 		return nil, fmt.Errorf("%d documents", len(top.Content))
 	}
-	return top.Content[0], nil
+	return FromWhole(top.Content[0]), nil
 }
 
 // compare tells where two trees differ.
-func compare(a, b *yaml.Node) error {
+func compare(a, b *Node) error {
 	if a.Kind != b.Kind || a.Style != b.Style || a.Value != b.Value || a.Line != b.Line || a.Column != b.Column || a.Anchor != b.Anchor || len(a.Content) != len(b.Content) {
 		return fmt.Errorf("%d:%d kind %d style %d %q with %d children instead of %d:%d kind %d style %d %q with %d children",
 			a.Line, a.Column, a.Kind, a.Style, a.Value, len(a.Content), b.Line, b.Column, b.Kind, b.Style, b.Value, len(b.Content))
@@ -41,7 +41,7 @@ func judge(src []byte) (read bool, err error) {
 	if !ok {
 		return false, nil
 	}
-	want, err := whole(src)
+	want, err := readWhole(src)
 	if err != nil {
 		return true, fmt.Errorf("the whole parser refuses it: %w", err)
 	}

@@ -1,0 +1,77 @@
+package yaml
+
+import (
+	whole "go.yaml.in/yaml/v4"
+)
+
+// Kind is the kind of a node.
+type Kind uint8
+
+// The kinds of nodes.
+const (
+	SequenceNode Kind = iota + 1
+	MappingNode
+	ScalarNode
+	AliasNode
+)
+
+// Style is how a node is written; 0 is plain or block.
+type Style uint8
+
+// The styles.
+const (
+	TaggedStyle Style = 1 << iota
+	DoubleQuotedStyle
+	SingleQuotedStyle
+	LiteralStyle
+	FoldedStyle
+	FlowStyle
+)
+
+// Node is a node of a file. It is what go.yaml.in/yaml/v4 tells of it without tag and comments, in little more than half
+// the memory, since a scan holds all files of a repository at once.
+type Node struct {
+	Kind    Kind
+	Style   Style
+	Line    int // from 1
+	Column  int // from 1, in characters
+	Value   string
+	Anchor  string
+	Alias   *Node   // what an alias stands for
+	Content []*Node // of a mapping: keys and values by turns
+}
+
+var kinds = map[whole.Kind]Kind{whole.SequenceNode: SequenceNode, whole.MappingNode: MappingNode, whole.ScalarNode: ScalarNode, whole.AliasNode: AliasNode}
+
+var styles = map[whole.Style]Style{whole.TaggedStyle: TaggedStyle, whole.DoubleQuotedStyle: DoubleQuotedStyle, whole.SingleQuotedStyle: SingleQuotedStyle,
+	whole.LiteralStyle: LiteralStyle, whole.FoldedStyle: FoldedStyle, whole.FlowStyle: FlowStyle}
+
+// FromWhole turns a tree of the whole parser into one of this package.
+func FromWhole(n *whole.Node) *Node { return converter{}.node(n) }
+
+// converter remembers what became of each node, since aliases share nodes.
+type converter map[*whole.Node]*Node
+
+func (c converter) node(n *whole.Node) *Node {
+	if n == nil {
+		return nil
+	}
+	if have := c[n]; have != nil {
+		return have
+	}
+	own := &Node{Kind: kinds[n.Kind], Line: n.Line, Column: n.Column, Value: n.Value, Anchor: n.Anchor}
+	c[n] = own
+	for from, to := range styles {
+		if n.Style&from != 0 {
+			own.Style |= to
+		}
+	}
+	own.Alias = c.node(n.Alias)
+	if len(n.Content) > 0 {
+		own.Content = make([]*Node, len(n.Content))
+	}
+	for i, child := range n.Content {
+		own.Content[i] = c.node(child)
+	}
+	return own
+}
