@@ -22,7 +22,7 @@ import (
 
 // reading is how a scan connects. Waits are short, since the lab's are.
 func reading() transport.Options {
-	return transport.Options{ReadOnly: true, Attempts: 12, Backoff: func(int) time.Duration { return time.Millisecond }}
+	return transport.Options{ReadOnly: true, Attempts: 20, Backoff: func(int) time.Duration { return time.Millisecond }}
 }
 
 func TestAScanWritesNothing(t *testing.T) {
