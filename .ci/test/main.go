@@ -1,17 +1,23 @@
 // Command test passes all the tests: go run ./.ci/test. It needs nothing but Go; what the tests use beside it
-// (a Chromium, to look at the HTML report as a reader does) it installs where that can be done without asking,
+// (a Chromium, to look at the HTML report as a reader does; Azurite, for a state in Azure Blob Storage) it installs
+// where that can be done without asking,
 // and otherwise points out. Arguments are handed to go test.
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"strings"
+	"time"
+
+	"github.com/unsecret-dev/unsecret/e2e/azurite"
 )
 
 func main() {
 	ensureChromium()
+	ensureAzurite()
 	// Vetting the Graph SDK's dependants again for every test binary costs minutes; `go vet ./...` does it once.
 	args := append([]string{"test", "-vet=off"}, os.Args[1:]...)
 	if !hasPackage(os.Args[1:]) {
@@ -45,6 +51,15 @@ func ensureChromium() {
 		}
 	}
 	fmt.Println("no Chromium found: the tests that open the HTML report will skip. Install the package chromium to run them.")
+}
+
+// ensureAzurite installs Microsoft's emulator of Azure Storage from npm into the user's cache directory.
+func ensureAzurite() {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	if _, err := azurite.Install(ctx); err != nil {
+		fmt.Printf("%v: the tests of a state in Azure Blob Storage will skip. Install Node.js to run them.\n", err)
+	}
 }
 
 func run(name string, args ...string) error {

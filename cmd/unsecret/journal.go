@@ -96,16 +96,16 @@ type journalSought struct {
 }
 
 func verdictOn(c execute.JournalCheck, head string) journalVerdict {
-	v := journalVerdict{Whole: c.Damage == nil, Records: len(c.Records), Head: c.Head, Torn: c.Torn, check: c}
-	if n := len(c.Records); n > 0 {
-		v.Last = &c.Records[n-1].Time
+	v := journalVerdict{Whole: c.Damage == nil, Records: c.Trusted, Head: c.Head, Torn: c.Torn, check: c}
+	if c.Trusted > 0 {
+		v.Last = &c.Records[c.Trusted-1].Time
 	}
 	if c.Damage != nil {
 		v.Damage = &journalDamage{Line: c.Damage.Line, Reason: c.Damage.Reason}
 	}
 	if head != "" {
 		v.Sought = &journalSought{Head: head}
-		if i := slices.IndexFunc(c.Records, func(r execute.Record) bool { return r.Hash == head }); i >= 0 {
+		if i := slices.IndexFunc(c.Records[:c.Trusted], func(r execute.Record) bool { return r.Hash == head }); i >= 0 {
 			v.Sought.Found, v.Sought.Seq = true, c.Records[i].Seq
 		}
 		v.Whole = v.Whole && v.Sought.Found

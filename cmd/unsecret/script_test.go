@@ -50,6 +50,9 @@ func TestMain(m *testing.M) {
 //	full-disk DIR KB       makes DIR a file system of so few kilobytes; where [tmpfs] holds
 //	big KIND FILE          makes a file that no test should carry: megabytes, lines, bomb, deep, nul, latin1
 //	sleep D
+//	mode 600 FILE          the file has these permissions
+//	json-lines N           the last stdout has a JSON document on each of N lines or more
+//	azurite                starts Azurite with a container "state"; sets $AZURITE, the certificate and the token
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
@@ -59,7 +62,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": cmdExits, "lab": cmdLab, "role": cmdRole, "latency": cmdLatency, "fault": cmdFault, "merge": cmdMerge, "clock": cmdClock,
 			"trigger-all": cmdTriggerAll, "old-secrets": cmdOldSecrets, "writes": cmdWrites, "await": cmdAwait, "code": cmdCode,
-			"canary": cmdCanary, "cols": cmdCols, "json": cmdJSON, "full-disk": cmdFullDisk, "big": cmdBig, "sleep": cmdSleep, "mode": cmdMode, "json-lines": cmdJSONLines,
+			"canary": cmdCanary, "cols": cmdCols, "json": cmdJSON, "full-disk": cmdFullDisk, "big": cmdBig, "sleep": cmdSleep, "mode": cmdMode, "json-lines": cmdJSONLines, "azurite": cmdAzurite,
 		},
 		Condition: condition,
 	})
@@ -69,6 +72,8 @@ func TestScripts(t *testing.T) {
 // mounted) and [signals].
 func condition(name string) (bool, error) {
 	switch name {
+	case "azurite":
+		return hasAzurite(), nil
 	case "root":
 		return os.Geteuid() == 0, nil
 	case "full":

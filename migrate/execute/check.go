@@ -10,8 +10,9 @@ import (
 
 // JournalCheck is what a look at every line of a journal found.
 type JournalCheck struct {
-	Records []Record // all of them, or those before the damage: they can be trusted
-	Head    string   // the hash of the last of them; of an empty journal 64 zeros
+	Records []Record // all of them, or those before the damage
+	Trusted int      // so many of the records are as they were written
+	Head    string   // the hash of the last of these; of none 64 zeros
 	Torn    bool     // a last line that a crash cut short follows; the next command that writes heals it
 	Damage  *DamageError
 }
@@ -22,14 +23,22 @@ func CheckJournal(ctx context.Context, store Store) (JournalCheck, error) {
 	if err != nil {
 		return JournalCheck{Head: firstPrev}, fmt.Errorf("read journal: %w", err)
 	}
+	return checkBytes(data), nil
+}
+
+func checkBytes(data []byte) JournalCheck {
 	c := JournalCheck{Head: firstPrev}
 	records, good, damage := scanJournal(data)
 	c.Records, c.Damage = records, damage
 	c.Torn = damage == nil && good < len(data)
-	if n := len(records); n > 0 {
-		c.Head = records[n-1].Hash
+	c.Trusted = len(records)
+	if damage != nil && damage.link && c.Trusted > 0 {
+		c.Trusted-- // the one before the damage may be what was changed, with a hash of its own
 	}
-	return c, nil
+	if c.Trusted > 0 {
+		c.Head = records[c.Trusted-1].Hash
+	}
+	return c
 }
 
 // decodeJournal reads the records and checks the chain. good is the length of the bytes that are complete records; what

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -337,4 +338,77 @@ func FuzzTheFastReader(f *testing.F) {
 			t.Errorf("took %s for %s", line, again)
 		}
 	})
+}
+
+// TestEveryCorruptionOfALongJournalIsFound damages a journal of 1,000 records in every way that a disk, an editor or a person may.
+// Only what is taken away from the end leaves a whole chain; that is found by a head that was noted.
+func TestEveryCorruptionOfALongJournalIsFound(t *testing.T) {
+	data := longJournal(t, 1000)
+	whole := bytes.SplitAfter(data, []byte("\n"))
+	whole = whole[:len(whole)-1]
+	at := func(t *rapid.T, name string, n int) int { return rapid.IntRange(0, n-1).Draw(t, name) }
+	kinds := map[string]func(*rapid.T, [][]byte) [][]byte{
+		"a byte changed": func(t *rapid.T, l [][]byte) [][]byte {
+			i := at(t, "line", len(l))
+			l[i] = bytes.Clone(l[i])
+			l[i][at(t, "byte", len(l[i]))] ^= byte(rapid.IntRange(1, 255).Draw(t, "bits"))
+			return l
+		},
+		"bytes taken out": func(t *rapid.T, l [][]byte) [][]byte {
+			i := at(t, "line", len(l)-1)
+			from := at(t, "from", len(l[i])-1)
+			l[i] = slices.Delete(bytes.Clone(l[i]), from, from+1+at(t, "bytes", len(l[i])-from-1))
+			return l
+		},
+		"bytes put in": func(t *rapid.T, l [][]byte) [][]byte {
+			i := at(t, "line", len(l)-1)
+			l[i] = slices.Insert(bytes.Clone(l[i]), at(t, "at", len(l[i])), rapid.SliceOfN(rapid.Byte(), 1, 9).Draw(t, "bytes")...)
+			return l
+		},
+		"lines taken out": func(t *rapid.T, l [][]byte) [][]byte {
+			i := at(t, "line", len(l)-1)
+			return slices.Delete(l, i, i+1+at(t, "lines", len(l)-1-i))
+		},
+		"a line twice": func(t *rapid.T, l [][]byte) [][]byte {
+			i := at(t, "line", len(l))
+			return slices.Insert(l, at(t, "to", len(l)), l[i])
+		},
+		"two lines swapped": func(t *rapid.T, l [][]byte) [][]byte {
+			i := at(t, "line", len(l)-1)
+			k := i + 1 + at(t, "other", len(l)-1-i)
+			l[i], l[k] = l[k], l[i]
+			return l
+		},
+		"a record written anew": func(t *rapid.T, l [][]byte) [][]byte {
+			i := at(t, "line", len(l)-1)
+			var r Record
+			if damage := judgeLine(bytes.TrimSuffix(l[i], []byte("\n")), i+1, &r); damage != nil {
+				t.Fatal(damage)
+			}
+			r.Note = "nothing to see here"
+			if err := r.seal(&l[i]); err != nil {
+				t.Fatal(err)
+			}
+			return l
+		},
+	}
+	for name, change := range kinds {
+		t.Run(name, func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) {
+				changed := bytes.Join(change(t, slices.Clone(whole)), nil)
+				if bytes.Equal(changed, data) {
+					t.Skip("nothing was changed")
+				}
+				c := checkBytes(changed)
+				if c.Damage == nil {
+					t.Fatalf("not found; %d records", len(c.Records))
+				}
+				for i, r := range c.Records[:c.Trusted] {
+					if line, err := r.encode(); err != nil || !bytes.Equal(line, whole[i]) {
+						t.Fatalf("record %d is trusted, and is not as it was written", i+1)
+					}
+				}
+			})
+		})
+	}
 }

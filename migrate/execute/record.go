@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"time"
+	"unicode/utf8"
 )
 
 // Phase is what a journal record tells of a step.
@@ -48,6 +49,15 @@ const firstPrev = "0000000000000000000000000000000000000000000000000000000000000
 // normalize brings the record into the form in which it will be read again: a text from outside that is not valid UTF-8
 // would otherwise change when it is written.
 func (r *Record) normalize() error {
+	if len(r.Before) == 0 {
+		r.Before = nil
+	}
+	if len(r.After) == 0 {
+		r.After = nil
+	}
+	if r.valid() {
+		return nil
+	}
 	b, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("write journal record %d: %w", r.Seq, err)
@@ -57,6 +67,23 @@ func (r *Record) normalize() error {
 		return fmt.Errorf("write journal record: %w", err)
 	}
 	return nil
+}
+
+// valid tells whether all texts are valid UTF-8.
+func (r *Record) valid() bool {
+	for _, s := range []string{r.Plan, r.Unit, r.Step, string(r.Phase), r.Note, r.Actor, r.Prev} {
+		if !utf8.ValidString(s) {
+			return false
+		}
+	}
+	for _, state := range []State{r.Before, r.After} {
+		for key, value := range state {
+			if !utf8.ValidString(key) || !utf8.ValidString(value) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // hashField is what stands behind the content of a record's line: its hash, the last field, and the end of the object.
@@ -97,6 +124,8 @@ func (r Record) encode() ([]byte, error) {
 type DamageError struct {
 	Line   int
 	Reason string
+
+	link bool // the line itself is sound, but does not follow the one before
 }
 
 // Error names the line and what to do.
@@ -137,7 +166,7 @@ func follows(r *Record, seq int64, prev string) *DamageError {
 	case r.Seq != seq:
 		return &DamageError{Line: int(seq), Reason: fmt.Sprintf("it has sequence number %d", r.Seq)}
 	case r.Prev != prev:
-		return &DamageError{Line: int(seq), Reason: "it does not follow the record before: one was changed, removed or inserted"}
+		return &DamageError{Line: int(seq), Reason: "it does not follow the record before: one was changed, removed or inserted", link: true}
 	}
 	return nil
 }
