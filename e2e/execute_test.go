@@ -113,7 +113,8 @@ func (j *journey) scanWith(set *providers.Set) *inventory.Inventory {
 func (j *journey) config() plan.Config {
 	soak := plan.DefaultSoak
 	c := plan.Config{IncludeShared: true, AllowFlexible: true, Level: plan.LevelNeedsReview, Soak: &soak,
-		Revoke: plan.RevokeRules{Share: 100, Name: []string{plan.NameNone}}}
+		Connections: plan.ConnectionRules{UnusedDays: -1}, // many connections of these labs have no history
+		Revoke:      plan.RevokeRules{Share: 100, Name: []string{plan.NameNone}}}
 	if j.settings != nil {
 		j.settings(&c)
 	}

@@ -198,6 +198,7 @@ func labConfig(w *world.World, mapping lab.Mapping) *config {
 	soak := plan.DefaultSoak
 	c.Plan.IncludeShared, c.Plan.AllowFlexible, c.Plan.Level, c.Plan.Soak = true, true, plan.LevelNeedsReview, &soak
 	c.Plan.Revoke = plan.RevokeRules{Share: 100, Name: []string{plan.NameNone}}
+	c.Plan.Connections.UnusedDays = -1 // many connections of a generated lab have no history
 	return c
 }
 

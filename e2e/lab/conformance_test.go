@@ -196,7 +196,8 @@ func scanAll(t *testing.T, w *world.World, set *providers.Set) *inventory.Invent
 func configOf(mapping lab.Mapping) plan.Config {
 	soak := plan.DefaultSoak
 	c := plan.Config{IncludeShared: true, AllowFlexible: true, Level: plan.LevelNeedsReview, Soak: &soak,
-		Revoke: plan.RevokeRules{Share: 100, Name: []string{plan.NameNone}}}
+		Connections: plan.ConnectionRules{UnusedDays: -1}, // many connections of these labs have no history
+		Revoke:      plan.RevokeRules{Share: 100, Name: []string{plan.NameNone}}}
 	for _, h := range mapping {
 		c.Mapping = append(c.Mapping, plan.Mapping{Organization: h.Account, Repository: inventory.RepositoryName(h.Repository),
 			Environment: h.Environment, Secret: h.Name, AppID: inventory.AppID(h.AppID)})

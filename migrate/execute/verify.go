@@ -198,7 +198,7 @@ func (e *Executor) prove(ctx context.Context, u plan.Unit) proof {
 func (e *Executor) neededSubjects(u plan.Unit) []subject.Subject {
 	var out []subject.Subject
 	for _, c := range u.Coverage {
-		if slices.ContainsFunc(u.Connections, func(x plan.ConnectionUse) bool { return slices.Contains(c.For, string(x.ID)) }) {
+		if slices.ContainsFunc(u.Connections, func(x plan.ConnectionUse) bool { return !x.Already && slices.Contains(c.For, string(x.ID)) }) {
 			continue
 		}
 		out = append(out, subject.Subject{Issuer: c.Issuer, Value: c.Subject, Pattern: c.Pattern, Audience: subject.Audience,
@@ -367,12 +367,24 @@ func (e *Executor) hasNewText(ctx context.Context, u plan.Unit, repo inventory.R
 	if !ok {
 		return false, nil
 	}
+	before := look(e, func(f *fold) map[string][]string {
+		out := map[string][]string{}
+		for _, q := range f.of(repo) {
+			if q.revert || !slices.Contains(q.units, u.ID) {
+				continue
+			}
+			for path, oid := range q.from {
+				out[path] = append(out[path], oid)
+			}
+		}
+		return out
+	})
 	for _, f := range s.PullRequest.Files {
 		oid, err := e.Outside.Repositories.FileOID(ctx, repo, commit, f.Path)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return false, fmt.Errorf("read %s of %s at %s: %w", f.Path, repo, commit, err)
 		}
-		if oid == f.OID {
+		if oid == f.OID || slices.Contains(before[f.Path], oid) {
 			return false, nil
 		}
 	}

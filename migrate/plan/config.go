@@ -31,6 +31,8 @@ type Config struct {
 	RollbackDays   int           `yaml:"rollbackDays" json:"rollbackDays,omitempty"`     // life of a password minted by a rollback; default 30
 	Exclude        []Exclusion   `yaml:"exclude" json:"exclude,omitempty"`               // what is left alone
 	KeepOldSecrets bool          `yaml:"keepOldSecrets" json:"keepOldSecrets,omitempty"` // plan no revoke at all
+	// Connections says what becomes of special service connections, and which concerns about pipelines are settled.
+	Connections ConnectionRules `yaml:"connections" json:"connections,omitzero"`
 	// AcceptNoRollback consents to revoke where a policy forbids the new password that a rollback would need.
 	AcceptNoRollback bool `yaml:"acceptNoRollback" json:"acceptNoRollback,omitempty"`
 }
@@ -202,6 +204,9 @@ func (c Config) Validate() error {
 		if err := c.Production.validate(); err != nil {
 			errs = append(errs, fmt.Errorf("production: %w", err))
 		}
+	}
+	if err := c.Connections.validate(); err != nil {
+		errs = append(errs, fmt.Errorf("connections.%w", err))
 	}
 	if c.RollbackDays < 0 || c.RollbackDays > 730 {
 		errs = append(errs, fmt.Errorf("rollbackDays: %d is not between 1 and 730", c.RollbackDays))

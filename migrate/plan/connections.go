@@ -11,6 +11,7 @@ import (
 type connection struct {
 	*inventory.Connection
 	organizationID string
+	registries     bool // connections to registries are converted, too
 	hold           *Reason
 }
 
@@ -19,7 +20,7 @@ func (c *connection) already() bool { return c.Scheme == inventory.SchemeFederat
 
 // never tells that the program cannot convert it, whatever a person changes.
 func (c *connection) never() bool {
-	return !strings.EqualFold(c.Type, "azurerm") || c.Scheme != inventory.SchemeServicePrincipal
+	return !strings.EqualFold(c.Type, "azurerm") && !(c.isRegistry() && c.registries) || c.Scheme != inventory.SchemeServicePrincipal
 }
 
 // manual tells that Azure DevOps did not make the service principal, so that it does not add the federated credential itself.
@@ -42,10 +43,12 @@ func (p *planner) linkConnections() {
 		}
 	}
 	for i := range p.inv.Connections {
-		c := &connection{Connection: &p.inv.Connections[i]}
+		c := &connection{Connection: &p.inv.Connections[i], registries: p.cfg.Connections.registries()}
 		c.organizationID = orgs[strings.ToLower(c.Organization)]
 		if reason := unlinkable(c); reason != nil {
-			p.leaveConnection(c, *reason)
+			if reason.Code != "" {
+				p.leaveConnection(c, *reason)
+			}
 			continue
 		}
 		d := p.draft(c.AppID)
@@ -67,6 +70,8 @@ func unlinkable(c *connection) *Reason {
 	case c.AppID == "":
 		return &Reason{Code: "no-service-principal", Message: fmt.Sprintf("a connection of type %s with scheme %s names no service principal", c.Type, c.Scheme),
 			Next: []string{"look at what the pipelines use it for, and replace it by an azurerm connection with workload identity federation where they sign in to Azure"}}
+	case c.onOldIssuer() && c.RevertDeadline.IsZero():
+		return &Reason{} // its unit says what becomes of it
 	case c.already() && c.RevertDeadline.IsZero():
 		return &Reason{Code: "already", Message: "it uses workload identity federation already"}
 	}
@@ -92,11 +97,15 @@ func (p *planner) holdConnection(d *draft, c *connection) *Reason {
 		return hold(e.Code, e.Message, e.Next...)
 	}
 	switch {
+	case c.isRegistry() && !c.registries:
+		return hold("registry", "it signs in to a registry with a service principal, and nothing public says whether the service converts such a connection",
+			"set connections.registry: convert and plan again: where the service refuses, it changes nothing and its words are reported",
+			"or make a new connection to the registry with workload identity federation, use it in the pipelines, then delete this one")
 	case c.never():
 		return hold("other-type", fmt.Sprintf("a connection of type %s with scheme %s cannot be converted by the service", c.Type, c.Scheme),
 			"make a new connection with workload identity federation, use it in the pipelines, then delete this one")
-	case strings.EqualFold(c.AuthenticationType, "spnCertificate"):
-		return hold("certificate", "it signs in with a certificate: only connections with a key are converted",
+	case c.isCertificate() && p.cfg.Connections.Certificates == ConnectionsLeave:
+		return hold("certificate", "it signs in with a certificate, and connections.certificates: leave is set",
 			"convert it in the portal (Convert in the connection's overview), and remove the certificate from the application afterwards")
 	case c.Cloud != "" && !strings.EqualFold(c.Cloud, "AzureCloud"):
 		return cloudHold("connection "+c.Name+" ("+c.place()+")", c.Cloud)
@@ -110,7 +119,10 @@ func (p *planner) holdConnection(d *draft, c *connection) *Reason {
 		return hold("shared-connection", fmt.Sprintf("%d projects share it: %s", len(c.Projects), strings.Join(projectNames(c), ", ")),
 			"agree with these projects, then set includeShared: true and plan again")
 	}
-	return holdTenant(d, c, hold)
+	if r := holdTenant(d, c, hold); r != nil {
+		return r
+	}
+	return p.holdByUse(c, hold)
 }
 
 // holdTenant holds what Entra's issuer refuses: applications of several tenants (AADSTS70052) and, for automatic

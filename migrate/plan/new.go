@@ -200,6 +200,7 @@ func (p *planner) plan() *Plan {
 	for _, d := range p.unknown {
 		out.Units = append(out.Units, d.unit)
 	}
+	out.Units = append(out.Units, p.issuerUnits()...)
 	by(out.Units, func(u Unit) string { return u.ID })
 	out.Left = p.leftovers()
 	out.Summary = summarize(out)

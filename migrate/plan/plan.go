@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
@@ -35,6 +36,8 @@ type Unit struct {
 	AppID          inventory.AppID          `json:"appId,omitempty"` // empty: the identity is not known, so the unit is blocked
 	ObjectID       inventory.ObjectID       `json:"objectId,omitempty"`
 	TenantID       inventory.TenantID       `json:"tenantId,omitempty"`
+	Kind           string                   `json:"kind,omitempty"`    // KindIssuer; empty: a secret is taken away
+	Deadline       time.Time                `json:"deadline,omitzero"` // when what it replaces stops working, where that is known
 	SubscriptionID inventory.SubscriptionID `json:"subscriptionId,omitempty"`
 	Wave           int                      `json:"wave"`
 	Shared         bool                     `json:"shared"` // more than one connection or repository uses the identity

@@ -61,7 +61,7 @@ func (p *planner) write(d *draft) Unit {
 	u.Workflows = workflowsOf(d)
 	u.Steps = p.steps(d, u)
 	u.Named, u.Soak = p.named(d), p.soakOf(d)
-	u.Notes = p.notes(d)
+	u.Notes = append(p.notes(d), p.connectionNotes(d)...)
 	if r := p.noWayBack(d); r != nil && p.cfg.AcceptNoRollback {
 		r.Message, r.Next = r.Message+"; acceptNoRollback says that this is known", nil
 		u.Notes = append(u.Notes, *r)

@@ -1,0 +1,116 @@
+package plan
+
+import (
+	"time"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+)
+
+var scannedAt = time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
+
+func place(pipeline, step string) inventory.PipelinePlace {
+	return inventory.PipelinePlace{Organization: "contoso", Project: "Shop", Pipeline: pipeline, Repository: "Shop/site", File: "azure-pipelines.yml", Line: 7, Step: step}
+}
+
+func concern(severity, rule string) inventory.Concern {
+	return inventory.Concern{PipelinePlace: place("ship", "copy"), Severity: severity, Rule: rule, Task: "AzureFileCopy@4", Message: "this version of the task does not support workload identity federation", Remedy: "use AzureFileCopy@6"}
+}
+
+// usedYesterday is a connection that ran yesterday, in an organisation whose pipelines are all known.
+func usedYesterday(inv *inventory.Inventory) *inventory.Connection {
+	inv.ScannedAt = scannedAt
+	c := &inv.Connections[0]
+	c.UsesKnown, c.PipelinesKnown = true, true
+	c.Uses = []inventory.Execution{{Project: "Shop", PlanType: "Build", DefinitionID: 1, Definition: "ship", Result: "succeeded", Finished: scannedAt.AddDate(0, 0, -1)}}
+	return c
+}
+
+// oldIssuer makes the connection a federated one on the issuer that retires, and leaves nothing else.
+func oldIssuer(inv *inventory.Inventory, cfg *Config) *inventory.Connection {
+	inv.Logins, inv.Secrets, cfg.Mapping = nil, nil, nil
+	c := usedYesterday(inv)
+	c.Scheme, c.AuthenticationType = inventory.SchemeFederation, ""
+	c.Issuer, c.Subject = "https://vstoken.dev.azure.com/e08e523c-54da-4401-8fb6-e1439b52cc97", "sc://contoso/Shop/production"
+	inv.Identities[0].FederatedCredentials = []inventory.FederatedCredential{{ID: "f", Name: string(conn1), Issuer: c.Issuer, Subject: c.Subject, Audience: "api://AzureADTokenExchange"}}
+	return c
+}
+
+var pipelineCases = map[string]edit{
+	"connection-incompatible-task": func(inv *inventory.Inventory, _ *Config) {
+		usedYesterday(inv).Concerns = []inventory.Concern{concern(inventory.ConcernBlocker, "task-newer-major"), concern(inventory.ConcernWarning, "token-lifetime")}
+	},
+	"connection-incompatible-task-accepted": func(inv *inventory.Inventory, c *Config) {
+		usedYesterday(inv).Concerns = []inventory.Concern{concern(inventory.ConcernBlocker, "task-newer-major"), concern(inventory.ConcernWarning, "token-lifetime")}
+		c.Connections.Accept = []AcceptedConcern{{Rule: "task-newer-major", Connection: "prod*", Pipeline: "Shop/*", Reason: "the step is skipped"}}
+	},
+	"connection-incompatible-step-disabled": func(inv *inventory.Inventory, _ *Config) {
+		n := concern(inventory.ConcernBlocker, "task-newer-major")
+		n.Disabled = true
+		usedYesterday(inv).Concerns = []inventory.Concern{n}
+	},
+	"connection-unused": func(inv *inventory.Inventory, _ *Config) { usedYesterday(inv).Uses = nil },
+	"connection-idle": func(inv *inventory.Inventory, _ *Config) {
+		busy := azurerm(conn2, "busy", appB)
+		busy.Uses = usedYesterday(inv).Uses
+		inv.Connections[0].Uses = []inventory.Execution{{Project: "Shop", PlanType: "Build", Definition: "ship", Finished: scannedAt.AddDate(0, 0, -92)}}
+		inv.Connections = append(inv.Connections, busy)
+	},
+	"connection-idle-but-named": func(inv *inventory.Inventory, _ *Config) {
+		c := usedYesterday(inv)
+		c.Uses = nil
+		c.PipelineUses = []inventory.PipelineUse{{PipelinePlace: place("ship", "deploy"), Source: inventory.UseYAML}}
+	},
+	"connection-idle-as-far-as-known": func(inv *inventory.Inventory, _ *Config) {
+		c := usedYesterday(inv)
+		c.Uses, c.PipelinesKnown = nil, false
+	},
+	"connection-unused-migrated-all-the-same": func(inv *inventory.Inventory, c *Config) {
+		usedYesterday(inv).Uses = nil
+		c.Connections.UnusedDays = -1
+	},
+	"connection-certificate-left": func(inv *inventory.Inventory, c *Config) {
+		usedYesterday(inv).AuthenticationType = "spnCertificate"
+		c.Connections.Certificates = ConnectionsLeave
+	},
+	"connection-registry-converted": func(inv *inventory.Inventory, c *Config) {
+		usedYesterday(inv).Type = "dockerregistry"
+		c.Connections.Registry = ConnectionsConvert
+	},
+	"issuer":          func(inv *inventory.Inventory, c *Config) { oldIssuer(inv, c) },
+	"issuer-reported": func(inv *inventory.Inventory, c *Config) { oldIssuer(inv, c); c.Connections.Issuer = ConnectionsReport },
+	"issuer-trusted-already": func(inv *inventory.Inventory, c *Config) {
+		oldIssuer(inv, c)
+		inv.Identities[0].FederatedCredentials = append(inv.Identities[0].FederatedCredentials, inventory.FederatedCredential{ID: "g", Name: "entra",
+			Issuer:   "https://login.microsoftonline.com/" + string(tenant) + "/v2.0",
+			Subject:  "/eid1/c/pub/t/kTVPf2xfe0-hvQot2IMSGA/a/rISbSSETf0KqFyZ8ppdXmA/sc/e08e523c-54da-4401-8fb6-e1439b52cc97/" + string(conn1),
+			Audience: "api://AzureADTokenExchange"})
+	},
+	"issuer-multi-tenant": func(inv *inventory.Inventory, c *Config) {
+		oldIssuer(inv, c)
+		inv.Identities[0].SignInAudience = "AzureADMultipleOrgs"
+	},
+	"issuer-sovereign": func(inv *inventory.Inventory, c *Config) { oldIssuer(inv, c).Cloud = "AzureUSGovernment" },
+	"issuer-unknown-application": func(inv *inventory.Inventory, c *Config) {
+		oldIssuer(inv, c)
+		inv.Identities = nil
+	},
+	"issuer-too-many": func(inv *inventory.Inventory, c *Config) {
+		oldIssuer(inv, c)
+		for i := range 19 {
+			inv.Identities[0].FederatedCredentials = append(inv.Identities[0].FederatedCredentials,
+				inventory.FederatedCredential{Name: string(rune('a' + i)), Issuer: "https://example.com", Subject: string(rune('a' + i)), Audience: "api://AzureADTokenExchange"})
+		}
+	},
+	"issuer-beside-a-secret": func(inv *inventory.Inventory, c *Config) {
+		second := azurerm(conn2, "old", appA)
+		oldIssuer(inv, c)
+		second.Uses, second.UsesKnown = inv.Connections[0].Uses, true
+		inv.Connections = append(inv.Connections, second)
+	},
+}
+
+func init() {
+	for name, change := range pipelineCases {
+		cases[name] = change
+	}
+}
