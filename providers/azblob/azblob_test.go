@@ -256,6 +256,49 @@ func TestALostLeaseStopsWritingAtOnce(t *testing.T) {
 	}
 }
 
+func TestALeaseThatIsNotRenewedEndsAndIsTakenOver(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the shortest lease is 15 seconds")
+	}
+	t.Parallel()
+	w := newWorld(t)
+	// One process renews its lease, another is cut off from the service.
+	alive, cut := w.store(nil), atomic.Bool{}
+	gone := w.store(&base{before: func(*http.Request) error {
+		if cut.Load() {
+			return errors.New("network is unreachable")
+		}
+		return nil
+	}})
+	alive.leaseTime, gone.leaseTime = 15*time.Second, 15*time.Second
+	alive.address.Prefix = "alive"
+	first, lost := w.open(alive, execute.JournalOptions{Holder: "eve"}), w.open(gone, execute.JournalOptions{Holder: "ada"})
+	w.put(lost, "a")
+	cut.Store(true)
+	time.Sleep(17 * time.Second)
+	var locked *execute.LockedError
+	other := w.store(nil)
+	other.address.Prefix = "alive"
+	if _, err := execute.OpenJournalIn(context.Background(), other, execute.JournalOptions{}); !errors.As(err, &locked) || locked.Holder != "eve" {
+		t.Errorf("a lease that is renewed: %v", err)
+	}
+	w.put(first, "a")
+	second := w.open(w.store(nil), execute.JournalOptions{Holder: "bob"})
+	if taken := second.TakenOver(); taken == nil || taken.Broken || taken.Holder != "ada" {
+		t.Errorf("taken: %+v", taken)
+	}
+	cut.Store(false)
+	if _, err := lost.Append(execute.Record{Phase: execute.PhaseIntent}); !errors.Is(err, execute.ErrLockLost) {
+		t.Errorf("the one that was cut off: %v", err)
+	}
+	if got := w.notes(other); got != "a" {
+		t.Errorf("got %s", got)
+	}
+	if got := w.notes(w.store(nil)); !strings.HasPrefix(got, "a,took the lock of ada (process ") || !strings.HasSuffix(got, "it had expired") {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestABrokenLockIsJournaledAndItsHolderWritesNothingMore(t *testing.T) {
 	w := newWorld(t)
 	s := w.store(nil)

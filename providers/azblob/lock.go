@@ -136,7 +136,7 @@ func (s *Store) holder(ctx context.Context) (execute.LockHolder, lease.StateType
 // acquire takes the lease. The identifier is ours, so asking again after a lost answer gives the same lease.
 func (w *writer) acquire(ctx context.Context, holder execute.LockHolder) error {
 	start := time.Now()
-	_, err := w.lease.AcquireLease(transport.WithIdempotent(ctx), int32(execute.LeaseTime.Seconds()), nil)
+	_, err := w.lease.AcquireLease(transport.WithIdempotent(ctx), int32(w.store.leaseTime.Seconds()), nil)
 	if err != nil {
 		err = w.store.failed("lock", segment(1), err)
 		if leaseGone(err) {
@@ -179,7 +179,7 @@ func (w *writer) condition(n int) *blob.AccessConditions {
 
 // renew extends the lease until the journal is closed or the lease is gone.
 func (w *writer) renew() {
-	t := time.NewTicker(execute.LeaseTime / 4)
+	t := time.NewTicker(w.store.leaseTime / 4)
 	defer t.Stop()
 	for {
 		select {
@@ -195,7 +195,7 @@ func (w *writer) renew() {
 
 // extend renews the lease now.
 func (w *writer) extend() error {
-	ctx, cancel := context.WithTimeout(context.Background(), execute.LeaseTime/4)
+	ctx, cancel := context.WithTimeout(context.Background(), w.store.leaseTime/4)
 	defer cancel()
 	start := time.Now()
 	_, err := w.lease.RenewLease(transport.WithIdempotent(ctx), nil)
@@ -216,9 +216,9 @@ func (w *writer) extend() error {
 // held checks, by this machine's clock, that the lease is ours for some seconds yet, and renews it where it is not.
 func (w *writer) held() error {
 	w.mu.Lock()
-	lost, left := w.lost, execute.LeaseTime-time.Since(w.renewed)
+	lost, left := w.lost, w.store.leaseTime-time.Since(w.renewed)
 	w.mu.Unlock()
-	if lost != nil || left > execute.LeaseTime/4 {
+	if lost != nil || left > w.store.leaseTime/4 {
 		return lost
 	}
 	if err := w.extend(); err != nil && (left <= 0 || errors.Is(err, execute.ErrLockLost)) {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -44,6 +45,7 @@ type Store struct {
 	base      string
 	options   policy.ClientOptions
 	maxBlocks int
+	leaseTime time.Duration
 }
 
 var _ execute.Store = (*Store)(nil)
@@ -58,7 +60,7 @@ func New(c Config) (*Store, error) {
 		Retry:     policy.RetryOptions{MaxRetries: -1}, // the transport repeats
 		Telemetry: policy.TelemetryOptions{Disabled: true},
 	}
-	return &Store{address: c.Address, base: strings.TrimRight(c.URL, "/"), options: options, maxBlocks: maxBlocks}, nil
+	return &Store{address: c.Address, base: strings.TrimRight(c.URL, "/"), options: options, maxBlocks: maxBlocks, leaseTime: execute.LeaseTime}, nil
 }
 
 // Place implements execute.Store.
