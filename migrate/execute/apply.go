@@ -166,6 +166,9 @@ func (a *applyRun) repositoryErr(ctx context.Context, repo inventory.RepositoryN
 		if err := a.resume(hard, repo, units); err != nil {
 			return err
 		}
+		if err := a.update(hard, repo); err != nil {
+			return err
+		}
 	}
 	if look(a.e, func(f *fold) bool { return f.pending(repo) != nil }) {
 		return nil
@@ -231,6 +234,28 @@ func (a *applyRun) resume(ctx context.Context, repo inventory.RepositoryName, un
 		return a.send(ctx, p)
 	}
 	return a.e.giveUp(ctx, *q, "it could not be opened as announced")
+}
+
+// update rebuilds an open pull request whose files have changed on its base.
+func (a *applyRun) update(ctx context.Context, repo inventory.RepositoryName) error {
+	for _, q := range look(a.e, func(f *fold) []request { return copyRequests(f.of(repo)) }) {
+		if q.state == requestMerged && q.trouble == superseded {
+			if err := a.e.closeSuperseded(ctx, q); err != nil {
+				return err
+			}
+		}
+	}
+	q := look(a.e, func(f *fold) *request {
+		if q := f.pending(repo); q != nil && q.state == requestOpen && q.trouble == troubleStale && !q.revert {
+			c := *q
+			return &c
+		}
+		return nil
+	})
+	if q == nil {
+		return nil
+	}
+	return a.e.rebuild(ctx, *q)
 }
 
 // giveUp removes what there may be of a pull request that was announced and never opened.

@@ -160,7 +160,14 @@ func (v *variableEffect) do(ctx, _ context.Context) (State, error) {
 		}
 		return v.state(), nil
 	}
-	if err := v.e.Outside.Repositories.SetVariable(ctx, v.step.Store, v.step.Value); err != nil {
+	err := v.e.Outside.Repositories.SetVariable(ctx, v.step.Store, v.step.Value)
+	if errors.Is(err, ErrConflict) {
+		// Another unit that shares the variable has made it at the same moment.
+		if seen, lookErr := v.look(ctx); lookErr == nil && seen.present {
+			return v.state(), nil
+		}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("set variable %s: %w", v.step.Store, err)
 	}
 	return v.state(), nil

@@ -45,6 +45,13 @@ type request struct {
 	state      string // opening, open, merged, closed or undone
 	mergedAt   time.Time
 	left       map[string]string // logins that the rewrite left as they were, with the reason
+	from       map[string]string // path → blob id that the base had
+	sources    map[string]string // path → blob id that the rewrite began from, before any login was rewritten
+	base       string
+	baseHead   string // commit of the base that it was made on
+	headOID    string // commit of the branch, as this program made it
+	trouble    string // why it cannot be merged as it is, and in words
+	detail     string
 }
 
 // The states of a request.
@@ -107,28 +114,54 @@ func (f *fold) addRequest(repo inventory.RepositoryName, r *Record) {
 	q := f.request(repo, r.Step)
 	switch r.Phase {
 	case PhaseIntent:
+		if r.Before["rebuild"] != "" {
+			return // it stays open while its branch is replaced
+		}
 		if q == nil {
 			q = &request{repository: repo, branch: branchOf(r.Step), revert: strings.HasPrefix(r.Step, revertPrefix)}
 			f.requests = append(f.requests, q)
 		}
 		q.state = requestOpening
 		q.units, q.logins = readList[string](r.Before["units"]), readList[inventory.LoginID](r.Before["logins"])
-		q.files, q.left = readMap(r.Before["files"]), readMap(r.Before["left"])
+		q.content(r.Before)
 	case PhaseDone:
 		if q != nil {
 			q.state, q.url = requestOpen, r.After["url"]
-			q.number = number(r.After["number"])
+			q.number, q.headOID = number(r.After["number"]), r.After["headOid"]
 		}
 	case PhaseObserved:
 		if q != nil {
 			q.state = r.After["state"]
 			q.mergedAt, _ = time.Parse(time.RFC3339Nano, r.After["mergedAt"])
+			q.trouble, q.detail = r.After["trouble"], r.After["detail"]
+			if r.After["rebuilt"] != "" {
+				q.content(r.After)
+				q.headOID = r.After["headOid"]
+			}
 		}
 	case PhaseUndone:
 		if q != nil {
 			q.state = requestUndone
 		}
 	}
+}
+
+// content takes what a request writes, and on what, from its record.
+func (q *request) content(s State) {
+	q.files, q.left = readMap(s["files"]), readMap(s["left"])
+	q.from, q.sources = readMap(s["from"]), readMap(s["sources"])
+	q.base, q.baseHead = s["base"], s["head"]
+}
+
+// sources gives the versions of a repository's files that its rewrites start from, where they are not those of the plan.
+func (f *fold) sources(repo inventory.RepositoryName) map[string]string {
+	var out map[string]string
+	for _, q := range f.of(repo) {
+		if q.state != requestUndone && q.state != requestClosed && len(q.sources) > 0 {
+			out = q.sources
+		}
+	}
+	return out
 }
 
 func (f *fold) request(repo inventory.RepositoryName, step string) *request {

@@ -68,6 +68,8 @@ type Repositories interface {
 	Branch(ctx context.Context, repo inventory.RepositoryName, branch string) (oid string, err error)
 	// CreateBranch makes a branch at a commit. ErrConflict: it exists.
 	CreateBranch(ctx context.Context, repo inventory.RepositoryName, branch, oid string) error
+	// MoveBranch points a branch at another commit of the repository, also at one that does not follow its head.
+	MoveBranch(ctx context.Context, repo inventory.RepositoryName, branch, oid string) error
 	// DeleteBranch deletes it. ErrNotFound: it is not there.
 	DeleteBranch(ctx context.Context, repo inventory.RepositoryName, branch string) error
 	// Commit writes files to a branch in one commit, byte for byte, if its head is still expectedHead
@@ -82,6 +84,11 @@ type Repositories interface {
 	PullRequest(ctx context.Context, repo inventory.RepositoryName, number int) (PullRequest, error)
 	// ClosePullRequest closes it without merging, after leaving a comment that says why.
 	ClosePullRequest(ctx context.Context, repo inventory.RepositoryName, number int, comment string) error
+	// DescribePullRequest replaces its body.
+	DescribePullRequest(ctx context.Context, repo inventory.RepositoryName, number int, body string) error
+	// Checks gives the check runs and commit statuses of a commit, the newest of each name; none where there are none, or
+	// where the caller may not read them.
+	Checks(ctx context.Context, repo inventory.RepositoryName, oid string) ([]Check, error)
 	// Runs lists completed workflow runs of a workflow file on any branch since a time, newest first.
 	Runs(ctx context.Context, repo inventory.RepositoryName, workflow string, since time.Time) ([]Run, error)
 
@@ -120,6 +127,13 @@ type PullRequest struct {
 	Mergeable   *bool     `json:"mergeable,omitempty"` // nil: the service has not decided yet
 	MergeCommit string    `json:"mergeCommit,omitempty"`
 	MergedAt    time.Time `json:"mergedAt,omitzero"`
+}
+
+// Check is a check run or a status of a commit.
+type Check struct {
+	Name      string `json:"name"`
+	Completed bool   `json:"completed"`
+	OK        bool   `json:"ok"` // it succeeded, was skipped or is neutral
 }
 
 // Run is a completed workflow run.

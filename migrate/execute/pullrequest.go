@@ -6,9 +6,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
@@ -186,8 +186,16 @@ func (p *proposal) request() State {
 	for _, path := range changed(p.now, p.next) {
 		files[path] = blobOID(p.next.files[path])
 	}
-	return State{"units": writeJSON(p.units), "logins": writeJSON(p.logins), "files": writeJSON(files), "left": writeJSON(left),
-		"base": p.base, "head": p.head, "branch": p.branch}
+	from := map[string]string{}
+	for path := range files {
+		from[path] = blobOID(p.now.files[path])
+	}
+	out := State{"units": writeJSON(p.units), "logins": writeJSON(p.logins), "files": writeJSON(files), "left": writeJSON(left),
+		"base": p.base, "head": p.head, "branch": p.branch, "from": writeJSON(from)}
+	if !maps.Equal(p.oids, planOIDs(p.step)) {
+		out["sources"] = writeJSON(p.oids)
+	}
+	return out
 }
 
 func (p *proposal) stepID() string {
@@ -242,10 +250,7 @@ func (e *Executor) push(ctx context.Context, p *proposal, title, body string) (P
 
 // commit writes the files unless they are on the branch already.
 func (e *Executor) commit(ctx context.Context, p *proposal, title string) error {
-	files := []FileChange{}
-	for _, path := range changed(p.now, p.next) {
-		files = append(files, FileChange{Path: path, Content: p.next.files[path]})
-	}
+	files := p.changes()
 	var last error
 	for range 3 {
 		head, err := e.Outside.Repositories.Branch(ctx, p.repo, p.branch)
@@ -328,6 +333,10 @@ func (e *Executor) refreshOpen(ctx context.Context, q request, number int) error
 	if err != nil {
 		return fmt.Errorf("read pull request #%d of %s: %w", number, q.repository, err)
 	}
+	if pr.State == requestOpen && q.state == requestOpen && !q.revert {
+		q.number = number
+		return e.inspect(ctx, q, pr)
+	}
 	if pr.State == q.state {
 		return nil
 	}
@@ -335,6 +344,16 @@ func (e *Executor) refreshOpen(ctx context.Context, q request, number int) error
 	if !pr.MergedAt.IsZero() {
 		after["mergedAt"] = pr.MergedAt.UTC().Format(time.RFC3339Nano)
 	}
-	return e.record(Record{Unit: repositoryUnit + string(q.repository), Step: q.step(), Phase: PhaseObserved, After: after,
-		Note: strings.TrimSpace("the pull request is " + pr.State)})
+	note := "the pull request is " + pr.State
+	if pr.State == requestClosed {
+		_, err := e.Outside.Repositories.Branch(ctx, q.repository, q.branch)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("read branch %s of %s: %w", q.branch, q.repository, err)
+		}
+		if err != nil {
+			after["trouble"], after["detail"] = troubleBranch, "its branch "+q.branch+" was deleted"
+			note += ": " + after["detail"]
+		}
+	}
+	return e.observe(q, after, note)
 }

@@ -95,6 +95,7 @@ const (
 	GateApproval  GateName = "approval"  // nobody has approved it
 	GateWave      GateName = "wave"      // an earlier wave is not verified
 	GateNamed     GateName = "named"     // a revoke has to name the unit
+	GateChecks    GateName = "checks"    // the checks of a pull request are not green
 	GateLimit     GateName = "limit"     // this run has revoked as much as one run may
 )
 

@@ -25,6 +25,8 @@ type sources struct {
 	names map[inventory.LoginID]plan.IdentityNames
 	owner map[inventory.LoginID][]string // units: several where the login signs in as several identities
 	cfg   plan.Config
+	// alias gives the ids that planned logins have where the files are not those of the scan any more.
+	alias map[inventory.LoginID]inventory.LoginID
 }
 
 // sources reads the blobs that the plan names for a repository.
@@ -39,12 +41,17 @@ func (e *Executor) sources(ctx context.Context, repo inventory.RepositoryName) (
 			}
 		}
 	}
-	for _, f := range slices.Concat(src.step.Files, src.step.Context) {
-		content, err := e.Outside.Repositories.Blob(ctx, repo, f.OID)
+	for path, oid := range planOIDs(src.step) {
+		content, err := e.Outside.Repositories.Blob(ctx, repo, oid)
 		if err != nil {
-			return nil, fmt.Errorf("read %s of %s as it was at the scan: %w", f.Path, repo, err)
+			return nil, fmt.Errorf("read %s of %s as it was at the scan: %w", path, repo, err)
 		}
-		src.oids[f.Path], src.files[f.Path] = f.OID, content
+		src.oids[path], src.files[path] = oid, content
+	}
+	if moved := look(e, func(f *fold) map[string]string { return f.sources(repo) }); len(moved) > 0 {
+		if err := e.reload(ctx, src, repo, moved); err != nil {
+			return nil, fmt.Errorf("find the logins of %s in its changed files again: %w", repo, err)
+		}
 	}
 	return src, nil
 }
@@ -67,16 +74,25 @@ func (s *sources) with(logins map[inventory.LoginID]bool) (*contents, error) {
 	if len(logins) == 0 {
 		return out, nil
 	}
-	rewriting := workflow.Rewrite(s.tree(), s.options(logins))
+	now := map[inventory.LoginID]bool{}
+	for l := range logins {
+		now[s.current(l)] = true
+	}
+	rewriting := workflow.Rewrite(s.tree(), s.options(now))
 	for _, l := range rewriting.Left {
-		if logins[l.Login] {
-			out.left[l.Login] = leftLogin{l.Reason, l.Manual}
+		if id := s.planned(l.Login); logins[id] {
+			out.left[id] = leftLogin{l.Reason, l.Manual}
 		}
 	}
 	for _, f := range rewriting.Files {
 		if f.Refused != "" {
 			s.refuse(out, f, logins)
 			continue
+		}
+		for i, e := range f.Edits {
+			if e.Login != "" {
+				f.Edits[i].Login = s.planned(e.Login)
+			}
 		}
 		out.files[f.Path], out.edits[f.Path] = f.After, f.Edits
 	}
@@ -93,7 +109,9 @@ func (s *sources) tree() workflow.Tree {
 
 func (s *sources) options(logins map[inventory.LoginID]bool) workflow.RewriteOptions {
 	o := workflow.RewriteOptions{Only: logins, LoginVersion: s.cfg.LoginVersion, Level: workflow.LevelNeedsReview,
-		Names: func(l inventory.Login) workflow.IdentityNames { return workflow.IdentityNames(s.names[l.ID]) }}
+		Names: func(l inventory.Login) workflow.IdentityNames {
+			return workflow.IdentityNames(s.names[s.planned(l.ID)])
+		}}
 	if s.cfg.Level == plan.LevelSafe {
 		o.Level = workflow.LevelSafe
 	}

@@ -108,10 +108,18 @@ func mergeGate(q *request) *Gate {
 	case requestMerged:
 		return nil
 	case requestClosed:
-		return &Gate{Name: GateMerge, URL: q.url, Reason: fmt.Sprintf("pull request #%d of %s was closed without being merged", q.number, q.repository),
+		g := &Gate{Name: GateMerge, URL: q.url, Reason: fmt.Sprintf("pull request #%d of %s was closed without being merged", q.number, q.repository),
 			Next: []string{"open it again and merge it, or run unsecret rollback for the unit"}}
+		if q.trouble == troubleBranch {
+			g.Reason += ": " + q.detail
+			g.Next = []string{"restore its branch, open it again and merge it", "or run unsecret rollback for the unit, then apply it again by name (--only): it gets a new pull request"}
+		}
+		return g
 	case requestOpening:
 		return &Gate{Name: GateMerge, Reason: fmt.Sprintf("the pull request in %s was announced but may not be open yet", q.repository), Next: []string{"run apply again"}}
+	}
+	if q.trouble != "" {
+		return troubleGate(q)
 	}
 	return &Gate{Name: GateMerge, URL: q.url, Reason: fmt.Sprintf("pull request #%d of %s waits to be merged", q.number, q.repository),
 		Next: []string{"review and merge it"}}
@@ -294,7 +302,7 @@ func (a *applyRun) result(u plan.Unit) UnitResult {
 		}
 	}
 	r.State, r.Reason, r.Next, r.Gates = UnitPlanned, "", nil, slices.DeleteFunc(r.Gates, func(g Gate) bool {
-		return g.Name != GateMerge && g.Name != GateWave && g.Name != GateApproval
+		return g.Name != GateMerge && g.Name != GateChecks && g.Name != GateWave && g.Name != GateApproval
 	})
 	if gates := a.e.startGates(u); len(gates) > 0 {
 		r.Gates = gates

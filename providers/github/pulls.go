@@ -75,6 +75,16 @@ func (c *Client) ClosePullRequest(ctx context.Context, repo inventory.Repository
 	return fail(err, true, "closing pull request %s#%d", repo, number)
 }
 
+// DescribePullRequest implements execute.Repositories.
+func (c *Client) DescribePullRequest(ctx context.Context, repo inventory.RepositoryName, number int, body string) error {
+	owner, name, err := split(repo)
+	if err != nil {
+		return err
+	}
+	_, _, err = c.rest.PullRequests.Edit(ctx, owner, name, number, &gh.PullRequest{Body: &body})
+	return fail(err, true, "describing pull request %s#%d", repo, number)
+}
+
 func pull(p *gh.PullRequest) execute.PullRequest {
 	result := execute.PullRequest{
 		Number: p.GetNumber(), URL: p.GetHTMLURL(), State: p.GetState(), Head: p.GetHead().GetRef(), HeadOID: p.GetHead().GetSHA(),

@@ -93,6 +93,16 @@ func (c *Client) CreateBranch(ctx context.Context, repo inventory.RepositoryName
 	return fail(err, true, "creating branch %s of %s", branch, repo)
 }
 
+// MoveBranch implements execute.Repositories.
+func (c *Client) MoveBranch(ctx context.Context, repo inventory.RepositoryName, branch, oid string) error {
+	owner, name, err := split(repo)
+	if err != nil {
+		return err
+	}
+	_, _, err = c.rest.Git.UpdateRef(ctx, owner, name, &gh.Reference{Ref: new("refs/heads/" + branch), Object: &gh.GitObject{SHA: &oid}}, true)
+	return fail(err, true, "moving branch %s of %s", branch, repo)
+}
+
 // DeleteBranch implements execute.Repositories.
 func (c *Client) DeleteBranch(ctx context.Context, repo inventory.RepositoryName, branch string) error {
 	owner, name, err := split(repo)

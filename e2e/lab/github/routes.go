@@ -49,6 +49,8 @@ func (s *server) gitRoutes() {
 	s.onRepo("GET", "/git/trees/{sha...}", getTree)
 	s.onRepo("GET", "/git/commits/{sha}", getCommit)
 	s.onRepo("GET", "/contents/{path...}", getContents)
+	s.onRepo("GET", "/commits/{ref}/check-runs", checkRuns)
+	s.onRepo("GET", "/commits/{ref}/status", combinedStatus)
 	s.onRepo("GET", "/branches", branches)
 	s.onRepo("GET", "/branches/{branch...}", branch)
 	s.onRepo("GET", "/rules/branches/{branch...}", branchRules)

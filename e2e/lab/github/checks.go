@@ -1,0 +1,73 @@
+package github
+
+import (
+	"strconv"
+
+	"github.com/unsecret-dev/unsecret/e2e/lab/world"
+)
+
+// checkRun is one job of a workflow run, which GitHub Actions shows as a check run of its commit.
+type checkRun struct {
+	id  int64
+	run *world.WorkflowRun
+	job *world.RunJob
+}
+
+// checkRuns lists the check runs of a commit, the newest of each name.
+func checkRuns(c *call) answer {
+	sha := c.commitOf(c.r.PathValue("ref"))
+	if sha == "" {
+		return fail(422, "No commit found for SHA: "+c.r.PathValue("ref"))
+	}
+	newest := map[string]checkRun{}
+	var names []string
+	for _, run := range c.repo.Runs {
+		if run.HeadOID != sha {
+			continue
+		}
+		for i, j := range run.Jobs {
+			if _, ok := newest[j.Name]; !ok {
+				names = append(names, j.Name)
+			}
+			newest[j.Name] = checkRun{id: run.ID*100 + int64(i), run: run, job: j}
+		}
+	}
+	var found []checkRun
+	for _, n := range names {
+		found = append(found, newest[n])
+	}
+	return list(c, "check_runs", found, c.checkRun)
+}
+
+func (c *call) checkRun(r checkRun) m {
+	u := c.repoURL(c.repo)
+	html := c.htmlURL(c.repo) + "/actions/runs/" + strconv.FormatInt(r.run.ID, 10)
+	return m{
+		"id": r.id, "node_id": world.NodeID("CR", r.id), "head_sha": r.run.HeadOID, "external_id": "", "name": r.job.Name,
+		"url": u + "/check-runs/" + strconv.FormatInt(r.id, 10), "html_url": html, "details_url": html,
+		"status": "completed", "conclusion": r.job.Conclusion, "started_at": stamp(r.run.Created), "completed_at": stamp(r.run.Updated),
+		"output":      m{"title": nil, "summary": nil, "text": nil, "annotations_count": 0, "annotations_url": u + "/check-runs/" + strconv.FormatInt(r.id, 10) + "/annotations"},
+		"check_suite": m{"id": r.run.ID}, "app": nil, "pull_requests": []m{},
+	}
+}
+
+// combinedStatus answers that nobody has set a status: Actions makes check runs.
+func combinedStatus(c *call) answer {
+	sha := c.commitOf(c.r.PathValue("ref"))
+	if sha == "" {
+		return fail(422, "No commit found for SHA: "+c.r.PathValue("ref"))
+	}
+	u := c.repoURL(c.repo)
+	return ok(m{
+		"state": "pending", "statuses": []m{}, "sha": sha, "total_count": 0, "repository": c.fullRepo(c.repo),
+		"commit_url": u + "/commits/" + sha, "url": u + "/commits/" + sha + "/status",
+	})
+}
+
+// commitOf resolves a commit's id or the name of a branch.
+func (c *call) commitOf(ref string) string {
+	if c.repo.Commits[ref] != nil {
+		return ref
+	}
+	return c.repo.Head(ref)
+}
