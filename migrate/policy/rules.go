@@ -151,4 +151,5 @@ func init() {
 			Remedy: []string{"see the message, then scan again"}, check: notReadable,
 		},
 	}
+	rules = append(rules, pipelineRules()...)
 }

@@ -259,7 +259,7 @@ func identityCases() []ruleCase {
 }
 
 func TestEachRuleIsBrokenAndKept(t *testing.T) {
-	cases := slices.Concat(connectionCases(), loginCases(), credentialCases(), identityCases())
+	cases := slices.Concat(connectionCases(), loginCases(), credentialCases(), identityCases(), pipelineCases())
 	broken, kept := map[string]bool{}, map[string]bool{}
 	for _, c := range cases {
 		t.Run(c.rule+"/"+c.name, func(t *testing.T) {
