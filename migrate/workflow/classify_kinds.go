@@ -372,6 +372,10 @@ func classifyOther(f *finding) {
 		f.manual("an action of another repository takes the credential",
 			"See whether a version of the action signs in with OIDC or uses the session of the Azure CLI; if so put azure/login before it and drop the input.", "Otherwise ask its owner, or replace the action.")
 	default:
+		if f.beside != "" {
+			classifyBeside(f)
+			return
+		}
 		reason := "a program that is not known takes the credential"
 		switch {
 		case f.command != nil:
@@ -381,4 +385,17 @@ func classifyOther(f *finding) {
 		}
 		f.manual(reason, "Replace it by a step of azure/login with client-id, tenant-id and subscription-id, and let what follows use that session.")
 	}
+}
+
+// classifyBeside gives the manual steps of a client secret that is known by the tenant beside it only.
+func classifyBeside(f *finding) {
+	who, where := "a program that is not known", f.secretName+" and the variables of its ids from the environment"
+	if f.command != nil {
+		who, where = f.command.Name, f.secretName+" with its value from the command"
+	}
+	f.manual(fmt.Sprintf("%s takes a client secret (%s) with a tenant beside it (%s), as a service principal signs in", who, f.secretName, f.beside),
+		"Make sure that the secret is one of an app registration in Microsoft Entra ID; where it is another service's, nothing is to be done.",
+		"Put a step of azure/login with client-id, tenant-id and subscription-id (or allow-no-subscriptions: true) before it, and grant the job id-token: write.",
+		"Let the program use DefaultAzureCredential or AzureCliCredential in place of ClientSecretCredential, or give it a token of az account get-access-token.",
+		"Then take "+where+".")
 }

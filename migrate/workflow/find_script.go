@@ -17,8 +17,8 @@ type runScript struct {
 }
 
 // scriptMarks are the byte strings without one of which no script signs in to Azure or carries a credential onward.
-var scriptMarks = []string{"az login", "login", "azd ", "AzAccount", "AzureRmAccount", "azcopy", "GITHUB_ENV", "GITHUB_OUTPUT", "_SECRET", "ACCESS_KEY", "account-key", "AccountKey=",
-	"connection-string", "ConnectionString", "sas-token", "backend-config", "client_secret", "client-secret", "clientSecret", "CREDENTIALS", "Credentials", "--password", "kubelogin", "STORAGE_KEY", "deployment-token", "sqlcmd", "sqlpackage", "SqlPackage", "-var"}
+var scriptMarks = append([]string{"az login", "login", "azd ", "AzAccount", "AzureRmAccount", "azcopy", "GITHUB_ENV", "GITHUB_OUTPUT", "_SECRET", "ACCESS_KEY", "account-key", "AccountKey=",
+	"connection-string", "ConnectionString", "sas-token", "backend-config", "CREDENTIALS", "Credentials", "--password", "kubelogin", "STORAGE_KEY", "deployment-token", "sqlcmd", "sqlpackage", "SqlPackage", "-var"}, clientSecretSpellings...)
 
 // scripts gives the scripts of a step that are worth reading.
 func (s *step) scripts() []*runScript {

@@ -137,6 +137,7 @@ func (f *finder) carriers() {
 		f.carrierSteps(j.steps)
 	}
 	f.carrierSteps(f.file.steps)
+	f.beside()
 }
 
 func (f *finder) carrierSteps(steps []*step) {

@@ -26,8 +26,8 @@ func (a *analysis) find() {
 	}
 	a.inputRoles = make(map[string]string)
 	a.byFile = make(map[*file][]*finding)
-	for round, known := 0, -1; round < maxRounds && len(a.inputRoles) != known; round++ {
-		known = len(a.inputRoles)
+	for round := range maxRounds {
+		known := len(a.inputRoles)
 		a.learn(finders)
 		if round > 0 && len(a.inputRoles) == known {
 			break
@@ -43,6 +43,7 @@ func (a *analysis) find() {
 		if f == nil {
 			continue
 		}
+		f.ownProfiles()
 		a.byFile[f.file] = f.findings
 		a.findings = append(a.findings, f.findings...)
 		a.mentions = append(a.mentions, f.mentions...)
@@ -77,6 +78,9 @@ func (a *analysis) learnFrom(n *finding) {
 		return
 	}
 	role := roleOfKind(n.Kind)
+	if n.beside != "" {
+		role = roleClientSecret
+	}
 	if n.isPasser() && len(n.Secrets) > 0 {
 		role = n.Secrets[0].Role // what the called file takes it as
 	}

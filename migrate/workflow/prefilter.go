@@ -28,9 +28,8 @@ var underscored = [][]byte{[]byte("ARM_"), []byte("arm_"), []byte("ACR_"), []byt
 
 // marks are the byte strings of the other logins that do not name Azure: client secrets, profiles, and storage and database
 // hosts, in the spellings in which they work. None is shorter than shortestMark.
-var marks = newSearch("publish-profile", "kubelogin", "client_secret", "CLIENT_SECRET", "clientSecret",
-	"ClientSecret", "CLIENTSECRET", "clientsecret", "client-secret", "rincipal", "RINCIPAL",
-	"windows.net", "ccountKey", "aks-set-context", "k8s-set-context")
+var marks = newSearch(append([]string{"publish-profile", "kubelogin", "rincipal", "RINCIPAL",
+	"windows.net", "ccountKey", "aks-set-context", "k8s-set-context"}, clientSecretSpellings...)...)
 
 const shortestMark = len("rincipal")
 

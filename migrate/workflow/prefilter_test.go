@@ -31,7 +31,7 @@ func TestPrefilterLosesNoLogin(t *testing.T) {
 // The search by pairs of bytes finds what a plain search finds.
 func TestPrefilterFindsEachMarkAnywhere(t *testing.T) {
 	words := []string{"ARM_", "arm_", "ACR_", "acr_", "publish-profile", "kubelogin", "client_secret", "CLIENT_SECRET", "clientSecret", "ClientSecret",
-		"CLIENTSECRET", "clientsecret", "client-secret", "rincipal", "RINCIPAL", "windows.net", "ccountKey", "aks-set-context", "k8s-set-context",
+		"CLIENTSECRET", "clientsecret", "client-secret", "Client_Secret", "CLIENT-SECRET", "Client-Secret", "rincipal", "RINCIPAL", "windows.net", "ccountKey", "aks-set-context", "k8s-set-context",
 		"Azure", "az ", "AZCOPY"}
 	for _, w := range words {
 		for before := range 40 {

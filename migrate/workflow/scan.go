@@ -39,6 +39,8 @@ type finding struct {
 	option       string      // of Terraform: var or backend-config
 	variable     string      // the environment variable that a script sets
 	stray        bool        // read by something that is not known
+	beside       string      // the argument or variable with the tenant that stands beside a client secret
+	secretName   string      // the argument or variable with that client secret
 	toFile       bool        // to a file or a container rather than to $GITHUB_ENV
 	written      bool        // to $GITHUB_ENV
 	exact        bool        // the range in the script is exact
