@@ -107,7 +107,7 @@ func (p *planner) issuerUnit(m *issuerMove) []Unit {
 		}
 		u.Coverage = append(u.Coverage, line)
 		by := Reason{Code: "issuer-by-hand", Object: "connection " + c.Name + " (" + c.place() + ")", Message: deadlineText() + ": when its application trusts the new issuer, a person updates it", Next: p.issuerSteps(c, &s)}
-		u.Withheld = append(u.Withheld, by)
+		u.Notes = append(u.Notes, by)
 		p.leaveConnection(c, Reason{Code: "old-issuer", Message: by.Message, Next: by.Next})
 	}
 	for i := range u.Steps {
@@ -117,7 +117,7 @@ func (p *planner) issuerUnit(m *issuerMove) []Unit {
 	case len(u.Steps) == 0:
 		return nil
 	case n > subject.Limit:
-		u.Steps, u.Withheld = []Step{}, nil
+		u.Steps, u.Notes = []Step{}, nil
 		u.Blockers = []Reason{{Code: "too-many-subjects", Object: id.DisplayName, Message: fmt.Sprintf("an application can have %d federated credentials, and it would need %d", subject.Limit, n),
 			Next: []string{"split its connections over several applications with the same roles, or remove federated credentials that nobody needs"}}}
 	}
