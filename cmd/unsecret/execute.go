@@ -306,7 +306,7 @@ func (a *app) revoke(ctx context.Context, x execution, accept acceptance) error 
 }
 
 func newRollback(a *app) *cobra.Command {
-	x := execution{}
+	x, repository := execution{}, ""
 	cmd := &cobra.Command{
 		Use:   "rollback",
 		Short: "Undo units, at any point",
@@ -316,16 +316,22 @@ seven days; after it, or after that time, it mints a new short-lived secret and 
 held the old one. Pull requests that are merged are reverted by a pull request; run rollback again once it is merged.`,
 		Example: `  unsecret rollback --unit contoso-pipelines-33666908 --dry-run`,
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.rollback(cmd.Context(), x) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if repository != "" && len(x.only) == 0 {
+				return usageErrorf("--repository needs --unit: name the unit that goes back in it")
+			}
+			return a.rollback(cmd.Context(), x, inventory.RepositoryName(repository))
+		},
 	}
 	cmd.Flags().StringSliceVar(&x.only, "unit", nil, "the `units` to roll back, by id; default all that were changed")
+	cmd.Flags().StringVar(&repository, "repository", "", "only the workflows of this `repository` of the units, while their old secret is still there")
 	x.writeFlags(cmd)
 	a.waitFlag(cmd)
 	x.showFlags(cmd)
 	return cmd
 }
 
-func (a *app) rollback(ctx context.Context, x execution) error {
+func (a *app) rollback(ctx context.Context, x execution, repository inventory.RepositoryName) error {
 	return a.change(ctx, x, "rollback", "Roll this back?", func(e *execute.Executor, dry bool) (execute.Result, error) {
 		units := x.only
 		if len(units) == 0 {
@@ -334,7 +340,7 @@ func (a *app) rollback(ctx context.Context, x execution) error {
 				return execute.Result{Command: "rollback", Time: time.Now(), DryRun: dry, Units: []execute.UnitResult{}}, err
 			}
 		}
-		return e.Rollback(ctx, execute.RollbackOptions{Units: units, DryRun: dry})
+		return e.Rollback(ctx, execute.RollbackOptions{Units: units, Repository: repository, DryRun: dry})
 	})
 }
 

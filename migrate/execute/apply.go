@@ -121,8 +121,16 @@ func (a *applyRun) unit(ctx context.Context, u plan.Unit) {
 			return
 		}
 	}
+	for _, repo := range repositories([]plan.Unit{u}) {
+		if a.options.DryRun || !a.e.rolledBackIn(u.ID, repo) || !slices.Contains(a.options.Only, u.ID) {
+			continue
+		}
+		if err := a.e.record(Record{Unit: u.ID, Step: partialStep(repo), Phase: PhaseUndone, Note: "applied again, by name"}); err != nil {
+			return
+		}
+	}
 	for _, s := range u.Steps {
-		if s.Phase != plan.PhaseApply || s.Kind == plan.StepPullRequest || s.OnDemand {
+		if s.Phase != plan.PhaseApply || s.Kind == plan.StepPullRequest || s.OnDemand || a.stays(u, s) {
 			continue
 		}
 		if waits := a.waitsFor(u, s); waits != "" {
@@ -131,6 +139,22 @@ func (a *applyRun) unit(ctx context.Context, u plan.Unit) {
 		}
 		a.set(u, a.e.runStep(ctx, u, s, a.options.DryRun))
 	}
+}
+
+// stays tells whether a step belongs to a repository of the unit that was rolled back by itself.
+func (a *applyRun) stays(u plan.Unit, s plan.Step) bool {
+	for _, repo := range repositories([]plan.Unit{u}) {
+		if !a.e.rolledBackIn(u.ID, repo) {
+			continue
+		}
+		switch {
+		case s.Kind == plan.StepVariable && s.Variable.Store.Repository == repo:
+			return true
+		case s.Kind == plan.StepFederatedCredential && onlyFor(u, s.FederatedCredential.Credential.Name, repo):
+			return true
+		}
+	}
+	return false
 }
 
 // waitsFor gives the first step that a step depends on and that is not done.
@@ -175,7 +199,7 @@ func (a *applyRun) repositoryErr(ctx context.Context, repo inventory.RepositoryN
 	}
 	ready := slices.DeleteFunc(slices.Clone(units), func(u plan.Unit) bool {
 		s, ok := u.Step(plan.PullRequestID(repo))
-		return !ok || a.waitsFor(u, s) != ""
+		return !ok || a.waitsFor(u, s) != "" || a.e.rolledBackIn(u.ID, repo)
 	})
 	logins := a.wanted(repo, ready)
 	if len(logins) == 0 {

@@ -59,6 +59,8 @@ type Connections interface {
 type Repositories interface {
 	// Repository reads name, id, default branch, head and archived state afresh. ErrNotFound: gone or not readable.
 	Repository(ctx context.Context, repo inventory.RepositoryName) (inventory.Repository, error)
+	// OIDC reads afresh how a repository makes the subjects of its tokens, its organisation's template included.
+	OIDC(ctx context.Context, repo inventory.RepositoryName) (inventory.OIDC, error)
 	// Blob reads a file's raw bytes by its blob id and checks that they hash to it.
 	Blob(ctx context.Context, repo inventory.RepositoryName, oid string) ([]byte, error)
 	// FileOID gives the blob id of a path at a branch or commit. ErrNotFound: no such file there.

@@ -119,7 +119,7 @@ func (r *rollbackRun) removed(u plan.Unit, id inventory.Identity) bool {
 // connectionPlaces sorts the converted connections into those that can be converted back and those that need a password.
 func (r *rollbackRun) connectionPlaces(ctx context.Context, u plan.Unit, id inventory.Identity, gone bool) (back []inventory.Connection, places []place, err error) {
 	usable := slices.ContainsFunc(id.Credentials, func(c inventory.Credential) bool {
-		return c.Type == inventory.CredentialPassword && c.End.After(r.e.now()) && c.DisplayName != marker(u)
+		return c.Type == inventory.CredentialPassword && c.End.After(r.e.now()) && !r.mine(u, c)
 	})
 	for _, s := range u.Steps {
 		p := r.e.step(u.ID, s.ID)
@@ -211,7 +211,25 @@ func (r *rollbackRun) workedBefore(u plan.Unit, s plan.Step) bool {
 }
 
 // marker is the display name of a password that a rollback mints, by which one that was lost is found again.
-func marker(u plan.Unit) string { return "unsecret-rollback-" + u.ID }
+func (r *rollbackRun) marker(u plan.Unit) string {
+	return r.e.Plan.Settings.PasswordName() + "-" + u.ID
+}
+
+// mine tells whether a password is one that a rollback of the unit minted, also under a name that was configured before.
+func (r *rollbackRun) mine(u plan.Unit, c inventory.Credential) bool {
+	if c.Type != inventory.CredentialPassword {
+		return false
+	}
+	p := r.e.step(u.ID, mintStep)
+	names := []string{r.marker(u)}
+	if p.intent != nil {
+		names = append(names, p.intent.Before["displayName"])
+	}
+	if p.done != nil {
+		names = append(names, p.done.After["displayName"])
+	}
+	return c.DisplayName != "" && slices.Contains(names, c.DisplayName)
+}
 
 // refill mints one password and puts it into every place. A password that an earlier run minted is of no use, since its value was
 // lost with that run: all places get the new one, and then the old one is removed, so that nothing is without a working
@@ -231,7 +249,7 @@ func (r *rollbackRun) refill(ctx, stop context.Context, u plan.Unit, places []pl
 		}
 		orphans = nil
 	}
-	key, password, err := r.mint(ctx, u)
+	key, password, err := r.mint(ctx, u, places)
 	if err != nil {
 		return err
 	}
@@ -271,7 +289,7 @@ func (r *rollbackRun) orphans(ctx context.Context, u plan.Unit) ([]inventory.Key
 	}
 	var out []inventory.KeyID
 	for _, c := range id.Credentials {
-		if c.Type == inventory.CredentialPassword && c.DisplayName == marker(u) {
+		if r.mine(u, c) {
 			out = append(out, c.KeyID)
 		}
 	}
@@ -290,18 +308,18 @@ func (r *rollbackRun) removeOrphans(ctx context.Context, u plan.Unit, keys []inv
 
 // mint makes a short-lived password. It is the first change where one is needed, so that a policy that forbids it is found before
 // anything is touched.
-func (r *rollbackRun) mint(ctx context.Context, u plan.Unit) (inventory.KeyID, *Password, error) {
+func (r *rollbackRun) mint(ctx context.Context, u plan.Unit, places []place) (inventory.KeyID, *Password, error) {
 	end := r.e.now().Add(time.Duration(r.e.Plan.Settings.RollbackDays) * 24 * time.Hour)
-	if err := r.e.record(Record{Unit: u.ID, Step: mintStep, Phase: PhaseIntent, Before: State{"displayName": marker(u), "end": end.Format(time.RFC3339)}}); err != nil {
+	if err := r.e.record(Record{Unit: u.ID, Step: mintStep, Phase: PhaseIntent, Before: State{"displayName": r.marker(u), "end": end.Format(time.RFC3339)}}); err != nil {
 		return "", nil, err
 	}
-	key, password, err := r.e.Outside.Directory.AddPassword(ctx, u.ObjectID, marker(u), end)
+	key, password, err := r.e.Outside.Directory.AddPassword(ctx, u.ObjectID, r.marker(u), end)
 	if err != nil {
 		result := StepResult{Reason: err.Error()}
 		r.e.noteFailure(u.ID, mintStep, &result, false)
-		return "", nil, r.mintError(u, err)
+		return "", nil, r.mintError(u, err, places)
 	}
-	if err := r.e.record(Record{Unit: u.ID, Step: mintStep, Phase: PhaseDone, After: State{"keyId": string(key), "displayName": marker(u), "end": end.Format(time.RFC3339)}}); err != nil {
+	if err := r.e.record(Record{Unit: u.ID, Step: mintStep, Phase: PhaseDone, After: State{"keyId": string(key), "displayName": r.marker(u), "end": end.Format(time.RFC3339)}}); err != nil {
 		password.Clear()
 		return "", nil, err
 	}
@@ -309,14 +327,28 @@ func (r *rollbackRun) mint(ctx context.Context, u plan.Unit) (inventory.KeyID, *
 	return key, password, nil
 }
 
-func (r *rollbackRun) mintError(u plan.Unit, err error) error {
+func (r *rollbackRun) mintError(u plan.Unit, err error, places []place) error {
 	wrapped := fmt.Errorf("mint a password for %s: %w", u.Title, err)
 	if !errors.Is(err, ErrPolicy) && !errors.Is(err, ErrForbidden) {
 		return wrapped
 	}
 	return &manualError{err: fmt.Errorf("%w; nothing was changed: the pipelines go on signing in without a secret", wrapped), next: []string{
 		fmt.Sprintf("let the tenant's app management policy allow passwords on application %s (or give the caller the right to add one), then run the rollback again", u.AppID),
+		"or make a secret by other means and put it where the old one was: " + placesText(places),
 		"or stay with workload identity federation and repair what is wrong there: unsecret verify names it"}}
+}
+
+// placesText names the places that need a password.
+func placesText(places []place) string {
+	var out []string
+	for _, p := range places {
+		if p.connection != nil {
+			out = append(out, "connection "+p.connection.Name)
+		} else {
+			out = append(out, "secret "+p.secret.Store.String())
+		}
+	}
+	return strings.Join(out, ", ")
 }
 
 // fill writes the password into one place.

@@ -13,8 +13,10 @@ import (
 
 // RollbackOptions bound what Rollback undoes.
 type RollbackOptions struct {
-	Units  []string // these units; at least one
-	DryRun bool
+	Units []string // these units; at least one
+	// Repository limits the rollback to the workflows of one repository, while the old secret is still there.
+	Repository inventory.RepositoryName
+	DryRun     bool
 }
 
 // rollbackRun is one call of Rollback.
@@ -46,7 +48,11 @@ func (e *Executor) Rollback(ctx context.Context, o RollbackOptions) (Result, err
 	}
 	run := &rollbackRun{e: e, options: o, units: units, steps: map[string][]StepResult{}, errs: map[string]error{}, gates: map[string][]Gate{}}
 	todo := slices.DeleteFunc(slices.Clone(units), func(u plan.Unit) bool { return !e.touched(u) || e.rolledBack(u.ID) })
-	if !o.DryRun {
+	if o.Repository != "" {
+		if err := run.rollbackRepository(ctx, o.Repository); err != nil {
+			return Result{}, err
+		}
+	} else if !o.DryRun {
 		e.each(todo, func(u plan.Unit) { run.do(ctx, u, run.restore) })
 		restored := slices.DeleteFunc(slices.Clone(todo), func(u plan.Unit) bool { return !run.clear(u) })
 		e.eachRepository(restored, func(repo inventory.RepositoryName) { run.repository(ctx, repo, restored) })
@@ -124,7 +130,8 @@ func (r *rollbackRun) undone(u plan.Unit, step, title string, kind plan.StepKind
 
 // cleanUp removes what only the new way needs, when nothing uses that any more.
 func (r *rollbackRun) cleanUp(ctx, stop context.Context, u plan.Unit) error {
-	for _, step := range []func(context.Context, plan.Unit) error{r.removeVariables, r.removeTrust} {
+	variables := func(ctx context.Context, u plan.Unit) error { return r.removeVariables(ctx, u, "") }
+	for _, step := range []func(context.Context, plan.Unit) error{variables, r.removeTrust} {
 		if stop.Err() != nil {
 			return nil
 		}
@@ -143,10 +150,11 @@ func (r *rollbackRun) cleanUp(ctx, stop context.Context, u plan.Unit) error {
 	return r.e.record(Record{Unit: u.ID, Step: rollbackStep, Phase: PhaseDone})
 }
 
-// removeVariables deletes the variables that the program made, except those that another unit's logins still name.
-func (r *rollbackRun) removeVariables(ctx context.Context, u plan.Unit) error {
+// removeVariables deletes the variables that the program made, of one repository or of all, except those that another
+// unit's logins still name.
+func (r *rollbackRun) removeVariables(ctx context.Context, u plan.Unit, repo inventory.RepositoryName) error {
 	for _, s := range u.Steps {
-		if s.Kind != plan.StepVariable || !r.owned(u, s) {
+		if s.Kind != plan.StepVariable || !r.owned(u, s) || repo != "" && s.Variable.Store.Repository != repo {
 			continue
 		}
 		if other := r.usedBy(u, s); other != "" {
@@ -336,6 +344,8 @@ func (r *rollbackRun) result(u plan.Unit) UnitResult {
 		out.Reason, out.Next = out.Gates[0].Reason, out.Gates[0].Next
 	case r.e.rolledBack(u.ID):
 		out.Reason = "everything is as it was before"
+	case r.options.Repository != "" && r.e.rolledBackIn(u.ID, r.options.Repository):
+		out.Reason = fmt.Sprintf("%s is as it was before; the rest of the unit is as it is now, and its old secret is not revoked", r.options.Repository)
 	case !r.e.touched(u):
 		out.State, out.Reason = UnitPlanned, "nothing was done, so there is nothing to undo"
 	case r.options.DryRun:

@@ -74,6 +74,11 @@ func (e *Executor) requestStatus(u plan.Unit, s plan.Step) (StepResult, *Gate) {
 			}
 			return nil
 		})
+		if q == nil && e.rolledBackIn(u.ID, s.PullRequest.Repository) {
+			r.State, r.Reason = StepUndone, "this repository of the unit was rolled back"
+			r.Next = []string{"unsecret apply --only " + u.ID + " applies it again"}
+			return r, nil
+		}
 		if q == nil {
 			e.notCarried(u, s, &r)
 			return r, nil
@@ -156,6 +161,11 @@ func (e *Executor) judge(u plan.Unit, r *UnitResult) {
 		r.State, r.Reason, r.Next = UnitPending, r.Gates[0].Reason, r.Gates[0].Next
 	case started:
 		r.State, r.Reason, r.Next = UnitPending, "some steps are not done yet", []string{"run apply again"}
+		for _, s := range r.Steps {
+			if s.State == StepUndone && s.Kind == plan.StepPullRequest {
+				r.Reason, r.Next = s.Title+": "+s.Reason, s.Next
+			}
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
@@ -29,6 +31,7 @@ type Config struct {
 	LoginVersion   string        `yaml:"loginVersion" json:"loginVersion,omitempty"`     // azure/login's version for rewritten steps; default v2
 	Level          string        `yaml:"level" json:"level,omitempty"`                   // safe (default), or needs-review: also rewrites with a risk that a reviewer has to look at
 	RollbackDays   int           `yaml:"rollbackDays" json:"rollbackDays,omitempty"`     // life of a password minted by a rollback; default 30
+	RollbackName   string        `yaml:"rollbackName" json:"rollbackName,omitempty"`     // its display name, before the unit's id; default unsecret-rollback
 	Exclude        []Exclusion   `yaml:"exclude" json:"exclude,omitempty"`               // what is left alone
 	KeepOldSecrets bool          `yaml:"keepOldSecrets" json:"keepOldSecrets,omitempty"` // plan no revoke at all
 	// Connections says what becomes of special service connections, and which concerns about pipelines are settled.
@@ -132,6 +135,9 @@ const DefaultSoak = Duration(7 * 24 * time.Hour)
 // enough not to become the next forgotten secret.
 const DefaultRollbackDays = 30
 
+// PasswordName begins the display name of a password that a rollback mints.
+func (c Config) PasswordName() string { return cmp.Or(c.RollbackName, "unsecret-rollback") }
+
 // SoakTime is the configured soak time.
 func (c Config) SoakTime() time.Duration {
 	if c.Soak == nil {
@@ -197,6 +203,9 @@ func (c Config) Validate() error {
 		oneOf("approval", c.Approval, "", ApprovalNone, ApprovalUnit, ApprovalRevoke),
 		isVariable("variables.clientId", c.Variables.ClientID), isVariable("variables.tenantId", c.Variables.TenantID),
 		isVariable("variables.subscriptionId", c.Variables.SubscriptionID))
+	if len(c.RollbackName) > 60 || strings.ContainsFunc(c.RollbackName, unicode.IsControl) {
+		errs = append(errs, errors.New("rollbackName: give at most 60 characters, without control characters"))
+	}
 	if err := c.Revoke.validate(); err != nil {
 		errs = append(errs, fmt.Errorf("revoke.%w", err))
 	}

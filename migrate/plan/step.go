@@ -92,6 +92,9 @@ type PullRequestStep struct {
 	Context     []inventory.File         `json:"context"` // the repository's other workflows and actions, as the rewrite needs to see them
 	Permissions string                   `json:"permissions"`
 	Default     string                   `json:"defaultPermissions,omitempty"` // of GITHUB_TOKEN: read, write or not known
+	// RepositoryID and OIDC are what the repository's tokens were at the scan: a proof holds only while they stay so.
+	RepositoryID int64          `json:"repositoryId,omitempty"`
+	OIDC         inventory.OIDC `json:"oidc,omitzero"`
 }
 
 // PlannedLogin is one login that a pull request rewrites, with the expressions that stand for its identity afterwards.

@@ -154,6 +154,7 @@ func (p *planner) pullRequestStep(d *draft, name inventory.RepositoryName, befor
 		return Step{}, false
 	}
 	params := &PullRequestStep{Repository: repo.Name, Base: repo.DefaultBranch, Permissions: p.cfg.Permissions, Default: repo.DefaultPermissions,
+		RepositoryID: repo.ID, OIDC: repo.OIDC,
 		Files: []inventory.File{}, Context: []inventory.File{}}
 	edited := map[string]bool{}
 	for _, m := range d.members {

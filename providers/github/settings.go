@@ -76,6 +76,35 @@ func (c *Client) getOIDC(ctx context.Context, path string) (oidcAnswer, error) {
 	return answer, err
 }
 
+// OIDC implements execute.Repositories. Unlike a scan it remembers nothing: what was read a minute ago proves nothing.
+func (c *Client) OIDC(ctx context.Context, repo inventory.RepositoryName) (inventory.OIDC, error) {
+	owner, name, err := split(repo)
+	if err != nil {
+		return inventory.OIDC{}, err
+	}
+	answer, err := c.getOIDC(ctx, fmt.Sprintf("repos/%s/%s", owner, name))
+	if err != nil {
+		return inventory.OIDC{}, fail(err, false, "reading the OIDC subject of %s", repo)
+	}
+	oidc := c.oidc(answer)
+	if oidc.UseDefault || len(oidc.IncludeClaimKeys) > 0 {
+		return oidc, nil
+	}
+	template, err := c.getOIDC(ctx, "orgs/"+url.PathEscape(owner))
+	if err != nil {
+		return inventory.OIDC{}, fail(err, false, "reading the OIDC subject template of organisation %s", owner)
+	}
+	oidc.IncludeClaimKeys = template.IncludeClaimKeys
+	return oidc, nil
+}
+
+func (c *Client) oidc(answer oidcAnswer) inventory.OIDC {
+	return inventory.OIDC{
+		Known: true, Issuer: c.issuer, UseDefault: answer.UseDefault == nil || *answer.UseDefault,
+		IncludeClaimKeys: answer.IncludeClaimKeys, UseImmutableSubject: answer.UseImmutableSubject, SubClaimPrefix: answer.SubClaimPrefix,
+	}
+}
+
 func (c *Client) readOIDC(ctx context.Context, s *settings, owner, name string) {
 	s.OIDC.Issuer = c.issuer
 	answer, err := c.getOIDC(ctx, fmt.Sprintf("repos/%s/%s", owner, name))
@@ -83,10 +112,7 @@ func (c *Client) readOIDC(ctx context.Context, s *settings, owner, name string) 
 		s.gap("OIDC subject", fail(err, false, "reading the OIDC subject of %s", s.repo))
 		return
 	}
-	s.OIDC = inventory.OIDC{
-		Known: true, Issuer: c.issuer, UseDefault: answer.UseDefault == nil || *answer.UseDefault,
-		IncludeClaimKeys: answer.IncludeClaimKeys, UseImmutableSubject: answer.UseImmutableSubject, SubClaimPrefix: answer.SubClaimPrefix,
-	}
+	s.OIDC = c.oidc(answer)
 	if s.OIDC.UseDefault || len(s.OIDC.IncludeClaimKeys) > 0 {
 		return
 	}

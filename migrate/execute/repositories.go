@@ -1,0 +1,84 @@
+package execute
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/plan"
+)
+
+// proveRepositories sees that the repositories whose tokens a unit trusts are still the same and still make their tokens the
+// same way: a rename, a transfer, another default branch or another subject template changes what a token says, and
+// nothing on the Azure side would tell.
+func (e *Executor) proveRepositories(ctx context.Context, u plan.Unit, p *proof) {
+	for _, s := range u.Steps {
+		if s.Kind != plan.StepPullRequest {
+			continue
+		}
+		changed, err := e.repositoryChange(ctx, s.PullRequest)
+		if err != nil {
+			p.err = err
+			return
+		}
+		if changed != "" {
+			p.world = append(p.world, changed)
+		}
+	}
+}
+
+// repositoryChange tells what has become of a repository since the scan, empty where it is as it was.
+func (e *Executor) repositoryChange(ctx context.Context, s *plan.PullRequestStep) (string, error) {
+	r, err := e.Outside.Repositories.Repository(ctx, s.Repository)
+	if errors.Is(err, ErrNotFound) {
+		return fmt.Sprintf("repository %s is gone: it was deleted, or transferred to where the caller cannot see it; if nothing of it runs any more, exclude it and plan again", s.Repository), nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read repository %s: %w", s.Repository, err)
+	}
+	switch {
+	case s.RepositoryID != 0 && r.ID != s.RepositoryID:
+		return fmt.Sprintf("another repository has the name %s now (id %d, it was %d): scan and plan again", s.Repository, r.ID, s.RepositoryID), nil
+	case !strings.EqualFold(string(r.Name), string(s.Repository)):
+		return fmt.Sprintf("repository %s is called %s now, renamed or transferred: its tokens name it so, and the federated credentials trust the old name; scan and plan again, which adds trust for the new one", s.Repository, r.Name), nil
+	case r.Archived:
+		return fmt.Sprintf("repository %s was archived: its workflows do not run any more, so that nothing can prove them; unarchive it, or exclude it and plan again", s.Repository), nil
+	case r.DefaultBranch != s.Base:
+		return fmt.Sprintf("the default branch of %s is %s now, it was %s: what runs on it (schedules, and pushes to it) presents another subject; scan and plan again", s.Repository, r.DefaultBranch, s.Base), nil
+	}
+	return e.subjectChange(ctx, s)
+}
+
+// subjectChange tells whether a repository makes the subjects of its tokens in another way than at the scan.
+func (e *Executor) subjectChange(ctx context.Context, s *plan.PullRequestStep) (string, error) {
+	if !s.OIDC.Known {
+		return "", nil // a plan of an older version
+	}
+	now, err := e.Outside.Repositories.OIDC(ctx, s.Repository)
+	if err != nil {
+		return "", fmt.Errorf("read how %s makes the subjects of its tokens: %w", s.Repository, err)
+	}
+	if was := subjectText(s.OIDC); was != subjectText(now) {
+		return fmt.Sprintf("%s makes the subjects of its tokens otherwise since the scan (it was: %s; it is: %s): what the applications trust may not match any more; take the change back, or scan and plan again", s.Repository, was, subjectText(now)), nil
+	}
+	return "", nil
+}
+
+// subjectText says how subjects are made.
+func subjectText(o inventory.OIDC) string {
+	text := "the default template"
+	if !o.UseDefault {
+		keys := slices.Clone(o.IncludeClaimKeys)
+		text = "the template " + strings.Join(keys, ", ")
+	}
+	if o.UseImmutableSubject {
+		text += ", with immutable ids"
+	}
+	if o.SubClaimPrefix != "" {
+		text += ", with prefix " + o.SubClaimPrefix
+	}
+	return text
+}
