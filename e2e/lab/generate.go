@@ -21,6 +21,7 @@ type Size struct {
 	LoginEvery   int    // one repository in so many signs in to Azure; 0: every one
 	ShareEvery   int    // one repository in so many, of those that sign in, uses an organisation's shared secret; 0: one in five; below 0: none
 	Clock        time.Time
+	Pipelines    int // of Azure DevOps, spread over the projects; they use its connections in YAML, through a template, and classic
 }
 
 // defaults fills in what was left out.
@@ -199,6 +200,7 @@ func (g *generator) connections() {
 	for i := range g.size.Connections {
 		g.connectionNumber(org, projects, i)
 	}
+	g.devOpsPipelines(org, projects)
 }
 
 // connectionNumber makes connections of all kinds in a fixed rhythm.
