@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -131,21 +134,45 @@ func (a *app) rewrite(cmd *cobra.Command, o rewriteOptions) error {
 	result := rewriteResult{Files: []rewrittenFile{}, Left: []leftAlone{}, Gaps: []inventory.Gap{}}
 	failed := 0
 	for _, p := range o.paths {
-		trees, gaps, err := scan.LocalTrees(cmd.Context(), p)
+		done, gaps, err := rewriteTrees(cmd.Context(), p, o, engine)
 		if err != nil {
+			if cmd.Context().Err() != nil {
+				return err
+			}
 			return usageErrorf("%w", err)
 		}
 		result.Gaps = append(result.Gaps, gaps...)
-		for _, t := range trees {
-			t.DefaultPermissions = o.defaults
-			if err := cmd.Context().Err(); err != nil {
-				return err
-			}
-			failed += result.add(t, workflow.Rewrite(t.Tree, engine), o.write)
-			result.Gaps = append(result.Gaps, t.Relative(workflow.Scan(t.Tree, workflow.Options{})).Gaps...)
+		for _, d := range done {
+			failed += result.add(d.LocalTree, d.Rewriting, o.write)
+			result.Gaps = append(result.Gaps, d.Relative(workflow.Result{Gaps: d.Rewriting.Gaps}).Gaps...)
 		}
 	}
 	return a.showRewrite(o, result, failed)
+}
+
+// rewrittenTree is a tree with what the engine does to it.
+type rewrittenTree struct {
+	number int
+	scan.LocalTree
+	workflow.Rewriting
+}
+
+// rewriteTrees computes the rewriting of each tree at a path, side by side, in the order of the trees. It changes nothing.
+func rewriteTrees(ctx context.Context, path string, o rewriteOptions, engine workflow.RewriteOptions) ([]rewrittenTree, []inventory.Gap, error) {
+	var mu sync.Mutex
+	var done []rewrittenTree
+	gaps, err := scan.EachLocalTree(ctx, path, func(number int, t scan.LocalTree) {
+		t.DefaultPermissions = o.defaults
+		r := workflow.Rewrite(t.Tree, engine)
+		t.Files = nil // what changes is in the rewriting
+		mu.Lock()
+		defer mu.Unlock()
+		if len(r.Files)+len(r.Left)+len(r.Gaps) > 0 {
+			done = append(done, rewrittenTree{number, t, r})
+		}
+	})
+	slices.SortFunc(done, func(a, b rewrittenTree) int { return a.number - b.number })
+	return done, gaps, err
 }
 
 // add takes over what the engine did to one tree and writes the files if asked. It gives the number of files that could not be written or were refused.

@@ -24,6 +24,7 @@ type document struct {
 	src    []byte
 	starts []int      // the byte offset of each line, as the YAML scanner counts lines
 	root   *yaml.Node // the mapping at the top
+	plain  bool       // has no anchors, aliases or tags, and each key of a block has a line of its own
 }
 
 // parseError is why a file could not be read, with the place where the parser stopped.
@@ -44,7 +45,7 @@ func parseDocument(path string, src []byte) (d *document, err error) {
 	}()
 	if len(src) <= maxFileSize {
 		if root, ok := yaml.Parse(src); ok {
-			return &document{path: path, src: src, starts: yaml.Lines(src), root: root}, nil
+			return &document{path: path, src: src, starts: yaml.Lines(src), root: root, plain: true}, nil
 		}
 	}
 	return parseWhole(path, src)

@@ -3,13 +3,9 @@ package workflow
 import (
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"sort"
 	"strings"
-	"sync"
-
-	"github.com/rhysd/actionlint"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/workflow/yaml"
@@ -70,7 +66,7 @@ func (r *rewriter) prove(f *file, p *filePlan, after []byte) (*file, error) {
 	if f.action {
 		return now, nil
 	}
-	return now, lintDiffers(f.src, after)
+	return now, lintDiffers(f, now)
 }
 
 // sameRuns holds that a rewrite leaves triggers, jobs, conditions and environments as they are: they decide the subjects.
@@ -221,44 +217,4 @@ func duplicate(n *yaml.Node) *yaml.Node {
 		}
 	}
 	return nil
-}
-
-// lintDiffers tells what actionlint finds in a file that it did not find before.
-func lintDiffers(before, after []byte) error {
-	now := lint(after)
-	if len(now) == 0 {
-		return nil
-	}
-	was := make(map[string]int)
-	for _, e := range lint(before) {
-		was[e.Kind+e.Message]++
-	}
-	for _, e := range now {
-		if was[e.Kind+e.Message]--; was[e.Kind+e.Message] < 0 {
-			return fmt.Errorf("actionlint finds something new at line %d of the result: %s", e.Line, e.Message)
-		}
-	}
-	return nil
-}
-
-var linters = sync.Pool{New: func() any {
-	l, err := actionlint.NewLinter(io.Discard, &actionlint.LinterOptions{Shellcheck: "", Pyflakes: ""})
-	if err != nil {
-		return err
-	}
-	return l
-}}
-
-func lint(src []byte) []*actionlint.Error {
-	l, ok := linters.Get().(*actionlint.Linter)
-	if !ok {
-		return []*actionlint.Error{{Message: "actionlint could not be set up", Kind: "internal"}}
-	}
-	defer linters.Put(l)
-	// The path is not one of this machine, so that no configuration file of a project is looked for.
-	errs, err := l.Lint("workflow.yml", src, nil)
-	if err != nil {
-		return []*actionlint.Error{{Message: err.Error(), Kind: "internal"}}
-	}
-	return errs
 }

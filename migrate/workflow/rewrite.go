@@ -99,7 +99,7 @@ func (r *rewriter) leave(f *finding, reason string) {
 
 // finish applies the edits of each file and proves the result.
 func (r *rewriter) finish() Rewriting {
-	out := Rewriting{Left: r.left}
+	out := Rewriting{Left: r.left, Gaps: r.gaps}
 	out.Files = r.applyAll()
 	sort.Slice(out.Files, func(i, j int) bool { return out.Files[i].Path < out.Files[j].Path })
 	return out

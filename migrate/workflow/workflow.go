@@ -113,4 +113,5 @@ type Left struct {
 type Rewriting struct {
 	Files []FileRewrite // those that change or are refused, sorted by path
 	Left  []Left
+	Gaps  []inventory.Gap // what could not be read, as Scan has it
 }

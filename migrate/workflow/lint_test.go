@@ -1,0 +1,72 @@
+package workflow
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// newFindings compares what actionlint finds in whole texts.
+func newFindings(before, after []byte) error {
+	known := make(map[string]int)
+	for _, e := range lint(before) {
+		known[e.Kind+e.Message]++
+	}
+	for _, e := range lint(after) {
+		if known[e.Kind+e.Message]--; known[e.Kind+e.Message] < 0 {
+			return fmt.Errorf("line %d: %s", e.Line, e.Message)
+		}
+	}
+	return nil
+}
+
+// A rewrite is linted with the jobs blanked out that it cannot reach; linting the whole of it finds nothing else.
+func TestRewriteOfRealFilesLintsCleanAsAWhole(t *testing.T) {
+	for _, tree := range corpus(t, "workflows") {
+		for _, f := range Rewrite(tree, RewriteOptions{Level: LevelNeedsReview}).Files {
+			if f.Refused != "" || IsActionPath(f.Path) {
+				continue
+			}
+			if err := newFindings(f.Before, f.After); err != nil {
+				t.Errorf("%s: %v", f.Path, err)
+			}
+		}
+	}
+}
+
+func TestLintSeesEveryJobThatAChangeReaches(t *testing.T) {
+	const text = "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    outputs:\n      x: ${{ steps.s.outputs.x }}\n    steps:\n      - run: echo a\n        id: s\n" +
+		"  b:\n    needs: [a]\n    runs-on: ubuntu-latest\n    steps:\n      - run: echo ${{ needs.a.outputs.x }}\n" +
+		"  c:\n    needs: B\n    runs-on: ubuntu-latest\n    steps:\n      - run: echo c\n" +
+		"  d:\n    runs-on: ubuntu-latest\n    steps:\n      - run: echo ${{ nothing.here }}\n"
+	for name, tc := range map[string]struct {
+		old, new string
+		found    bool
+	}{
+		"a comment":                      {"echo c", "echo c # c", false},
+		"an output that others read":     {"      x: ${{ steps", "      y: ${{ steps", true},
+		"a step that an output reads":    {"id: s", "id: t", true},
+		"a finding in the changed job":   {"echo c", "echo ${{ nothing.there }}", true},
+		"an event that does not exist":   {"on: push", "on: pushed", true},
+		"an action that is too old":      {"- run: echo c", "- uses: actions/checkout@v1", true},
+		"a job that knows the same flaw": {"echo ${{ nothing.here }}", "echo ${{ nothing.here }} d", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			after := strings.Replace(text, tc.old, tc.new, 1)
+			was, now := mustBuild(t, text), mustBuild(t, after)
+			whole := newFindings([]byte(text), []byte(after))
+			if err := lintDiffers(was, now); (err != nil) != tc.found || (whole != nil) != tc.found {
+				t.Errorf("found %v, in the whole text %v", err, whole)
+			}
+		})
+	}
+}
+
+func mustBuild(t *testing.T, text string) *file {
+	t.Helper()
+	d, err := parseDocument("w.yml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return build(d, "")
+}
