@@ -2,16 +2,22 @@ package script
 
 import (
 	"strings"
+	"sync"
 
 	"mvdan.cc/sh/v3/syntax"
 )
 
+// parsers keeps parsers, which are large; each starts afresh with every script.
+var parsers = sync.Pool{New: func() any { return syntax.NewParser(syntax.Variant(syntax.LangBash), syntax.KeepComments(false)) }}
+
 // parseBash reads a script of bash or sh; ok is false where it does not parse.
 func parseBash(text string) (s Script, ok bool) {
-	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash), syntax.KeepComments(false)).Parse(strings.NewReader(text), "")
+	parser, _ := parsers.Get().(*syntax.Parser)
+	file, err := parser.Parse(strings.NewReader(text), "")
 	if err != nil {
-		return Script{}, false
+		return Script{}, false // without the parser, which may be in the midst of something
 	}
+	parsers.Put(parser)
 	b := bashReader{text: text, first: true}
 	for _, stmt := range file.Stmts {
 		b.top(stmt)
