@@ -107,6 +107,7 @@ type PipelineSecret struct {
 	Variables  []string     `json:"variables,omitempty"` // the variables that a script takes it from
 	Literal    bool         `json:"literal,omitempty"`   // the value stands in the text
 	Connection ConnectionID `json:"connection,omitempty"`
+	AppID      AppID        `json:"appId,omitempty"` // the client id that stands beside it in a variable that can be read
 	Vault      string       `json:"vault,omitempty"`
 	Reason     string       `json:"reason"` // why it is taken for a credential
 }

@@ -158,6 +158,23 @@ func (p *planner) accepted(c *connection, n inventory.Concern) bool {
 	return slices.ContainsFunc(p.cfg.Connections.Accept, func(a AcceptedConcern) bool { return a.accepts(c.Connection, n) })
 }
 
+// pipelineSecrets withhold the secret of an identity that pipelines of Azure DevOps use outside of a connection: they would fail without it.
+func (p *planner) pipelineSecrets(d *draft) []Reason {
+	var out []Reason
+	seen := map[string]bool{}
+	for _, s := range p.inv.PipelineSecrets {
+		key := s.Name + "|" + s.Organization + "|" + s.Project + "|" + s.Pipeline
+		if s.AppID == "" || !strings.EqualFold(string(s.AppID), string(d.unit.AppID)) || seen[key] {
+			continue
+		}
+		seen[key] = true
+		out = append(out, Reason{Code: "pipeline-secret", Object: s.Name + " in " + s.Text(),
+			Message: fmt.Sprintf("%s in %s/%s/%s: %s, and the client id beside it is this identity's", s.Name, s.Organization, s.Project, s.Pipeline, s.Reason),
+			Next:    []string{"let what reads it sign in with a service connection with workload identity federation, delete the variable, then scan and plan again"}})
+	}
+	return out
+}
+
 // connectionNotes tell a reviewer what to look at before the unit's connections are converted.
 func (p *planner) connectionNotes(d *draft) []Reason {
 	var out []Reason

@@ -76,6 +76,10 @@ var pipelineCases = map[string]edit{
 		usedYesterday(inv).Type = "dockerregistry"
 		c.Connections.Registry = ConnectionsConvert
 	},
+	"secret-in-a-variable-group": func(inv *inventory.Inventory, _ *Config) {
+		usedYesterday(inv)
+		inv.PipelineSecrets = []inventory.PipelineSecret{{PipelinePlace: place("common", ""), Kind: inventory.PipelineSecretGroup, Name: "ARM_CLIENT_SECRET", AppID: appA, Reason: "its name says so"}}
+	},
 	"issuer":          func(inv *inventory.Inventory, c *Config) { oldIssuer(inv, c) },
 	"issuer-reported": func(inv *inventory.Inventory, c *Config) { oldIssuer(inv, c); c.Connections.Issuer = ConnectionsReport },
 	"issuer-trusted-already": func(inv *inventory.Inventory, c *Config) {

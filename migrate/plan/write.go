@@ -51,7 +51,7 @@ func (p *planner) write(d *draft) Unit {
 		return u
 	}
 	u.Coverage = d.coverage()
-	u.Withheld = slices.Concat(d.holds(), d.suspects)
+	u.Withheld = slices.Concat(d.holds(), d.suspects, p.pipelineSecrets(d))
 	if p.cfg.KeepOldSecrets {
 		u.Withheld = append(u.Withheld, Reason{Code: "kept-by-configuration", Message: "keepOldSecrets is set: no old secret is revoked"})
 	}

@@ -241,7 +241,7 @@ func (r *projectReader) definitions(ctx context.Context) error {
 
 func (r *projectReader) releases(ctx context.Context) error {
 	err := r.o.org.Releases(ctx, r.p, func(d pipeline.ReleaseDefinition) error {
-		n := r.take(ctx, found{source: inventory.UseRelease, name: d.Name, id: d.ID}, pipeline.UsesOfRelease(d, r.classic()))
+		n := r.take(ctx, found{source: inventory.UseRelease, name: d.Name, id: d.ID, vars: d.Variables}, pipeline.UsesOfRelease(d, r.classic()))
 		r.record(inventory.Pipeline{Kind: "release", ID: d.ID, Name: d.Name, Connections: n, Read: true})
 		return ctx.Err()
 	})

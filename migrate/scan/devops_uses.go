@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/pipeline"
 )
@@ -17,6 +19,24 @@ type found struct {
 	source string
 	name   string // of the definition, group or task group
 	id     int
+	vars   map[string]pipeline.ClassicVariable // its own, for the client id beside a secret
+}
+
+// clientIDName are variables that hold an application's client id beside its secret.
+var clientIDName = regexp.MustCompile(`(?i)(client_?id|service_?principal_?id|sp_?n?_?id|app_?id|application_?id)$`)
+
+// clientID gives the client id that stands beside a secret, if exactly one does.
+func (f found) clientID() inventory.AppID {
+	var ids []string
+	for name, v := range f.vars {
+		if id, err := uuid.Parse(v.Value); err == nil && !v.IsSecret && clientIDName.MatchString(name) && !slices.Contains(ids, id.String()) {
+			ids = append(ids, id.String())
+		}
+	}
+	if len(ids) != 1 {
+		return ""
+	}
+	return inventory.AppID(ids[0])
 }
 
 // take puts what a definition does into the inventory, and tells how many connections it names.
@@ -103,7 +123,7 @@ func (r *projectReader) takeSecret(f found, u pipeline.SecretUse) {
 	if !elsewhere {
 		return
 	}
-	s := inventory.PipelineSecret{PipelinePlace: r.at(f, u.Place), Kind: inventory.PipelineSecretScript, Name: u.Name, Use: string(u.Kind), Variables: u.Variables, Literal: u.Literal, Reason: reason}
+	s := inventory.PipelineSecret{PipelinePlace: r.at(f, u.Place), Kind: inventory.PipelineSecretScript, Name: u.Name, Use: string(u.Kind), Variables: u.Variables, Literal: u.Literal, AppID: f.clientID(), Reason: reason}
 	if u.Kind == pipeline.SecretVariable {
 		s.Kind = inventory.PipelineSecretVariable
 		if f.source == inventory.UseVariableGroup {
@@ -153,7 +173,7 @@ func (r *projectReader) takeGap(ctx context.Context, f found, g pipeline.Gap) {
 
 // variableGroup takes a group's secrets and, where it is linked to a key vault, its connection.
 func (r *projectReader) variableGroup(ctx context.Context, g pipeline.VariableGroup) {
-	f := found{source: inventory.UseVariableGroup, name: g.Name, id: g.ID}
+	f := found{source: inventory.UseVariableGroup, name: g.Name, id: g.ID, vars: g.Variables}
 	r.take(ctx, f, pipeline.UsesOfVariableGroup(g))
 	if g.ProviderData == nil || !strings.EqualFold(g.Type, "AzureKeyVault") {
 		return

@@ -16,7 +16,7 @@ const processYAML = 2
 
 // definition reads one build definition: its own part, and its YAML with the templates that it includes.
 func (r *projectReader) definition(ctx context.Context, d pipeline.BuildDefinition) error {
-	f := found{source: inventory.UseClassic, name: d.Name, id: d.ID}
+	f := found{source: inventory.UseClassic, name: d.Name, id: d.ID, vars: d.Variables}
 	rec := inventory.Pipeline{Kind: inventory.UseClassic, ID: d.ID, Name: d.Name, Read: true}
 	rec.Connections = r.take(ctx, f, pipeline.UsesOfBuild(d, r.classic()))
 	if d.Process.Type == processYAML {

@@ -125,6 +125,9 @@ func (s *scanner) applications() []inventory.AppID {
 	for _, c := range s.inv.Connections {
 		add(string(c.AppID))
 	}
+	for _, p := range s.inv.PipelineSecrets {
+		add(string(p.AppID))
+	}
 	for _, l := range s.inv.Logins {
 		add(l.Identity.ClientID)
 	}

@@ -96,7 +96,7 @@ func summary(inv *inventory.Inventory) string {
 		fmt.Fprintf(&b, "pipeline %s/%s: %s, %d connections, read %t\n", p.Project, p.Name, p.Kind, p.Connections, p.Read)
 	}
 	for _, s := range inv.PipelineSecrets {
-		fmt.Fprintf(&b, "secret %s %s in %s: %s\n", s.Kind, s.Name, s.Text(), s.Reason)
+		fmt.Fprintf(&b, "secret %s %s in %s: %s%s\n", s.Kind, s.Name, s.Text(), s.Reason, map[bool]string{true: " (beside " + string(s.AppID) + ")"}[s.AppID != ""])
 	}
 	for _, u := range inv.Unresolved {
 		fmt.Fprintf(&b, "unresolved %s in %s: %s\n", u.Expression, u.Text(), u.Reason)
