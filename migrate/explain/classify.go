@@ -78,10 +78,12 @@ func servicePrincipal(s *Statement, c inventory.Connection, azure bool, add func
 	add("authentication type", c.AuthenticationType)
 	add("creation mode", c.CreationMode)
 	switch {
+	case strings.EqualFold(c.Type, "dockerregistry"):
+		s.Claim += "; connections to registries are converted only with connections.registry: convert, and where the service accepts that"
 	case !azure:
 		s.Claim += "; connections of this type are not converted by this program"
 	case what == "certificate":
-		s.Claim += "; only connections with a key are converted"
+		s.Claim += "; it is converted like one with a key, where the service accepts that"
 	case strings.EqualFold(c.CreationMode, "Automatic"):
 		s.Claim += "; Azure DevOps made the application, so a conversion adds the federated credential itself"
 	default:

@@ -193,7 +193,8 @@ func TestEveryKindOfConnectionIsClassified(t *testing.T) {
 		},
 		"managed identity of its agent":             func(c *inventory.Connection) { c.Scheme = inventory.SchemeManagedIdentity },
 		"publish profile":                           func(c *inventory.Connection) { c.Scheme = inventory.SchemePublishProfile },
-		"are not converted by this program":         func(c *inventory.Connection) { c.Type = "dockerregistry" },
+		"are not converted by this program":         func(c *inventory.Connection) { c.Type = "kubernetes" },
+		"connections.registry: convert":             func(c *inventory.Connection) { c.Type = "dockerregistry" },
 		"a credential that is no service principal": func(c *inventory.Connection) { c.Type, c.Scheme = "generic", "UsernamePassword" },
 	} {
 		c := base
