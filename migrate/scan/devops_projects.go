@@ -256,13 +256,7 @@ func (r *projectReader) record(p inventory.Pipeline) {
 // resources reads which pipelines may use the project's connections to Azure, and their checks. A project's connections are asked for where
 // they came from and where they are shared.
 func (r *projectReader) resources(ctx context.Context) error {
-	var ids []inventory.ConnectionID
-	for _, c := range r.o.names[r.p.ID] {
-		if class, _ := inventory.ClassifyConnection(*c); c.AppID != "" && (class.StoresSecret() || class == inventory.ClassFederatedOld) {
-			ids = append(ids, c.ID)
-		}
-	}
-	slices.Sort(ids)
+	ids := r.withApplication()
 	checks, err := r.o.org.Checks(ctx, r.p, ids)
 	if err != nil {
 		if err := r.o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "checks on connections of " + r.o.source.Name + "/" + r.p.Name, Message: err.Error(),
@@ -278,6 +272,20 @@ func (r *projectReader) resources(ctx context.Context) error {
 	}
 	r.o.mu.Unlock()
 	return r.permissions(ctx, ids)
+}
+
+// withApplication gives the project's connections that sign in as an application and are still to be changed.
+func (r *projectReader) withApplication() []inventory.ConnectionID {
+	r.o.mu.Lock() // other projects add to a shared connection meanwhile
+	defer r.o.mu.Unlock()
+	var ids []inventory.ConnectionID
+	for _, c := range r.o.names[r.p.ID] {
+		if class, _ := inventory.ClassifyConnection(*c); c.AppID != "" && (class.StoresSecret() || class == inventory.ClassFederatedOld) {
+			ids = append(ids, c.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 func (r *projectReader) permissions(ctx context.Context, ids []inventory.ConnectionID) error {
