@@ -59,13 +59,14 @@ type organization struct {
 	repos map[string]DevOpsRepository                              // by Project/Name, lower case
 
 	repoIDs map[string]DevOpsRepository
+	agents  map[string][]string // versions of the agents of self-hosted pools, by the pool's name in lower case
 	files   fileCache
 }
 
 func newOrganization(s *scanner, org AzureDevOps, source inventory.Source, projects []Project) *organization {
 	o := &organization{s: s, org: org, source: source, projects: projects, byID: map[inventory.ProjectID]Project{},
 		found: map[inventory.ConnectionID]*inventory.Connection{}, names: map[inventory.ProjectID]map[string]*inventory.Connection{},
-		open: map[inventory.ProjectID]bool{}, told: map[string]bool{}, repos: map[string]DevOpsRepository{}, repoIDs: map[string]DevOpsRepository{}}
+		open: map[inventory.ProjectID]bool{}, told: map[string]bool{}, repos: map[string]DevOpsRepository{}, repoIDs: map[string]DevOpsRepository{}, agents: map[string][]string{}}
 	for _, p := range projects {
 		o.byID[p.ID] = p
 	}

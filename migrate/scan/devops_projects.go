@@ -17,6 +17,11 @@ import (
 // pools lists the organisation's agent pools. They only add detail, so what cannot be read is a gap and nothing more.
 func (o *organization) pools(ctx context.Context) error {
 	pools, err := o.org.Pools(ctx)
+	for _, p := range pools {
+		if !p.Hosted && len(p.Versions) > 0 {
+			o.agents[strings.ToLower(p.Name)] = p.Versions
+		}
+	}
 	o.s.add(func(inv *inventory.Inventory) { inv.Pools = append(inv.Pools, pools...) })
 	if err != nil {
 		return o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "agent pools of " + o.source.Name,

@@ -3,6 +3,7 @@ package scan
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -97,6 +98,9 @@ func (r *projectReader) takeCheck(f found, c pipeline.Check, result pipeline.Res
 		slices.Sort(names)
 		names = slices.Compact(names)
 	}
+	if versions := r.versions(c, result); versions != "" {
+		c.Remedy += "; " + versions
+	}
 	concern := inventory.Concern{PipelinePlace: r.at(f, c.Place), Severity: string(c.Severity), Rule: c.Rule, Task: c.Task, Message: c.Message, Remedy: c.Remedy,
 		Source: c.Source.Title, URL: c.Source.URL, Maybe: maybe, Disabled: c.Disabled}
 	r.o.mu.Lock()
@@ -106,6 +110,25 @@ func (r *projectReader) takeCheck(f found, c pipeline.Check, result pipeline.Res
 			conn.Concerns = append(conn.Concerns, concern)
 		}
 	}
+}
+
+// versions says which agents the pools of a job have, where a check is about agents and the pools are known.
+func (r *projectReader) versions(c pipeline.Check, result pipeline.Result) string {
+	if c.Rule != pipeline.RuleSelfHosted && c.Rule != pipeline.RuleContainerRegistry {
+		return ""
+	}
+	var said []string
+	for _, name := range slices.Sorted(maps.Keys(r.o.agents)) {
+		// The pool of a classic job stands in the check's message only.
+		named := strings.Contains(strings.ToLower(c.Message), "pool "+name+",") || slices.ContainsFunc(result.Pools, func(p pipeline.Named) bool {
+			isIt := func(n string) bool { return strings.EqualFold(n, name) }
+			return p.Stage == c.Stage && p.Job == c.Job && (isIt(p.Name) || slices.ContainsFunc(p.Resolved, isIt))
+		})
+		if named {
+			said = append(said, fmt.Sprintf("pool %s has agents of version %s", name, strings.Join(r.o.agents[name], ", ")))
+		}
+	}
+	return strings.Join(said, "; ")
 }
 
 // secretReasons say why a use is taken for a credential.

@@ -89,7 +89,7 @@ func summary(inv *inventory.Inventory) string {
 			fmt.Fprintf(&b, "  used by %s: %s %s@%s %s=%s%s\n", u.Text(), u.Source, u.Task, u.Version, u.Input, u.As, map[bool]string{true: " (maybe)"}[u.Maybe])
 		}
 		for _, n := range c.Concerns {
-			fmt.Fprintf(&b, "  %s %s in %s: %s%s\n", n.Severity, n.Rule, n.Text(), n.Message, map[bool]string{true: " (maybe)"}[n.Maybe])
+			fmt.Fprintf(&b, "  %s %s in %s: %s; %s%s\n", n.Severity, n.Rule, n.Text(), n.Message, n.Remedy, map[bool]string{true: " (maybe)"}[n.Maybe])
 		}
 	}
 	for _, p := range inv.Pipelines {
