@@ -66,7 +66,6 @@ func parseSegment(value string, start int) segment {
 	if err != nil {
 		end := strings.Index(body, "}}")
 		if end < 0 {
-			end = len(body)
 			return segment{start: start, end: len(value), text: strings.TrimSpace(body), broken: true}
 		}
 		return segment{start: start, end: start + 3 + end + 2, text: strings.TrimSpace(body[:end]), broken: true}

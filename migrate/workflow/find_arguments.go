@@ -20,7 +20,7 @@ func (f *finder) terraformArguments(s *step, r *runScript, c *script.Command) {
 			continue
 		}
 		lower := strings.ToLower(strings.TrimSpace(name))
-		kind := inventory.Kind("")
+		var kind inventory.Kind
 		switch {
 		case strings.HasSuffix(lower, "client_secret") || lower == "arm_client_secret" || strings.HasSuffix(lower, "sp_password"):
 			kind = inventory.KindTerraformEnv

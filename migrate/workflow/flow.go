@@ -177,7 +177,7 @@ func (s scope) readInput(list []inventory.SecretUse, r ref, role string, depth i
 		return list
 	}
 	for _, c := range s.a.callers[s.file.path] {
-		params := (*yaml.Node)(nil)
+		var params *yaml.Node
 		if c.step != nil {
 			params = c.step.with
 		} else {

@@ -98,9 +98,7 @@ func everyRewrite(t *testing.T, trees []Tree, check func(t *testing.T, tree Tree
 func TestLawsHoldOnRealFiles(t *testing.T) {
 	trees := append(corpus(t, "workflows"), repositories(t)...)
 	trees = append(trees, corpus(t, "actions")...)
-	for _, tree := range corpus(t, "migrations") {
-		trees = append(trees, tree)
-	}
+	trees = append(trees, corpus(t, "migrations")...)
 	refused, files := 0, 0
 	everyRewrite(t, trees, func(t *testing.T, tree Tree, o RewriteOptions, r Rewriting) {
 		for _, f := range r.Files {

@@ -136,7 +136,8 @@ func (s scope) inputStrings(name string, depth int) []string {
 	}
 	for _, c := range s.a.callers[s.file.path] {
 		owner := c.owner()
-		params, in := (*yaml.Node)(nil), scope{s.a, s.file, owner, c.step}
+		var params *yaml.Node
+		in := scope{s.a, s.file, owner, c.step}
 		if c.step != nil {
 			params, in.file = c.step.with, c.step.file
 		} else {

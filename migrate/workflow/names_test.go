@@ -37,7 +37,7 @@ func TestNamesOfTheCallerWinWhereTheyAreComplete(t *testing.T) {
 			r := Rewrite(tree, RewriteOptions{Names: func(inventory.Login) IdentityNames { return test.give }})
 			var got []string
 			for _, e := range entries(mustParse(t, r.Files[0].After).jobs[0].steps[0].with) {
-				got = append(got, string(e.key.Value)+": "+expression(plain(e.value.Value), false))
+				got = append(got, e.key.Value+": "+expression(plain(e.value.Value), false))
 			}
 			for i, line := range test.want {
 				if line == "allow-no-subscriptions: true" {

@@ -238,8 +238,8 @@ func registryToACR(r *rewriter, f *finding) error {
 	if err := r.insertLogin(f, inputs, "sign in with OIDC before the registry login"); err != nil {
 		return err
 	}
-	uses, with := s.uses, entry{}
-	with, _ = lookup(s.node, "with")
+	uses := s.uses
+	with, _ := lookup(s.node, "with")
 	start, end := f.file.entryRange(uses)
 	r.edit(f.file, f.ID, start, end, "run: "+acrLogin(text(host), f.file.newline(start)+f.file.margin(start)), reason)
 	if err := r.deleteEntry(f, with, "az acr login takes no user name and password"); err != nil {

@@ -85,7 +85,7 @@ var tokenActions = map[string]bool{
 
 // readOwners are owners whose actions read at most the repository's contents with the workflow's token, but for tokenActions.
 var readOwners = []string{"actions/", "azure/", "hashicorp/", "docker/", "terraform-linters/setup-", "opentofu/setup-", "gradle/", "ruby/setup-ruby", "google-github-actions/auth",
-	"aws-actions/", "microsoft/setup-msbuild", "nuget/setup-nuget", "pnpm/action-setup", "helm/kind-action", "engineerd/", "oven-sh/setup-bun", "astral-sh/setup-uv",
+	"aws-actions/", "microsoft/setup-msbuild", "nuget/setup-nuget", "pnpm/action-setup", "helm/kind-action", "engineerd/", "oven-sh/setup-bun", "astral-sh/setup-uv", //nolint:misspell // the name of an organisation
 	"conda-incubator/setup-miniconda", "mamba-org/", "subosito/flutter-action", "dtolnay/rust-toolchain", "actions-rs/toolchain", "swatinem/rust-cache",
 	"julia-actions/setup-julia", "r-lib/actions/setup", "microsoft/setup-", "nick-invision/retry", "nick-fields/retry", "snyk/actions", "redhat-actions/",
 	"cschleiden/replace-tokens", "microsoft/variable-substitution", "jlumbroso/free-disk-space", "easimon/maximize-build-space"}
