@@ -32,7 +32,7 @@ func (r *rollbackRun) rollbackRepository(ctx context.Context, repo inventory.Rep
 	if r.options.DryRun {
 		return nil
 	}
-	todo := slices.DeleteFunc(slices.Clone(r.units), func(u plan.Unit) bool { return r.e.rolledBackIn(u.ID, repo) || r.e.rolledBack(u.ID) })
+	todo := slices.DeleteFunc(slices.Clone(r.units), func(u plan.Unit) bool { return r.e.rolledBackIn(u.ID, repo) || r.e.rolledBack(u.ID) || !r.clear(u) })
 	for _, u := range todo {
 		if err := r.e.record(Record{Unit: u.ID, Step: partialStep(repo), Phase: PhaseIntent}); err != nil {
 			return err

@@ -57,7 +57,7 @@ func (e *Executor) Revoke(ctx context.Context, o RevokeOptions) (Result, error) 
 
 // clear proves once more and checks the gates of a unit.
 func (e *Executor) clear(ctx context.Context, c *revocation, o RevokeOptions, problems map[inventory.RepositoryName]error) {
-	proved := false
+	var proved bool
 	c.result, proved = e.verifyUnit(ctx, c.unit, problems)
 	if proved && ctx.Err() == nil {
 		c.result = e.checkGates(ctx, c, o)

@@ -48,6 +48,11 @@ func (e *Executor) Rollback(ctx context.Context, o RollbackOptions) (Result, err
 	}
 	run := &rollbackRun{e: e, options: o, units: units, steps: map[string][]StepResult{}, errs: map[string]error{}, gates: map[string][]Gate{}}
 	todo := slices.DeleteFunc(slices.Clone(units), func(u plan.Unit) bool { return !e.touched(u) || e.rolledBack(u.ID) })
+	for _, u := range todo {
+		if err := e.earlier(u); err != nil {
+			run.fail(u, err)
+		}
+	}
 	if o.Repository != "" {
 		if err := run.rollbackRepository(ctx, o.Repository); err != nil {
 			return Result{}, err
@@ -133,7 +138,7 @@ func (r *rollbackRun) cleanUp(ctx, stop context.Context, u plan.Unit) error {
 	variables := func(ctx context.Context, u plan.Unit) error { return r.removeVariables(ctx, u, "") }
 	for _, step := range []func(context.Context, plan.Unit) error{variables, r.removeTrust} {
 		if stop.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // interrupted between two steps: the next run goes on
 		}
 		if err := step(ctx, u); err != nil {
 			return err

@@ -1,0 +1,493 @@
+package e2e_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/unsecret-dev/unsecret/e2e/lab"
+	"github.com/unsecret-dev/unsecret/e2e/lab/world"
+	"github.com/unsecret-dev/unsecret/migrate/execute"
+	"github.com/unsecret-dev/unsecret/migrate/plan"
+	"github.com/unsecret-dev/unsecret/providers/transport"
+)
+
+// long tells whether matrices run in full: UNSECRET_LONG=1 go test -timeout 0 ./e2e -run 'FaultMatrix|AnyOrder'.
+func long() bool { return os.Getenv("UNSECRET_LONG") != "" }
+
+// model is a random organisation, to which random things happen.
+type model struct {
+	*journey
+	script   script
+	now      act
+	killer   *killer
+	first    int             // passwords that there were
+	excused  map[string]bool // sign-ins that people broke
+	tampered bool            // people took trust or variables away, so that what is merged next may fail by their doing
+	trace    []string
+}
+
+// script is a random life, drawn as a whole so that it can be shrunk.
+type script struct {
+	Generated, OldIssuer, Slow, Limited, Waves bool
+	Seed                                       uint64
+	Repositories, Connections                  int
+	Acts                                       []act
+}
+
+// act is one thing that happens, with the choices in it.
+type act struct {
+	Name         string
+	Killed       bool
+	At           string
+	Event, Unit  int
+	Named, Force bool
+	Accept       bool
+	For          time.Duration
+	What         string
+}
+
+var kills = []string{"record before", "record after", "request before", "request after"}
+
+func drawScript(rt *rapid.T) script {
+	s := script{Generated: rapid.Bool().Draw(rt, "generated"), OldIssuer: rapid.Bool().Draw(rt, "old issuer"), Slow: rapid.Bool().Draw(rt, "slow"),
+		Limited: rapid.Bool().Draw(rt, "limited"), Waves: rapid.Bool().Draw(rt, "waves"), Seed: rapid.Uint64Range(1, 1000).Draw(rt, "seed"),
+		Repositories: rapid.IntRange(1, 4).Draw(rt, "repositories"), Connections: rapid.IntRange(0, 4).Draw(rt, "connections")}
+	names := []string{"apply", "apply", "apply", "merge", "merge", "verify", "time", "time", "revoke", "revoke", "rollback", "partial", "replan", "person"}
+	s.Acts = rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) act {
+		return act{Name: rapid.SampledFrom(names).Draw(rt, "name"), Killed: rapid.IntRange(0, 2).Draw(rt, "killed") == 2, At: rapid.SampledFrom(kills).Draw(rt, "at"),
+			Event: rapid.IntRange(1, 12).Draw(rt, "event"), Unit: rapid.IntRange(0, 9).Draw(rt, "unit"), Named: rapid.Bool().Draw(rt, "named"),
+			Force: rapid.Bool().Draw(rt, "force"), Accept: rapid.Bool().Draw(rt, "accept"),
+			For:  rapid.SampledFrom([]time.Duration{time.Minute, time.Hour, 3 * 24 * time.Hour, 8 * 24 * time.Hour}).Draw(rt, "for"),
+			What: rapid.SampledFrom([]string{"edits a workflow", "deletes trust", "deletes a variable", "closes a pull request", "converts back"}).Draw(rt, "what")}
+	}), 4, 14).Draw(rt, "acts")
+	return s
+}
+
+// TestWhateverHappensInAnyOrderNothingThatSignedInStops takes random organisations through random sequences of commands, crashes, people's
+// edits, merges and time. After each it holds the laws: what signed in before still does, unless a person broke it; no secret is
+// written; the journal is whole; nothing is minted or opened twice.
+func TestWhateverHappensInAnyOrderNothingThatSignedInStops(t *testing.T) {
+	checks := 12
+	if long() {
+		checks = 5000
+	}
+	setRapidChecks(t, checks)
+	n := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		n++
+		s := drawScript(rt)
+		if !t.Run(strconv.Itoa(n), func(t *testing.T) { newModel(t, s).run() }) {
+			rt.Fatal("see the run")
+		}
+	})
+}
+
+// setRapidChecks bounds the sequences, unless the command line says how many.
+func setRapidChecks(t *testing.T, n int) {
+	t.Helper()
+	f := flag.Lookup("rapid.checks")
+	if f == nil || f.Value.String() != f.DefValue {
+		return
+	}
+	if err := flag.Set(f.Name, strconv.Itoa(n)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = flag.Set(f.Name, f.DefValue) })
+}
+
+func newModel(t *testing.T, s script) *model {
+	t.Helper()
+	var w *world.World
+	var mapping lab.Mapping
+	if s.Generated {
+		w, mapping = lab.Generate(lab.Size{Seed: s.Seed, Repositories: s.Repositories, Connections: s.Connections})
+	} else {
+		var err error
+		if w, mapping, err = lab.LoadSeedMapping([]byte(smallOrganisation)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.Knobs.ConvertOldIssuer = s.OldIssuer
+	if s.Slow {
+		w.Knobs.ConvertAsync, w.Knobs.FICPropagation = time.Minute, time.Minute
+	}
+	m := &model{journey: startJourney(t, w, mapping), script: s, excused: map[string]bool{}, killer: newKiller("", 0)}
+	m.settings = func(c *plan.Config) {
+		if s.Limited {
+			c.Revoke = plan.RevokeRules{}
+		}
+		if s.Waves {
+			c.Waves = []plan.WaveRule{{Wave: 2, Connections: []string{"*"}}}
+		}
+	}
+	m.set = m.connectWith(transport.Options{Base: m.killer, Attempts: 1})
+	m.hooks = execute.JournalOptions{
+		BeforeRecord: func(execute.Record) error { return m.killer.event("record before") },
+		OnRecord:     func(execute.Record) error { return m.killer.event("record after") },
+	}
+	m.first = m.passwordCount()
+	m.makePlan()
+	return m
+}
+
+func (m *model) passwordCount() (n int) {
+	m.change(func(w *world.World) {
+		for _, t := range w.Tenants {
+			for _, a := range t.Apps {
+				n += len(a.Passwords)
+			}
+		}
+	})
+	return n
+}
+
+func (m *model) run() {
+	m.excuse()
+	actions := map[string]func(){
+		"apply":    func() { m.command("apply", m.doApply) },
+		"verify":   func() { m.command("verify", m.doVerify) },
+		"revoke":   func() { m.command("revoke", m.doRevoke) },
+		"rollback": func() { m.command("rollback", m.doRollback) },
+		"partial":  func() { m.command("partial", m.doPartial) },
+		"merge":    m.merge,
+		"time": func() {
+			m.pass(m.now.For)
+		},
+		"replan": func() { m.makePlan() },
+		"person": m.person,
+	}
+	for _, m.now = range m.script.Acts {
+		m.trace = append(m.trace, m.now.Name)
+		actions[m.now.Name]()
+		m.laws()
+		if m.t.Failed() {
+			m.t.Logf("after %s", strings.Join(m.trace, ", "))
+			m.t.FailNow()
+		}
+	}
+}
+
+// command runs a command, often killed somewhere, and then once more.
+func (m *model) command(name string, work func(*execute.Executor) (execute.Result, error)) {
+	if m.now.Killed {
+		m.killer.mu.Lock()
+		m.killer.kind = m.now.At
+		m.killer.n, m.killer.seen, m.killer.killed = m.now.Event, map[string]int{}, false
+		m.killer.mu.Unlock()
+		m.trace = append(m.trace, fmt.Sprintf("(killed at %s %d)", m.killer.kind, m.killer.n))
+	}
+	r, err := m.run1(work)
+	dead := m.killer.isDead()
+	m.killer.mu.Lock()
+	m.killer.killed = true
+	m.killer.mu.Unlock()
+	m.killer.revive()
+	if dead {
+		m.laws()
+		r, err = m.run1(work)
+	}
+	if err != nil && !strings.Contains(err.Error(), "rollback:") {
+		m.t.Errorf("%s: %v", name, err)
+	}
+	for _, u := range r.Units {
+		if u.State == execute.UnitFailed && u.Reason == "" {
+			m.t.Errorf("%s: unit %s failed without a reason", name, u.Unit)
+		}
+	}
+}
+
+func (m *model) run1(work func(*execute.Executor) (execute.Result, error)) (execute.Result, error) {
+	return m.journey.run(work)
+}
+
+func (m *model) doApply(e *execute.Executor) (execute.Result, error) {
+	o := execute.ApplyOptions{}
+	if len(m.plan.Units) > 0 && m.now.Named {
+		o.Only = []string{m.anyUnit()}
+	}
+	return e.Apply(context.Background(), o)
+}
+
+func (m *model) doVerify(e *execute.Executor) (execute.Result, error) {
+	return e.Verify(context.Background(), execute.VerifyOptions{})
+}
+
+func (m *model) doRevoke(e *execute.Executor) (execute.Result, error) {
+	o := execute.RevokeOptions{Force: m.now.Force, AcceptNoSignInLog: m.now.Accept}
+	if len(m.plan.Units) > 0 && m.now.Named {
+		o.Only = []string{m.anyUnit()}
+	}
+	return e.Revoke(context.Background(), o)
+}
+
+func (m *model) doRollback(e *execute.Executor) (execute.Result, error) {
+	if len(m.plan.Units) == 0 {
+		return execute.Result{}, nil
+	}
+	return e.Rollback(context.Background(), execute.RollbackOptions{Units: []string{m.anyUnit()}})
+}
+
+// doPartial rolls one repository of a unit back; where that is refused, nothing is done.
+func (m *model) doPartial(e *execute.Executor) (execute.Result, error) {
+	if len(m.plan.Units) == 0 {
+		return execute.Result{}, nil
+	}
+	u, _ := m.plan.Unit(m.anyUnit())
+	for _, s := range u.Steps {
+		if s.Kind == plan.StepPullRequest {
+			return e.Rollback(context.Background(), execute.RollbackOptions{Units: []string{u.ID}, Repository: s.PullRequest.Repository})
+		}
+	}
+	return execute.Result{}, nil
+}
+
+func (m *model) anyUnit() string {
+	return m.plan.Units[m.now.Unit%len(m.plan.Units)].ID
+}
+
+func (m *model) merge() {
+	if _, err := m.lab.MergeAll(); err != nil {
+		m.trace = append(m.trace, "(a pull request does not merge)")
+	}
+	m.pass(time.Minute)
+	if m.tampered {
+		m.excuse()
+	}
+}
+
+// person does what people do: some of it harmless, some of it not.
+func (m *model) person() {
+	what := m.now.What
+	m.trace = append(m.trace, "("+what+")")
+	m.change(func(w *world.World) {
+		for _, r := range w.GitHub.Repos {
+			switch what {
+			case "edits a workflow":
+				files := r.Files(r.Head(r.DefaultBranch))
+				for path, content := range files {
+					if strings.HasPrefix(path, ".github/workflows/") {
+						w.CommitFiles(r, r.DefaultBranch, "edit", map[string][]byte{path: append([]byte("# "+strconv.Itoa(len(m.trace))+"\n"), content...)})
+					}
+				}
+			case "deletes a variable":
+				m.tampered = true
+				r.Variables = nil
+			case "closes a pull request":
+				for _, p := range r.Pulls {
+					if p.State == "open" {
+						p.State = "closed"
+					}
+				}
+			}
+		}
+		for _, t := range w.Tenants {
+			for _, a := range t.Apps {
+				if what == "deletes trust" && len(a.FICs) > 0 {
+					m.tampered = true
+					a.FICs = a.FICs[1:]
+				}
+			}
+		}
+		for _, o := range w.DevOps {
+			for _, c := range o.Connections {
+				if what == "converts back" && c.Scheme == "WorkloadIdentityFederation" {
+					m.tampered = true
+					c.Scheme = "ServicePrincipal"
+					return
+				}
+			}
+		}
+	})
+	m.excuse()
+}
+
+// excuse takes what does not sign in now as given.
+func (m *model) excuse() {
+	ok, _ := m.signIns()
+	for place, works := range ok {
+		m.excused[place] = !works
+	}
+}
+
+func (m *model) laws() {
+	m.t.Helper()
+	ok, failed := m.signIns()
+	if len(failed) > 0 { // what a crash left in the middle of a conversion comes to its end by itself
+		m.pass(3 * time.Minute)
+		ok, failed = m.signIns()
+	}
+	for place, works := range ok {
+		if !works && !m.excused[place] {
+			m.t.Errorf("%s does not sign in any more: %s", place, strings.Join(failed, "\n"))
+		}
+		if works {
+			m.excused[place] = false
+		}
+	}
+	if _, err := execute.ReadJournal(m.dir); err != nil {
+		m.t.Error(err)
+	}
+	content, err := os.ReadFile(filepath.Join(m.dir, execute.JournalFile))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		m.t.Error(err)
+	}
+	if strings.Contains(string(content), world.Canary) {
+		m.t.Error("the journal holds a secret")
+	}
+	if n := m.passwordCount(); n > m.first+len(m.plan.Units) {
+		m.t.Errorf("there are %d passwords, %d at first: more than one for each unit was minted", n, m.first)
+	}
+	heads := map[string]int{}
+	for _, p := range m.openPulls() {
+		heads[p.Head]++
+	}
+	for head, n := range heads {
+		if n > 1 {
+			m.t.Errorf("%d pull requests are open from %s", n, head)
+		}
+	}
+}
+
+// TestFaultMatrix lets faults hit 30 % of all requests, alone and mixed, during whole migrations. They end done, or as they were and
+// explained, and nothing stops signing in. A few fresh seeds are run and printed; UNSECRET_SEED runs one again.
+func TestFaultMatrix(t *testing.T) {
+	names := make([]string, 0, len(lab.FaultNames))
+	for name := range lab.FaultNames {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, seed := range faultSeeds(t) {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			picked, rate := []string{names[seed%uint64(len(names))]}, 0.3
+			if seed%3 == 0 { // three at once, together as often
+				picked, rate = append(picked, names[(seed/7)%uint64(len(names))], names[(seed/11)%uint64(len(names))]), 0.12
+			}
+			migrateUnder(t, picked, rate, seed)
+		})
+	}
+}
+
+func faultSeeds(t *testing.T) []uint64 {
+	t.Helper()
+	if s := os.Getenv("UNSECRET_SEED"); s != "" {
+		n, err := strconv.ParseUint(s, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []uint64{n}
+	}
+	first, count := uint64(time.Now().Unix()), 4
+	if long() {
+		first, count = 1, 500
+	}
+	t.Logf("seeds %d and the %d after it; again with UNSECRET_SEED", first, count-1)
+	seeds := make([]uint64, 0, count)
+	for i := range uint64(count) {
+		seeds = append(seeds, first+i)
+	}
+	return seeds
+}
+
+func migrateUnder(t *testing.T, names []string, rate float64, seed uint64) {
+	t.Helper()
+	w, mapping, err := lab.LoadSeedMapping([]byte(smallOrganisation))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := lab.Start(w, lab.Options{AutoRun: true, FaultSeed: seed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Close)
+	j := &journey{t: t, lab: l, mapping: mapping, dir: t.TempDir()}
+	j.set = j.connectWith(transport.Options{})
+	j.makePlan()
+	j.set = j.connectWith(transport.Options{Attempts: 3, Backoff: func(int) time.Duration { return time.Millisecond }, MaxWait: 2 * time.Second})
+	faults := func(on bool) {
+		l.Faults.Clear()
+		for _, name := range names {
+			times := 0
+			if strings.HasPrefix(name, "throttle") {
+				times = 2 // each costs a second of real time
+			}
+			if on {
+				if err := l.Faults.SetFault(lab.Fault{Name: name, Rate: rate, Delay: 2, RetryAfter: 1, Times: times}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	// A command is repeated under faults, as a scheduler would; the last time without, when the weather is better.
+	repeat := func(what string, done func(execute.Result) bool, work func(*execute.Executor) (execute.Result, error)) {
+		t.Helper()
+		var r execute.Result
+		for i := range 9 {
+			faults(i < 8)
+			r = j.must(work)
+			faults(false)
+			j.mustSignIn(fmt.Sprintf("in %s under %v", what, names))
+			for _, u := range r.Units {
+				if u.State == execute.UnitFailed && u.Reason == "" {
+					t.Errorf("%s: unit %s failed without a reason", what, u.Unit)
+				}
+			}
+			if done(r) {
+				return
+			}
+			if strings.HasPrefix(what, "second") {
+				j.pass(time.Minute)
+				j.mergeAll()
+			}
+		}
+		j.log(r)
+		t.Fatalf("%s does not come to an end under %v, seed %d", what, names, seed)
+	}
+	all := func(state execute.UnitState) func(execute.Result) bool {
+		return func(r execute.Result) bool { return r.Count(state) == len(r.Units) }
+	}
+	ctx := context.Background()
+	apply := func(e *execute.Executor) (execute.Result, error) { return e.Apply(ctx, execute.ApplyOptions{}) }
+	repeat("apply", func(r execute.Result) bool { return r.Count(execute.UnitPending) == 2 && !r.Failed() }, apply)
+	j.pass(time.Minute)
+	j.mergeAll()
+	j.pass(time.Minute)
+	repeat("second apply", func(r execute.Result) bool { return r.Count(execute.UnitMigrated)+r.Count(execute.UnitVerified) == 2 }, apply)
+	j.mustSignIn("after the merge")
+	j.pass(8 * 24 * time.Hour)
+	repeat("revoke", all(execute.UnitRevoked), func(e *execute.Executor) (execute.Result, error) {
+		return e.Revoke(ctx, execute.RevokeOptions{AcceptNoSignInLog: true})
+	})
+	repeat("second rollback", all(execute.UnitRolledBack), func(e *execute.Executor) (execute.Result, error) {
+		return e.Rollback(ctx, execute.RollbackOptions{Units: unitIDs(j)})
+	})
+	j.change(func(w *world.World) {
+		for _, name := range []string{"shop", "tools"} {
+			if a := app(w, name); len(a.Passwords) != 1 || len(a.FICs) != 0 {
+				t.Errorf("%s ends with %d passwords and %d federated credentials", name, len(a.Passwords), len(a.FICs))
+			}
+		}
+	})
+}
+
+// TestARollbackUnderALaterPlanLeavesNothingWithoutItsTrust is a life that the random ones found: what was converted before a new plan
+// was made is no step of that plan, and its trust was taken away.
+func TestARollbackUnderALaterPlanLeavesNothingWithoutItsTrust(t *testing.T) {
+	j := smallJourney(t)
+	j.makePlan()
+	j.apply()
+	j.mustSignIn("after apply")
+	j.makePlan()
+	j.want(j.rollback(j.unitID("shop")), "shop", execute.UnitFailed, "an earlier plan did what this plan does not know any more")
+	j.mustSignIn("after the rollback that was refused")
+}

@@ -1,0 +1,70 @@
+package execute
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/plan"
+)
+
+// earlier refuses to roll back a unit of which an earlier plan did something that this one does not know any more: a
+// connection that was converted, or logins that were rewritten, count as migrated in a plan that was made afterwards. Taking
+// their trust away would leave them without a way to sign in.
+func (e *Executor) earlier(u plan.Unit) error {
+	var what []string
+	hash := ""
+	look(e, func(f *fold) bool {
+		for _, k := range f.order {
+			p := f.steps[k]
+			if k.unit != u.ID || !strings.HasPrefix(k.step, string(plan.StepConnection)+"/") || p.done == nil && p.intent == nil {
+				continue
+			}
+			if _, ok := u.Step(k.step); ok {
+				continue
+			}
+			r := p.done
+			if r == nil {
+				r = p.intent
+			}
+			hash, what = r.Plan, append(what, "the conversion of connection "+strings.TrimPrefix(k.step, string(plan.StepConnection)+"/"))
+		}
+		for _, q := range f.requests {
+			if slices.Contains(q.units, u.ID) && e.unknown(f, u, q) {
+				what = append(what, fmt.Sprintf("pull request #%d of %s", q.number, q.repository))
+			}
+		}
+		return true
+	})
+	if len(what) == 0 {
+		return nil
+	}
+	next := []string{"put the plan back that did it, as plan.json in the state"}
+	if hash != "" {
+		next[0] += fmt.Sprintf(" (its hash begins with %s)", hash[:min(12, len(hash))])
+	}
+	return &manualError{err: fmt.Errorf("an earlier plan did what this plan does not know any more: %s; nothing was changed, since taking back the rest would leave it without a way to sign in", strings.Join(what, ", ")),
+		next: append(next, "and roll back with it; or take these back by hand, and remove what unsecret added to the application afterwards")}
+}
+
+// unknown tells whether a pull request that counts carries logins that no step of the plan names.
+func (e *Executor) unknown(f *fold, u plan.Unit, q *request) bool {
+	if q.revert || q.state == requestUndone {
+		return false
+	}
+	if q.state != requestMerged {
+		_, ok := u.Step(plan.PullRequestID(q.repository))
+		return !ok
+	}
+	merged := f.merged(q.repository)
+	return slices.ContainsFunc(q.logins, func(l inventory.LoginID) bool { return merged[l] && !e.plans(q.repository, l) })
+}
+
+// plans tells whether a step of the plan rewrites a login.
+func (e *Executor) plans(repo inventory.RepositoryName, l inventory.LoginID) bool {
+	return slices.ContainsFunc(e.Plan.Units, func(u plan.Unit) bool {
+		s, ok := u.Step(plan.PullRequestID(repo))
+		return ok && slices.ContainsFunc(s.PullRequest.Logins, func(x plan.PlannedLogin) bool { return x.ID == l })
+	})
+}
