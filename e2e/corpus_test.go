@@ -515,7 +515,7 @@ func (j *journey) checkRevoked(r execute.Result, passwords map[inventory.KeyID]p
 // present signs in with a password.
 func (j *journey) present(p password) (int, string) {
 	j.t.Helper()
-	r, err := http.PostForm(j.lab.World.Endpoints.Login+"/"+p.tenant+"/oauth2/v2.0/token", url.Values{ //nolint:gosec,noctx // the lab, on loopback
+	r, err := http.PostForm(j.lab.World.Endpoints.Login+"/"+p.tenant+"/oauth2/v2.0/token", url.Values{
 		"grant_type": {"client_credentials"}, "scope": {"https://management.azure.com/.default"}, "client_id": {p.app}, "client_secret": {p.value}})
 	if err != nil {
 		j.t.Fatal(err)

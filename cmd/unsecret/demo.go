@@ -41,7 +41,6 @@ type demo struct {
 	*app
 	lab     *lab.Lab
 	config  *config
-	conn    *connection
 	dir     string
 	chapter int
 	started time.Time

@@ -121,7 +121,7 @@ func Start(t testing.TB) *Server {
 func (s *Server) answers(ended <-chan struct{}) bool {
 	address := strings.Split(strings.TrimPrefix(s.Endpoint, "https://"), "/")[0]
 	for range 600 {
-		if c, err := net.DialTimeout("tcp", address, time.Second); err == nil {
+		if c, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", address); err == nil {
 			_ = c.Close()
 			return true
 		}
@@ -136,7 +136,7 @@ func (s *Server) answers(ended <-chan struct{}) bool {
 
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

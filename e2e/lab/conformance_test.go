@@ -23,6 +23,7 @@ import (
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/validator"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"github.com/unsecret-dev/unsecret/e2e/lab"
 	"github.com/unsecret-dev/unsecret/e2e/lab/internal/specs"
@@ -419,7 +420,7 @@ func judgeGraphQL(t *testing.T, schema *ast.Schema, x lab.Exchange) string {
 		t.Errorf("GraphQL request: %v", err)
 		return "?"
 	}
-	query, errs := gqlparser.LoadQuery(schema, in.Query)
+	query, errs := gqlparser.LoadQueryWithRules(schema, in.Query, rules.NewDefaultRules())
 	if errs != nil {
 		t.Errorf("GraphQL query does not fit GitHub's schema: %v\n%s", errs, in.Query)
 		return "?"

@@ -93,9 +93,8 @@ type rewriter struct {
 }
 
 type filePlan struct {
-	doc     *document
-	edits   []Edit
-	refused string
+	doc   *document
+	edits []Edit
 }
 
 // judge vetoes changes to the texts of a step whose connection stays as it is. A template can be shared with such a step.

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -49,7 +50,8 @@ func scan(files []File, r Resolver, o Options) *collector {
 
 func parseGap(f File, err error) Gap {
 	g := Gap{Place: Place{Pipeline: f.Path, Repository: f.Repository, File: f.Path, Line: 1, Column: 1}, Message: fmt.Sprintf("the file cannot be read: %v", err), Next: "repair the file"}
-	if pe, ok := err.(*parseError); ok {
+	var pe *parseError
+	if errors.As(err, &pe) {
 		g.Line, g.Message = pe.line, "the file cannot be read: "+pe.message
 	}
 	return g

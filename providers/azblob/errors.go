@@ -58,7 +58,7 @@ func (s *Store) failed(action, name string, err error) error {
 		e.Advice = "the account refuses this sign-in, or requests from this network"
 	case r.StatusCode == http.StatusUnauthorized:
 		e.Advice = "sign in again, to the account's tenant"
-	case e.Err == execute.ErrConflict:
+	case errors.Is(e.Err, execute.ErrConflict):
 		e.Advice = "it was changed by another process meanwhile"
 	}
 	return e

@@ -145,11 +145,6 @@ func (c *call) version(r *world.DevOpsRepo) (string, error) {
 	return oid, nil
 }
 
-type refUpdateJSON struct {
-	Name     string `json:"name"`
-	ObjectID string `json:"objectId"`
-}
-
 func (c *call) listRefs() (answer, error) {
 	r, err := c.repo()
 	if err != nil {
