@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/unsecret-dev/unsecret/migrate/explain"
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/policy"
 )
 
@@ -28,13 +29,16 @@ alone.
 ` + objectHelp,
 		Example: "  unsecret show shop-production\n  unsecret show contoso/shop/AZURE_CREDENTIALS",
 		Args:    cobra.ExactArgs(1),
-		RunE:    func(_ *cobra.Command, args []string) error { return a.showObject(args[0], output) },
+		RunE: func(_ *cobra.Command, args []string) error {
+			return answer(a, args[0], output, explain.Show, printView)
+		},
 	}
 	outputFlag(cmd, &output, "table", "json")
 	return cmd
 }
 
-func (a *app) showObject(text, output string) error {
+// answer finds the object that a text names, asks about it, and renders what was told: show and why differ only in the question.
+func answer[T any](a *app, text, output string, ask func(explain.Input, inventory.Object) T, render func(io.Writer, T)) error {
 	if err := checkOutput(output, "table", "json"); err != nil {
 		return err
 	}
@@ -46,11 +50,11 @@ func (a *app) showObject(text, output string) error {
 	if err != nil {
 		return err
 	}
-	v := explain.Show(q.Input, o)
+	told := ask(q.Input, o)
 	if output == "json" {
-		return a.printJSON(v)
+		return a.printJSON(told)
 	}
-	printView(a.std.out, v)
+	render(a.std.out, told)
 	if q.note != "" {
 		fmt.Fprintln(a.std.out)
 		paragraph(a.std.out, "", q.note)

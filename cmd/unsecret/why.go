@@ -22,34 +22,10 @@ back and would change that. Reads the state directory alone.
 ` + objectHelp,
 		Example: "  unsecret why shop-production\n  unsecret why contoso/shop/.github/workflows/deploy.yml:14:9",
 		Args:    cobra.ExactArgs(1),
-		RunE:    func(_ *cobra.Command, args []string) error { return a.why(args[0], output) },
+		RunE:    func(_ *cobra.Command, args []string) error { return answer(a, args[0], output, explain.Why, printWhy) },
 	}
 	outputFlag(cmd, &output, "table", "json")
 	return cmd
-}
-
-func (a *app) why(text, output string) error {
-	if err := checkOutput(output, "table", "json"); err != nil {
-		return err
-	}
-	q, err := a.query()
-	if err != nil {
-		return err
-	}
-	o, err := q.object(text)
-	if err != nil {
-		return err
-	}
-	e := explain.Why(q.Input, o)
-	if output == "json" {
-		return a.printJSON(e)
-	}
-	printWhy(a.std.out, e)
-	if q.note != "" {
-		fmt.Fprintln(a.std.out)
-		paragraph(a.std.out, "", q.note)
-	}
-	return nil
 }
 
 func printWhy(w io.Writer, e explain.Explanation) {
