@@ -98,16 +98,16 @@ func (e *Executor) now() time.Time {
 	return e.Outside.Now().UTC()
 }
 
-// record writes a record and folds it in.
+// record writes a record and folds it in. It is written outside of the lock, so that the records of units that run side by
+// side share a sync; then all that the journal has by now are folded in its order, whoever wrote them.
 func (e *Executor) record(r Record) error {
 	r.Time, r.Plan, r.Actor = e.now(), e.hash, e.Actor
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	done, err := e.Journal.Append(r)
-	if err != nil {
+	if _, err := e.Journal.Append(r); err != nil {
 		return err
 	}
-	e.fold.add(&done)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.fold.extend(e.Journal.Records())
 	return nil
 }
 

@@ -83,6 +83,14 @@ func newFold(records []Record) *fold {
 	return f
 }
 
+// extend folds those of a journal's records in that it does not have yet. They are copied, so that what is kept of one does not keep
+// all of them.
+func (f *fold) extend(records []Record) {
+	for _, r := range records[f.records:] {
+		f.add(&r)
+	}
+}
+
 func (f *fold) add(r *Record) {
 	f.records++
 	if repo, ok := strings.CutPrefix(r.Unit, repositoryUnit); ok {
