@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sort"
 	"strings"
 
@@ -180,13 +181,13 @@ func (n *finding) likeness() string {
 }
 
 func difference(want, have map[string]int) string {
-	for key, n := range have {
-		if n > want[key] {
+	for _, key := range slices.Sorted(maps.Keys(have)) { // the same reason in every run
+		if have[key] > want[key] {
 			return "the result would still hold a login that was to go: " + key
 		}
 	}
-	for key, n := range want {
-		if n > have[key] {
+	for _, key := range slices.Sorted(maps.Keys(want)) {
+		if want[key] > have[key] {
 			return "the result would lose a login that was to stay: " + key
 		}
 	}
