@@ -174,7 +174,7 @@ func (f *finder) carrierEnv(env *yaml.Node, j *job, s *step) {
 // carried tells what an environment variable carries, going by the secret that it reads and by how that secret is used elsewhere.
 func (f *finder) carried(in scope, name, value string) (kind inventory.Kind, role string) {
 	lower := strings.ToLower(name)
-	if strings.HasPrefix(lower, "tf_var_") && strings.HasSuffix(lower, "client_secret") && !falseFriend(lower) && len(in.secrets(value, "")) > 0 {
+	if strings.HasPrefix(lower, "tf_var_") && strings.HasSuffix(lower, "client_secret") && in.terraformVariable(name, value) {
 		return inventory.KindTerraformEnv, roleClientSecret
 	}
 	if takesJSONApart(value) {
@@ -191,6 +191,38 @@ func (f *finder) carried(in scope, name, value string) (kind inventory.Kind, rol
 		return inventory.KindOther, roleClientSecret
 	}
 	return "", ""
+}
+
+// terraformVariable tells whether an input variable of Terraform carries the client secret of a service principal. Other services
+// have client secrets too, so unless the variable or the secret is named for Azure, or for nothing, a tenant is among the inputs.
+func (s scope) terraformVariable(name, value string) bool {
+	secrets := s.secrets(value, "")
+	if falseFriend(name) || len(secrets) == 0 {
+		return false
+	}
+	if squash(name) == "tfvarclientsecret" || namesClientSecret(name) || s.terraformTenant() {
+		return true
+	}
+	return slices.ContainsFunc(secrets, func(u inventory.SecretUse) bool { return namesClientSecret(u.Name) })
+}
+
+// terraformTenant tells whether a tenant is among the input variables of Terraform that are set where a value stands.
+func (s scope) terraformTenant() bool {
+	nodes := []*yaml.Node{s.file.env}
+	if s.job != nil {
+		nodes = append(nodes, s.job.env)
+	}
+	if s.step != nil {
+		nodes = append(nodes, s.step.env)
+	}
+	for _, n := range nodes {
+		for _, e := range entries(n) {
+			if name := squash(e.key.Value); strings.HasPrefix(name, "tfvar") && strings.Contains(name, "tenant") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // squash puts a name into lower case without what divides its words.

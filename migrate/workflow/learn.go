@@ -27,13 +27,14 @@ func (a *analysis) find() {
 	a.inputRoles = make(map[string]string)
 	a.byFile = make(map[*file][]*finding)
 	for round := range maxRounds {
-		known := len(a.inputRoles)
+		roles, secrets := len(a.inputRoles), len(a.jsonSecrets)+len(a.clientSecrets)
 		a.learn(finders)
-		if round > 0 && len(a.inputRoles) == known {
+		secretsToo := round == 0 || len(a.jsonSecrets)+len(a.clientSecrets) > secrets
+		if !secretsToo && len(a.inputRoles) == roles {
 			break
 		}
 		parallel(len(a.files), func(i int) {
-			if finders[i] != nil && (round == 0 || finders[i].file.callsLocal) {
+			if finders[i] != nil && (secretsToo || finders[i].file.callsLocal) {
 				finders[i].mentions = finders[i].mentions[:finders[i].ownMentions]
 				finders[i].carriers()
 			}
