@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/unsecret-dev/unsecret/cmd/unsecret/internal/build"
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/scan"
 	"github.com/unsecret-dev/unsecret/providers"
@@ -30,7 +31,7 @@ func (a *app) connect(ctx context.Context, c *config, readOnly bool) (*connectio
 
 // connectWith is connect with another environment.
 func (a *app) connectWith(ctx context.Context, c *config, readOnly bool, getenv func(string) string) (*connection, error) {
-	o := transport.Options{ReadOnly: readOnly, UserAgent: "unsecret/" + version}
+	o := transport.Options{ReadOnly: readOnly, UserAgent: "unsecret/" + build.Version()}
 	if a.verbose {
 		o.Logf = func(format string, args ...any) { a.progress().log(fmt.Sprintf(format, args...)) }
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/unsecret-dev/unsecret/cmd/unsecret/internal/build"
 )
 
 // newGenDocs writes what a release ships beside the binary. It is hidden: nobody needs it but the release.
@@ -81,7 +82,7 @@ func manPage(cmd *cobra.Command, name string) string {
 			fmt.Fprintf(&b, ".SH %s\n.nf\n%s\n.fi\n", title, roff(strings.Trim(body, "\n")))
 		}
 	}
-	fmt.Fprintf(&b, ".TH %q 1 \"\" \"unsecret %s\" \"unsecret\"\n", strings.ToUpper(name), version)
+	fmt.Fprintf(&b, ".TH %q 1 \"\" \"unsecret %s\" \"unsecret\"\n", strings.ToUpper(name), build.Version())
 	fmt.Fprintf(&b, ".SH NAME\n%s \\- %s\n", roff(name), roff(cmd.Short))
 	section("SYNOPSIS", cmd.UseLine())
 	section("DESCRIPTION", reflow(cmd.Long))

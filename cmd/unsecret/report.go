@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/unsecret-dev/unsecret/cmd/unsecret/internal/build"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/policy"
 	"github.com/unsecret-dev/unsecret/reports"
@@ -74,7 +75,7 @@ func (a *app) reportInput() (reports.Input, error) {
 	if err != nil {
 		return reports.Input{}, err
 	}
-	in := reports.Input{Tool: version, Inventory: inv, Findings: policy.Evaluate(inv, c.Check)}
+	in := reports.Input{Tool: build.Version(), Inventory: inv, Findings: policy.Evaluate(inv, c.Check)}
 	if there, err := a.has(planFile); err == nil && !there {
 		return in, nil
 	}
@@ -156,7 +157,7 @@ func (a *app) showCheck(r checkResult, inv *inventory.Inventory, findings []poli
 		}
 		return a.printJSON(r)
 	case "sarif":
-		return reports.SARIF(a.std.out, reports.Input{Tool: version, Inventory: inv, Findings: findings})
+		return reports.SARIF(a.std.out, reports.Input{Tool: build.Version(), Inventory: inv, Findings: findings})
 	}
 	for _, f := range r.Failing {
 		printFinding(a.std.out, f)

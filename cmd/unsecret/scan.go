@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/unsecret-dev/unsecret/cmd/unsecret/internal/build"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/policy"
 	"github.com/unsecret-dev/unsecret/migrate/scan"
@@ -153,7 +154,7 @@ func (a *app) showScan(inv *inventory.Inventory, c *config, output, saved string
 			return err
 		}
 	case "sarif":
-		if err := reports.SARIF(a.std.out, reports.Input{Inventory: inv, Findings: findings, Tool: version}); err != nil {
+		if err := reports.SARIF(a.std.out, reports.Input{Inventory: inv, Findings: findings, Tool: build.Version()}); err != nil {
 			return err
 		}
 	default:

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/unsecret-dev/unsecret/cmd/unsecret/internal/build"
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/providers"
 	"github.com/unsecret-dev/unsecret/providers/auth"
@@ -52,7 +53,7 @@ func (a *app) openStore() (execute.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := transport.Options{UserAgent: "unsecret/" + version}
+	o := transport.Options{UserAgent: "unsecret/" + build.Version()}
 	if a.verbose {
 		o.Logf = func(format string, args ...any) { a.progress().log(fmt.Sprintf(format, args...)) }
 	}

@@ -5,18 +5,14 @@ import (
 	"runtime"
 
 	"github.com/spf13/cobra"
-)
 
-// Set by the release build.
-var (
-	version = "dev"
-	commit  = ""
-	date    = ""
+	"github.com/unsecret-dev/unsecret/cmd/unsecret/internal/build"
 )
 
 // toolName is how the program names itself in what it writes.
-func toolName() string { return "unsecret " + version }
+func toolName() string { return "unsecret " + build.Version() }
 
+// newVersion gives the command. Without a flag it is never reached: the package build answers while the program starts.
 func newVersion(a *app) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
@@ -28,13 +24,10 @@ func newVersion(a *app) *cobra.Command {
 				return err
 			}
 			if output == "json" {
-				return a.printJSON(map[string]string{"version": version, "commit": commit, "date": date, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})
+				return a.printJSON(map[string]string{"version": build.Version(), "commit": build.Commit(), "date": build.Date(),
+					"go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})
 			}
-			line := toolName()
-			if commit != "" {
-				line += fmt.Sprintf(" (%.12s, %s)", commit, date)
-			}
-			fmt.Fprintln(a.std.out, line)
+			fmt.Fprintln(a.std.out, build.Line())
 			return nil
 		},
 	}

@@ -112,8 +112,8 @@ type loading struct {
 var (
 	mentioned  = lazy.Regexp(`\b(secrets|vars)\s*(?:\.\s*([A-Za-z_][\w-]*)|\[\s*['"]([\w-]+)['"]\s*\])`)
 	formatted  = lazy.Regexp(`\bsecrets\s*\[\s*format\(\s*'([^']*)'`)
-	wholeCreds = regexp.MustCompile(`(?i)(?:creds|azure[-_]credentials)["']?\s*:\s*["']?\$\{\{\s*secrets\s*(?:\.\s*([\w-]+)|\[\s*['"]([\w-]+)['"]\s*\])\s*\}\}`)
-	decoded    = regexp.MustCompile(`(?i)fromJSON\(\s*secrets\s*(?:\.\s*([\w-]+)|\[\s*['"]([\w-]+)['"]\s*\])`)
+	wholeCreds = lazy.Regexp(`(?i)(?:creds|azure[-_]credentials)["']?\s*:\s*["']?\$\{\{\s*secrets\s*(?:\.\s*([\w-]+)|\[\s*['"]([\w-]+)['"]\s*\])\s*\}\}`)
+	decoded    = lazy.Regexp(`(?i)fromJSON\(\s*secrets\s*(?:\.\s*([\w-]+)|\[\s*['"]([\w-]+)['"]\s*\])`)
 	sunk       = lazy.Regexp(`(?i)(client[_-]?secret|client[_-]?id|tenant[_-]?id|subscription[_-]?id)["']?\s*[:=]\s*["']?\$\{\{\s*secrets\s*(?:\.\s*([\w-]+)|\[\s*['"]([\w-]+)['"]\s*\])\s*\}\}`)
 	option     = lazy.Regexp(`(?m)^\s*-\s*["']?([\w-]+)["']?\s*$`)
 )
@@ -136,7 +136,7 @@ func (l *loading) read(text string) {
 			l.secrets[name] = strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(m[1]))
 		}
 	}
-	for _, pattern := range []*regexp.Regexp{wholeCreds, decoded} {
+	for _, pattern := range []*regexp.Regexp{wholeCreds(), decoded()} {
 		for _, m := range pattern.FindAllStringSubmatch(text, -1) {
 			l.secrets[strings.ToUpper(m[1]+m[2])] = "creds"
 		}

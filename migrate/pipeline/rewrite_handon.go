@@ -8,14 +8,15 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"github.com/unsecret-dev/unsecret/migrate/workflow/script"
 )
 
 // setVariable matches a script that stores the key in a pipeline variable for later steps (Microsoft Learn: Logging commands,
 // "SetVariable"). Groups: the variable's name, its properties.
-var setVariable = map[script.Shell]*regexp.Regexp{
-	script.Bash:       regexp.MustCompile(`##vso\[task\.setvariable variable=([A-Za-z0-9_.]+)((?:;[^\]"'$]*)?)\]\$(?:servicePrincipalKey\b|\{servicePrincipalKey\})`),
-	script.PowerShell: regexp.MustCompile(`(?i)##vso\[task\.setvariable variable=([A-Za-z0-9_.]+)((?:;[^\]"'$]*)?)\](?:\$env:servicePrincipalKey\b|\$\{env:servicePrincipalKey\}|\$\(\$env:servicePrincipalKey\))`),
+var setVariable = map[script.Shell]func() *regexp.Regexp{
+	script.Bash:       lazy.Regexp(`##vso\[task\.setvariable variable=([A-Za-z0-9_.]+)((?:;[^\]"'$]*)?)\]\$(?:servicePrincipalKey\b|\{servicePrincipalKey\})`),
+	script.PowerShell: lazy.Regexp(`(?i)##vso\[task\.setvariable variable=([A-Za-z0-9_.]+)((?:;[^\]"'$]*)?)\](?:\$env:servicePrincipalKey\b|\$\{env:servicePrincipalKey\}|\$\(\$env:servicePrincipalKey\))`),
 }
 
 // change is an edit of a later step's text.
@@ -33,7 +34,7 @@ func handOn(s *step, t scriptText) (edits []scriptEdit, changes []change, why st
 	}
 	token := map[script.Shell]string{script.Bash: "$idToken", script.PowerShell: "$env:idToken"}[t.shell]
 	text := code(t)
-	for _, m := range pattern.FindAllStringSubmatchIndex(text, -1) {
+	for _, m := range pattern().FindAllStringSubmatchIndex(text, -1) {
 		name, properties := text[m[2]:m[3]], text[m[4]:m[5]]
 		if why := openlyShared(name, properties); why != "" {
 			return nil, nil, why
@@ -149,7 +150,7 @@ func envChange(m *node, p *pair, v *node, name string) (change, bool) {
 	}
 	start, end := d.start(p.at.n), val[0].src+val[0].length
 	keyEnd := key[0].src + key[0].length
-	if keyEnd > val[0].src || !between.Match(d.src[keyEnd:val[0].src]) {
+	if keyEnd > val[0].src || !between().Match(d.src[keyEnd:val[0].src]) {
 		return change{}, false // the value stands elsewhere, as an anchor
 	}
 	line, _ := d.place(start)
@@ -165,4 +166,4 @@ func envChange(m *node, p *pair, v *node, name string) (change, bool) {
 	return change{at: p.at, edit: Edit{Start: start, End: end, New: text, Rule: RuleKeyRead, Reason: terraformReason}}, true
 }
 
-var between = regexp.MustCompile(`^["']?[ \t]*:[ \t]+["']?$`)
+var between = lazy.Regexp(`^["']?[ \t]*:[ \t]+["']?$`)

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"github.com/unsecret-dev/unsecret/migrate/workflow/script"
 )
 
@@ -47,7 +48,7 @@ func (w *rewriter) scripts(s *step) {
 		return
 	}
 	for _, t := range s.scripts {
-		if !keyRead.MatchString(code(t)) {
+		if !keyRead().MatchString(code(t)) {
 			continue
 		}
 		if why := w.script(s, t); why != "" {
@@ -141,13 +142,13 @@ func closedForms(t scriptText, edits []scriptEdit) ([]scriptEdit, string) {
 		}
 		at += len(line) + 1
 	}
-	reads := keyRead.FindAllStringIndex(text, -1)
+	reads := keyRead().FindAllStringIndex(text, -1)
 	for _, read := range reads {
 		if !covered(edits, read) {
 			return nil, "the script uses servicePrincipalKey in a form that is not rewritten"
 		}
 	}
-	for _, m := range armSecret.FindAllStringIndex(text, -1) {
+	for _, m := range armSecret().FindAllStringIndex(text, -1) {
 		if !covered(edits, m) {
 			return nil, "the script uses ARM_CLIENT_SECRET in more than one place"
 		}
@@ -155,7 +156,7 @@ func closedForms(t scriptText, edits []scriptEdit) ([]scriptEdit, string) {
 	return edits, ""
 }
 
-var armSecret = regexp.MustCompile(`(?i)ARM_CLIENT_SECRET`)
+var armSecret = lazy.Regexp(`(?i)ARM_CLIENT_SECRET`)
 
 func covered(edits []scriptEdit, at []int) bool {
 	for _, e := range edits {

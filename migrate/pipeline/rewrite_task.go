@@ -42,7 +42,7 @@ func (w *rewriter) raiseTo(s *step, c Compatibility) error {
 		return err
 	}
 	name, _, _ := strings.Cut(written, "@")
-	if !guid.MatchString(strings.TrimSpace(name)) && !strings.EqualFold(s.task.name, target.name) {
+	if !guid().MatchString(strings.TrimSpace(name)) && !strings.EqualFold(s.task.name, target.name) {
 		name = strings.TrimSuffix(name, s.task.name) + target.name
 	}
 	w.edit(s.at.doc, Edit{Start: parts[0].src, End: parts[0].src + parts[0].length, New: name + "@" + strconv.Itoa(target.major), Rule: c.Rule,

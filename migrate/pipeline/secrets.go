@@ -1,10 +1,10 @@
 package pipeline
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"github.com/unsecret-dev/unsecret/migrate/workflow/script"
 )
 
@@ -31,7 +31,7 @@ func readByTools(name string) bool {
 	return slices.Contains([]string{"ARM_CLIENT_SECRET", "AZURE_CLIENT_SECRET"}, strings.ToUpper(name))
 }
 
-var macro = regexp.MustCompile(`\$\(([A-Za-z0-9_.\- ]+)\)`)
+var macro = lazy.Regexp(`\$\(([A-Za-z0-9_.\- ]+)\)`)
 
 // macros lists the pipeline variables that a text reads.
 func macros(text string) []string {
@@ -39,7 +39,7 @@ func macros(text string) []string {
 		return nil
 	}
 	var list []string
-	for _, m := range macro.FindAllStringSubmatch(text, -1) {
+	for _, m := range macro().FindAllStringSubmatch(text, -1) {
 		list = append(list, m[1])
 	}
 	for _, p := range split(text, "${{", "}}") {
@@ -50,11 +50,11 @@ func macros(text string) []string {
 	return unique(list)
 }
 
-var variableRead = regexp.MustCompile(`(?i)variables(?:\.([A-Za-z0-9_.\-]+)|\['([^']+)'\])`)
+var variableRead = lazy.Regexp(`(?i)variables(?:\.([A-Za-z0-9_.\-]+)|\['([^']+)'\])`)
 
 func variablesIn(expression string) []string {
 	var list []string
-	for _, m := range variableRead.FindAllStringSubmatch(expression, -1) {
+	for _, m := range variableRead().FindAllStringSubmatch(expression, -1) {
 		list = append(list, m[1]+m[2])
 	}
 	return list
@@ -126,12 +126,12 @@ func isScriptInput(name string) bool {
 // keyRead matches a read of the key that AzureCLI puts into the environment, in any shell: $servicePrincipalKey,
 // $env:servicePrincipalKey, %servicePrincipalKey%, os.environ["servicePrincipalKey"]; and the agent's own variable for a connection.
 var (
-	keyRead   = regexp.MustCompile(`(?i)\bservicePrincipalKey\b|ENDPOINT_AUTH_PARAMETER_\w*_SERVICEPRINCIPALKEY`)
-	tokenRead = regexp.MustCompile(`(?i)\bidToken\b`)
+	keyRead   = lazy.Regexp(`(?i)\bservicePrincipalKey\b|ENDPOINT_AUTH_PARAMETER_\w*_SERVICEPRINCIPALKEY`)
+	tokenRead = lazy.Regexp(`(?i)\bidToken\b`)
 )
 
 // signsInOrExports matches scripts that can have a command or assignment that is looked for; parsing the others would tell nothing.
-var signsInOrExports = regexp.MustCompile(`(?i)login|az(?:urerm)?account|client_secret`)
+var signsInOrExports = lazy.Regexp(`(?i)login|az(?:urerm)?account|client_secret`)
 
 // script looks for secrets in one script.
 func (w *walker) script(s *step, t scriptText) {
@@ -139,13 +139,13 @@ func (w *walker) script(s *step, t scriptText) {
 		return
 	}
 	lines := code(t)
-	if keys := keyRead.FindAllStringIndex(lines, -1); len(keys) > 0 {
+	if keys := keyRead().FindAllStringIndex(lines, -1); len(keys) > 0 {
 		s.key = true
 		w.scriptSecret(s, t, keys[0][0], SecretUse{Kind: SecretKey, Name: lines[keys[0][0]:keys[0][1]], Connection: s.names(KindAzureRM)})
 	}
-	s.token = s.token || tokenRead.MatchString(lines)
+	s.token = s.token || tokenRead().MatchString(lines)
 	var found script.Script
-	if signsInOrExports.MatchString(t.text) {
+	if signsInOrExports().MatchString(t.text) {
 		found = script.Find(t.shell, masked(t.text))
 	}
 	var done []script.Word // those that are part of what is reported
@@ -178,10 +178,10 @@ func worthReading(text string) bool {
 
 // scriptMacros reports pipeline variables with a secret's name that a script reads elsewhere.
 func (w *walker) scriptMacros(s *step, t scriptText, lines string, done []script.Word) {
-	for _, m := range macro.FindAllStringSubmatchIndex(lines, -1) {
+	for _, m := range macro().FindAllStringSubmatchIndex(lines, -1) {
 		name := lines[m[2]:m[3]]
 		reported := slices.ContainsFunc(done, func(d script.Word) bool { return d.Start <= m[0] && m[0] < d.End })
-		if reported || !holdsSecret(name) || keyRead.MatchString(name) {
+		if reported || !holdsSecret(name) || keyRead().MatchString(name) {
 			continue
 		}
 		w.scriptSecret(s, t, m[0], SecretUse{Kind: SecretInput, Name: name, Variables: []string{name}})
@@ -244,7 +244,7 @@ func masked(text string) string {
 		}
 		at += len(p.text)
 	}
-	for _, m := range macro.FindAllStringIndex(text, -1) {
+	for _, m := range macro().FindAllStringIndex(text, -1) {
 		if !strings.Contains(text[m[0]:m[1]], " ") {
 			blank(m[0], m[1])
 		}

@@ -2,7 +2,7 @@ package pipeline
 
 import (
 	_ "embed"
-	"regexp"
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"strconv"
 	"strings"
 	"sync"
@@ -50,7 +50,7 @@ type taskRef struct {
 	major   int    // -1 where it is not known
 }
 
-var guid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+var guid = lazy.Regexp(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
 // parseTask reads a task reference: Name@2, publisher.extension.contribution.Name@2 or an id.
 func parseTask(text string) taskRef {
@@ -63,7 +63,7 @@ func newTask(full, version string) taskRef {
 	if m, err := strconv.Atoi(strings.SplitN(strings.TrimSpace(version), ".", 2)[0]); err == nil {
 		t.major = m
 	}
-	if guid.MatchString(full) {
+	if guid().MatchString(full) {
 		t.id = strings.ToLower(full)
 		if in := tables().byID[t.id]; len(in) > 0 {
 			t.name = in[0].Task

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
 
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
 
@@ -174,8 +174,8 @@ func setDefault(s *string, value string) {
 }
 
 var (
-	guid         = regexp.MustCompile(`^(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
-	variableName = regexp.MustCompile(`^(?i)[a-z_][a-z0-9_]*$`)
+	guid         = lazy.Regexp(`^(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+	variableName = lazy.Regexp(`^(?i)[a-z_][a-z0-9_]*$`)
 )
 
 // Validate checks the configuration and names every mistake at once.
@@ -233,11 +233,11 @@ func (m Mapping) validate() error {
 		return fmt.Errorf("secret %s: repository %q is not OWNER/NAME", m.Secret, m.Repository)
 	case m.Environment != "" && m.Repository == "":
 		return fmt.Errorf("secret %s: environment needs repository", m.Secret)
-	case !guid.MatchString(string(m.AppID)):
+	case !guid().MatchString(string(m.AppID)):
 		return fmt.Errorf("secret %s: appId %q is not an application (client) id", m.Secret, m.AppID)
-	case m.TenantID != "" && !guid.MatchString(string(m.TenantID)):
+	case m.TenantID != "" && !guid().MatchString(string(m.TenantID)):
 		return fmt.Errorf("secret %s: tenantId %q is not a GUID", m.Secret, m.TenantID)
-	case m.SubscriptionID != "" && !guid.MatchString(string(m.SubscriptionID)):
+	case m.SubscriptionID != "" && !guid().MatchString(string(m.SubscriptionID)):
 		return fmt.Errorf("secret %s: subscriptionId %q is not a GUID", m.Secret, m.SubscriptionID)
 	}
 	return nil
@@ -277,7 +277,7 @@ func oneOf(field, value string, allowed ...string) error {
 }
 
 func isVariable(field, value string) error {
-	if value == "" || variableName.MatchString(value) && !strings.HasPrefix(strings.ToUpper(value), "GITHUB_") {
+	if value == "" || variableName().MatchString(value) && !strings.HasPrefix(strings.ToUpper(value), "GITHUB_") {
 		return nil
 	}
 	return fmt.Errorf("%s: %q cannot be the name of a GitHub variable", field, value)

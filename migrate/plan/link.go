@@ -112,7 +112,7 @@ func (k *linker) value(repo inventory.RepositoryName, environment, expression st
 		text, _ = k.stores.variable(repo, environment, name)
 		text = strings.TrimSpace(text)
 	}
-	if !guid.MatchString(text) {
+	if !guid().MatchString(text) {
 		return ""
 	}
 	return text
@@ -139,7 +139,7 @@ func (k *linker) beside(ref inventory.StoreRef, uses []use) []evidence {
 		at := ref
 		at.Name = name
 		v := k.stores.variables[at.Key()]
-		if v == nil || !guid.MatchString(strings.TrimSpace(v.Value)) {
+		if v == nil || !guid().MatchString(strings.TrimSpace(v.Value)) {
 			continue
 		}
 		prefix := strings.TrimSuffix(strings.ToUpper(name), "_CLIENT_ID")
@@ -152,7 +152,7 @@ func (k *linker) beside(ref inventory.StoreRef, uses []use) []evidence {
 // idAt reads an id out of a variable in the same place.
 func (k *linker) idAt(at inventory.StoreRef, name string) string {
 	at.Name = name
-	if v := k.stores.variables[at.Key()]; v != nil && guid.MatchString(strings.TrimSpace(v.Value)) {
+	if v := k.stores.variables[at.Key()]; v != nil && guid().MatchString(strings.TrimSpace(v.Value)) {
 		return strings.TrimSpace(v.Value)
 	}
 	return ""

@@ -3,22 +3,22 @@ package policy
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
 
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
 
 // flexibleSubject finds what a flexible federated credential asks of the subject
 // (Microsoft Learn: "Flexible federated identity credentials", the language's operators eq and matches).
-var flexibleSubject = regexp.MustCompile(`claims\['sub'\]\s+(?:eq|matches)\s+'([^']*)'`)
+var flexibleSubject = lazy.Regexp(`claims\['sub'\]\s+(?:eq|matches)\s+'([^']*)'`)
 
 // trustedSubject gives the subject that a federated credential trusts, as a pattern with * where it is flexible.
 func trustedSubject(fc inventory.FederatedCredential) string {
 	if fc.Subject != "" {
 		return fc.Subject
 	}
-	if m := flexibleSubject.FindStringSubmatch(fc.Expression); m != nil {
+	if m := flexibleSubject().FindStringSubmatch(fc.Expression); m != nil {
 		return m[1]
 	}
 	return ""

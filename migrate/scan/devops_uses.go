@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/google/uuid"
 
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/pipeline"
 )
@@ -24,13 +24,13 @@ type found struct {
 }
 
 // clientIDName are variables that hold an application's client id beside its secret.
-var clientIDName = regexp.MustCompile(`(?i)(client_?id|service_?principal_?id|sp_?n?_?id|app_?id|application_?id)$`)
+var clientIDName = lazy.Regexp(`(?i)(client_?id|service_?principal_?id|sp_?n?_?id|app_?id|application_?id)$`)
 
 // clientID gives the client id that stands beside a secret, if exactly one does.
 func (f found) clientID() inventory.AppID {
 	var ids []string
 	for name, v := range f.vars {
-		if id, err := uuid.Parse(v.Value); err == nil && !v.IsSecret && clientIDName.MatchString(name) && !slices.Contains(ids, id.String()) {
+		if id, err := uuid.Parse(v.Value); err == nil && !v.IsSecret && clientIDName().MatchString(name) && !slices.Contains(ids, id.String()) {
 			ids = append(ids, id.String())
 		}
 	}
@@ -207,11 +207,11 @@ func (r *projectReader) variableGroup(ctx context.Context, g pipeline.VariableGr
 }
 
 // credentialFile are names of files that hold a key or a service principal's credentials.
-var credentialFile = regexp.MustCompile(`(?i)(\.(pfx|p12|pem|key|publishsettings|azureauth)$|azure.?(creds|credentials|auth)|service.?principal|\bspn?\b.*\.json$)`)
+var credentialFile = lazy.Regexp(`(?i)(\.(pfx|p12|pem|key|publishsettings|azureauth)$|azure.?(creds|credentials|auth)|service.?principal|\bspn?\b.*\.json$)`)
 
 func (r *projectReader) secureFiles(names []string) {
 	for _, n := range names {
-		if !credentialFile.MatchString(path.Base(n)) {
+		if !credentialFile().MatchString(path.Base(n)) {
 			continue
 		}
 		r.secret(inventory.PipelineSecret{PipelinePlace: r.place("library"), Kind: inventory.PipelineSecretSecureFile, Name: n,

@@ -2,11 +2,11 @@ package scan
 
 import (
 	"context"
-	"regexp"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/workflow"
 )
@@ -98,7 +98,7 @@ func (s *scanner) repositories(ctx context.Context, scope GitHubScope) (refs []R
 }
 
 // ownPermissions finds a workflow's own permissions, which the repository's default has no part in.
-var ownPermissions = regexp.MustCompile(`(?m)^permissions[ \t]*:`)
+var ownPermissions = lazy.Regexp(`(?m)^permissions[ \t]*:`)
 
 // skippable tells what of a repository's settings cannot matter.
 func skippable(dependabot bool, t workflow.Tree) []Skip {
@@ -107,7 +107,7 @@ func skippable(dependabot bool, t workflow.Tree) []Skip {
 		out = append(out, SkipDependabot)
 	}
 	for _, f := range t.Files {
-		if strings.HasPrefix(f.Path, ".github/workflows/") && !ownPermissions.Match(f.Content) {
+		if strings.HasPrefix(f.Path, ".github/workflows/") && !ownPermissions().Match(f.Content) {
 			return out
 		}
 	}

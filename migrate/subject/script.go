@@ -1,11 +1,11 @@
 package subject
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/rhysd/actionlint"
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"mvdan.cc/sh/v3/syntax"
 )
 
@@ -32,12 +32,12 @@ func writtenOutputs(run *actionlint.ExecRun, name string) ([]string, bool) {
 	return slices.Compact(states), true
 }
 
-var placeholder = regexp.MustCompile(`\$\{\{.*?\}\}`)
+var placeholder = lazy.Regexp(`\$\{\{.*?\}\}`)
 
 // maskExpressions replaces placeholders by a variable, so that the script parses and the text is not taken
 // for a literal.
 func maskExpressions(text string) string {
-	return placeholder.ReplaceAllString(text, "$$__EXPRESSION__")
+	return placeholder().ReplaceAllString(text, "$$__EXPRESSION__")
 }
 
 // reader follows a script and keeps the set of texts that the output can have at each point.

@@ -1,9 +1,9 @@
 package workflow
 
 import (
-	"regexp"
 	"strings"
 
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/workflow/yaml"
 )
@@ -213,7 +213,7 @@ func (s scope) readStepOutput(list []inventory.SecretUse, r ref, role string, de
 		for _, e := range append(entries(other.env), other.withParams...) {
 			list = in.follow(list, text(e.value), role, depth+1)
 		}
-		for i := known; i < len(list) && takesPart.MatchString(text(other.run.value)); i++ {
+		for i := known; i < len(list) && takesPart().MatchString(text(other.run.value)); i++ {
 			list[i].Part = list[i].Part || list[i].Role == roleClientSecret && namesCredentials(list[i].Name)
 		}
 	}
@@ -262,11 +262,11 @@ func partOf(role string) string {
 }
 
 // takesPart finds what scripts take a member out of a JSON with.
-var takesPart = regexp.MustCompile(`(?i)\bjq\b|ConvertFrom-Json|\bfromJSON\(|json\.loads?\b|JSON\.parse`)
+var takesPart = lazy.Regexp(`(?i)\bjq\b|ConvertFrom-Json|\bfromJSON\(|json\.loads?\b|JSON\.parse`)
 
 // roleOfScript is the role of what a part of a script reads, where its result has a role.
 func roleOfScript(value, role string) string {
-	if takesPart.MatchString(value) {
+	if takesPart().MatchString(value) {
 		return partOf(role)
 	}
 	return role

@@ -3,9 +3,9 @@ package workflow
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"github.com/unsecret-dev/unsecret/migrate/workflow/yaml"
 )
 
@@ -94,7 +94,7 @@ func (d *document) blankBefore(offset int) bool {
 	return strings.TrimSpace(string(d.src[above:d.lineEnd(above)])) == ""
 }
 
-var redirections = regexp.MustCompile(`^[ \t]*;?[ \t]*((\d|&)?>>?[ \t]*(&\d|\S+)[ \t]*)*(\|[ \t]*(Out-Null|out-null)[ \t]*)?(#.*)?$`)
+var redirections = lazy.Regexp(`^[ \t]*;?[ \t]*((\d|&)?>>?[ \t]*(&\d|\S+)[ \t]*)*(\|[ \t]*(Out-Null|out-null)[ \t]*)?(#.*)?$`)
 
 // commandLines gives the whole lines that a command of a block script stands on; ok is false where something else is on them.
 func (f *finding) commandLines() (start, end int, ok bool) {
@@ -102,7 +102,7 @@ func (f *finding) commandLines() (start, end int, ok bool) {
 	if !f.exact || f.script.entry.value.Style&yaml.LiteralStyle == 0 {
 		return 0, 0, false
 	}
-	if _, alone := d.indent(f.start); !alone || !redirections.Match(d.src[f.end:d.lineEnd(f.end)]) {
+	if _, alone := d.indent(f.start); !alone || !redirections().Match(d.src[f.end:d.lineEnd(f.end)]) {
 		return 0, 0, false
 	}
 	return d.lineStart(f.start), d.nextLine(f.end), true

@@ -2,9 +2,9 @@ package workflow
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"github.com/unsecret-dev/unsecret/migrate/workflow/script"
 )
 
@@ -69,11 +69,11 @@ func (f *finding) assignmentOf(c script.Command) (script.Assignment, bool) {
 	return script.Assignment{}, false
 }
 
-var credentialForm = regexp.MustCompile(`(?i)PSCredential['"]?\s*(?:-ArgumentList\s*)?\(?\s*@?\(?\s*([^,()\s]+(?:\s[^,()]*\}\})?['"]?)\s*,`)
+var credentialForm = lazy.Regexp(`(?i)PSCredential['"]?\s*(?:-ArgumentList\s*)?\(?\s*@?\(?\s*([^,()\s]+(?:\s[^,()]*\}\})?['"]?)\s*,`)
 
 // credentialUser finds the client id that a PSCredential is made with, as it is written.
 func (r *runScript) credentialUser() string {
-	if m := credentialForm.FindStringSubmatch(r.text); m != nil {
+	if m := credentialForm().FindStringSubmatch(r.text); m != nil {
 		return unquote(strings.TrimSpace(m[1]))
 	}
 	return ""

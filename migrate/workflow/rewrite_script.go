@@ -3,9 +3,9 @@ package workflow
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"github.com/unsecret-dev/unsecret/migrate/workflow/script"
 )
 
@@ -267,12 +267,12 @@ func (r *rewriter) userOf(f *finding) string {
 	return finder.wordValue(f.step, f.script, f.registryUser)
 }
 
-var registryHost = regexp.MustCompile(`^[a-zA-Z0-9-]+(\.azurecr\.(io|us|cn))?$`)
+var registryHost = lazy.Regexp(`^[a-zA-Z0-9-]+(\.azurecr\.(io|us|cn))?$`)
 
 // acrLogin writes az acr login for a registry's host; an expression is cut at its first dot by the shell.
 func acrLogin(host, newline string) string {
 	host = strings.TrimSpace(strings.TrimSuffix(strings.TrimPrefix(host, "https://"), "/"))
-	if name, rest, _ := strings.Cut(host, "."); registryHost.MatchString(host) || (!strings.Contains(name, "${{") || strings.Contains(name, "}}")) && strings.HasPrefix(rest, "azurecr.") {
+	if name, rest, _ := strings.Cut(host, "."); registryHost().MatchString(host) || (!strings.Contains(name, "${{") || strings.Contains(name, "}}")) && strings.HasPrefix(rest, "azurecr.") {
 		return "az acr login --name " + name
 	}
 	return "|" + newline + "  LOGIN_SERVER='" + host + "'" + newline + `  az acr login --name "${LOGIN_SERVER%%.*}"`

@@ -2,7 +2,7 @@ package workflow
 
 import (
 	"fmt"
-	"regexp"
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"strconv"
 	"strings"
 )
@@ -54,13 +54,13 @@ var loginCommits = map[string]string{
 }
 
 var (
-	commitForm  = regexp.MustCompile(`^[0-9a-fA-F]{40}$`)
-	versionForm = regexp.MustCompile(`\bv?\d+(\.\d+)*\b`)
+	commitForm  = lazy.Regexp(`^[0-9a-fA-F]{40}$`)
+	versionForm = lazy.Regexp(`\bv?\d+(\.\d+)*\b`)
 )
 
-func isCommit(version string) bool { return len(version) == 40 && commitForm.MatchString(version) }
+func isCommit(version string) bool { return len(version) == 40 && commitForm().MatchString(version) }
 
-func versionIn(comment string) string { return versionForm.FindString(comment) }
+func versionIn(comment string) string { return versionForm().FindString(comment) }
 
 // tooOld tells whether a tag of azure/login is before the first with OIDC. A bare v1 moves along and has it; a branch such
 // as master has it too.

@@ -9,7 +9,7 @@ import (
 // takesJSONApart tells whether a script takes more out of a credentials JSON than the client secret: what stays would
 // still read the secret.
 func (f *finding) takesJSONApart() bool {
-	if f.script == nil || len(takesPart.FindAllString(f.script.text, 2)) < 2 {
+	if f.script == nil || len(takesPart().FindAllString(f.script.text, 2)) < 2 {
 		return false
 	}
 	for _, use := range f.Secrets {

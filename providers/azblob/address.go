@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"net/url"
 	"path"
-	"regexp"
 	"strings"
 
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"github.com/unsecret-dev/unsecret/providers/transport"
 )
 
@@ -25,9 +25,9 @@ type Address struct {
 
 // Names of accounts and containers (Microsoft Learn: Storage account overview; Naming and referencing containers, blobs, and metadata).
 var (
-	accountName   = regexp.MustCompile(`^[a-z0-9]{3,24}$`)
-	containerName = regexp.MustCompile(`^[a-z0-9]([a-z0-9]|-[a-z0-9]){2,62}$`)
-	prefixPart    = regexp.MustCompile(`^[A-Za-z0-9._=@+-]+$`)
+	accountName   = lazy.Regexp(`^[a-z0-9]{3,24}$`)
+	containerName = lazy.Regexp(`^[a-z0-9]([a-z0-9]|-[a-z0-9]){2,62}$`)
+	prefixPart    = lazy.Regexp(`^[A-Za-z0-9._=@+-]+$`)
 )
 
 // ParseAddress reads an address and checks its parts.
@@ -41,15 +41,15 @@ func ParseAddress(text string) (Address, error) {
 	}
 	container, prefix, _ := strings.Cut(strings.Trim(u.Path, "/"), "/")
 	a := Address{Account: u.Host, Container: container, Prefix: strings.Trim(prefix, "/")}
-	if !accountName.MatchString(a.Account) {
+	if !accountName().MatchString(a.Account) {
 		return bad("%q is not the name of a storage account", a.Account)
 	}
-	if !containerName.MatchString(a.Container) || len(a.Container) > 63 {
+	if !containerName().MatchString(a.Container) || len(a.Container) > 63 {
 		return bad("%q is not the name of a container", a.Container)
 	}
 	if a.Prefix != "" {
 		for part := range strings.SplitSeq(a.Prefix, "/") {
-			if !prefixPart.MatchString(part) || strings.HasSuffix(part, ".") {
+			if !prefixPart().MatchString(part) || strings.HasSuffix(part, ".") {
 				return bad("%q cannot be part of a prefix", part)
 			}
 		}

@@ -8,13 +8,13 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
 
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/scan"
@@ -44,7 +44,7 @@ func (c *Client) Repositories(ctx context.Context, project scan.Project) ([]scan
 	return out, err
 }
 
-var commitID = regexp.MustCompile(`^[0-9a-f]{40}$`)
+var commitID = lazy.Regexp(`^[0-9a-f]{40}$`)
 
 // File implements scan.AzurePipelines.
 func (c *Client) File(ctx context.Context, repository scan.DevOpsRepository, path, ref string) ([]byte, error) {
@@ -54,7 +54,7 @@ func (c *Client) File(ctx context.Context, repository scan.DevOpsRepository, pat
 		switch tag, isTag := strings.CutPrefix(ref, "refs/tags/"); {
 		case isTag:
 			kind, name = "tag", tag
-		case commitID.MatchString(ref):
+		case commitID().MatchString(ref):
 			kind = "commit"
 		}
 		query.Set("versionDescriptor.versionType", kind)

@@ -8,10 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/scan"
 	"github.com/unsecret-dev/unsecret/providers/transport"
@@ -21,7 +21,7 @@ import (
 const blobBatch = 60
 
 // localAction finds the steps that use an action of the same repository.
-var localAction = regexp.MustCompile(`(?m)\buses:\s*["']?\./([A-Za-z0-9._/-]+)`)
+var localAction = lazy.Regexp(`(?m)\buses:\s*["']?\./([A-Za-z0-9._/-]+)`)
 
 // actionRounds is how often actions that a file uses by their path are followed: what workflows use, what those
 // actions use, and once more.
@@ -139,7 +139,7 @@ func (r *reading) listed() []want {
 func (r *reading) used() []want {
 	var wanted []want
 	for _, f := range r.content.Files {
-		for _, match := range localAction.FindAllSubmatch(f.Content, -1) {
+		for _, match := range localAction().FindAllSubmatch(f.Content, -1) {
 			dir := path.Clean(string(match[1]))
 			if isYAML(dir) || strings.HasPrefix(dir, "..") {
 				continue // a reusable workflow, or a path that leads out

@@ -6,12 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
 )
 
@@ -50,8 +50,8 @@ type row struct {
 }
 
 var (
-	principalList = regexp.MustCompile(`(?i)\bpid\s+in~?\s*\(([^)]*)\)`)
-	quoted        = regexp.MustCompile(`'([^']*)'|"([^"]*)"`)
+	principalList = lazy.Regexp(`(?i)\bpid\s+in~?\s*\(([^)]*)\)`)
+	quoted        = lazy.Regexp(`'([^']*)'|"([^"]*)"`)
 )
 
 // resources answers a Resource Graph query. It does not understand the language: it serves the one question about
@@ -96,11 +96,11 @@ func (c *call) rows(in queryInput) []row {
 
 // principals are the ids, in lower case, that the query asks for; not filtered means all.
 func principals(query string) (ids []string, filtered bool) {
-	m := principalList.FindStringSubmatch(query)
+	m := principalList().FindStringSubmatch(query)
 	if m == nil {
 		return nil, false
 	}
-	for _, q := range quoted.FindAllStringSubmatch(m[1], -1) {
+	for _, q := range quoted().FindAllStringSubmatch(m[1], -1) {
 		ids = append(ids, strings.ToLower(q[1]+q[2]))
 	}
 	return ids, true

@@ -2,11 +2,11 @@ package arm
 
 import (
 	"net/http"
-	"regexp"
 	"sort"
 	"strings"
 	"time"
 
+	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
 )
 
@@ -40,8 +40,8 @@ type definitionProperties struct {
 }
 
 var (
-	byPrincipal = regexp.MustCompile(`(?i)^\s*(?:principalId\s+eq\s+'([^']*)'|assignedTo\('([^']*)'\))\s*$`)
-	atScope     = regexp.MustCompile(`(?i)^\s*atScope\(\)\s*$`)
+	byPrincipal = lazy.Regexp(`(?i)^\s*(?:principalId\s+eq\s+'([^']*)'|assignedTo\('([^']*)'\))\s*$`)
+	atScope     = lazy.Regexp(`(?i)^\s*atScope\(\)\s*$`)
 )
 
 // listAssignments lists the assignments at, above and below a scope. The filters that the service knows for
@@ -49,13 +49,13 @@ var (
 func (c *call) listAssignments(scope string) answer {
 	filter := c.query("$filter")
 	principal := ""
-	switch m := byPrincipal.FindStringSubmatch(filter); {
+	switch m := byPrincipal().FindStringSubmatch(filter); {
 	case m != nil:
 		principal = m[1] + m[2]
-	case filter != "" && !atScope.MatchString(filter):
+	case filter != "" && !atScope().MatchString(filter):
 		return fail(http.StatusBadRequest, "BadRequestFormat", "The filter '%s' is not supported.", filter)
 	}
-	if filter == "" || !atScope.MatchString(filter) {
+	if filter == "" || !atScope().MatchString(filter) {
 		return c.assignments(func(r *world.RoleAssignment) bool {
 			return (principal == "" || strings.EqualFold(principal, r.PrincipalID)) && (within(r.Scope, scope) || within(scope, r.Scope) || isGroup(r.Scope))
 		})

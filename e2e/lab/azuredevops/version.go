@@ -1,13 +1,13 @@
 package azuredevops
 
 import (
+	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 )
 
-var versionForm = regexp.MustCompile(`^(\d+)(?:\.(\d+))?(-preview(?:\.\d+)?)?$`)
+var versionForm = lazy.Regexp(`^(\d+)(?:\.(\d+))?(-preview(?:\.\d+)?)?$`)
 
 const (
 	versionTypes   = "Microsoft.VisualStudio.Services.WebApi."
@@ -58,7 +58,7 @@ func (c *call) checkVersion() error {
 }
 
 func parseVersion(v string) (number int, preview, ok bool) {
-	m := versionForm.FindStringSubmatch(v)
+	m := versionForm().FindStringSubmatch(v)
 	if m == nil {
 		return 0, false, false
 	}

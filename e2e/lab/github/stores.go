@@ -3,10 +3,10 @@ package github
 import (
 	"encoding/base64"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
 )
 
@@ -127,10 +127,10 @@ func getSecret(c *call, s store) answer {
 }
 
 // storeName is the rule for names of secrets and variables (GitHub Docs: "Naming your secrets").
-var storeName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var storeName = lazy.Regexp(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 func badName(name string) (answer, bool) {
-	if storeName.MatchString(name) && !strings.HasPrefix(strings.ToUpper(name), "GITHUB_") {
+	if storeName().MatchString(name) && !strings.HasPrefix(strings.ToUpper(name), "GITHUB_") {
 		return answer{}, false
 	}
 	return fail(http.StatusUnprocessableEntity, "Secret names can only contain alphanumeric characters ([a-z], [A-Z], [0-9]) "+
