@@ -77,6 +77,8 @@ type stateConfig struct {
 
 type scanConfig struct {
 	SignInDays int `yaml:"signInDays"` // how far back the sign-in log is read; default 30
+	// ContinueHours is how old an interrupted scan may be that the next one continues; default 12, below 0: none is continued.
+	ContinueHours int `yaml:"continueHours"`
 }
 
 // defaultConfigFile is read where it exists and no other is named.

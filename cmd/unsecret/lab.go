@@ -25,6 +25,9 @@ type labOptions struct {
 	workflows    string
 	repositories int
 	connections  int
+	projects     int
+	pipelines    int
+	identities   int
 	loginEvery   int
 	seed         uint64
 	latency      time.Duration
@@ -47,7 +50,9 @@ With -o json it prints one line: endpoints, organisation names and tokens for ev
 --write-config writes an unsecret.yaml that points at it, with the mapping of secrets to identities;
 the tokens go into the environment, as the output says.`,
 		Example: `  unsecret lab --write-config unsecret.yaml
-  unsecret lab --repositories 200 --connections 80 -o json`,
+  unsecret lab --repositories 200 --connections 80 -o json
+  unsecret lab --projects 500 --connections 10000 --pipelines 50000 \
+      --identities 5000 --write-config unsecret.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.lab(cmd.Context(), o) },
 	}
@@ -56,6 +61,9 @@ the tokens go into the environment, as the output says.`,
 	f.StringVar(&o.workflows, "workflows", "", "load the workflow files of a `directory`, one repository for each owner and name in its ../index.tsv")
 	f.IntVar(&o.repositories, "repositories", 0, "generate an organisation with this `number` of repositories")
 	f.IntVar(&o.connections, "connections", 0, "and this `number` of service connections")
+	f.IntVar(&o.projects, "projects", 0, "the connections are in this `number` of projects (default one for every ten)")
+	f.IntVar(&o.pipelines, "pipelines", 0, "which have this `number` of pipelines")
+	f.IntVar(&o.identities, "identities", 0, "and there is this `number` of applications (default one for every three uses)")
 	f.IntVar(&o.loginEvery, "login-every", 1, "of the generated repositories, one in so many signs in to Azure")
 	f.Uint64Var(&o.seed, "seed", 1, "`number` that decides the generated organisation, and which requests faults hit")
 	f.DurationVar(&o.latency, "latency", 0, "delay of every answer")
@@ -127,7 +135,7 @@ func (o labOptions) world() (*world.World, lab.Mapping, error) {
 		}
 		return w, m, nil
 	case o.repositories > 0 || o.connections > 0:
-		w, m := lab.Generate(lab.Size{Repositories: o.repositories, Connections: o.connections, LoginEvery: o.loginEvery, Seed: o.seed})
+		w, m := lab.Generate(lab.Size{Repositories: o.repositories, Connections: o.connections, Projects: o.projects, Pipelines: o.pipelines, Identities: o.identities, LoginEvery: o.loginEvery, Seed: o.seed})
 		return w, m, nil
 	case o.scenario == "":
 		return lab.LoadSeedMapping(lab.Demo)

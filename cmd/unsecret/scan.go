@@ -25,6 +25,7 @@ type scanOptions struct {
 	github          []string
 	entra           string
 	allApplications bool
+	fresh           bool
 	output          string
 }
 
@@ -37,6 +38,10 @@ func newScan(a *app) *cobra.Command {
 tenant, and writes what it finds to inventory.json in the state directory. It changes
 nothing: requests that are not known to be reads are refused before they are sent.
 What cannot be read is listed as a gap, never taken for clean.
+
+A scan that was interrupted, or that a service did not answer to the end, is continued by the
+next one of the same sources: what it has read is not read again unless it has changed since.
+--fresh reads everything.
 
 With --local it reads the workflow files of a checkout or any other folder. That
 needs no network and no account, and writes no state.
@@ -56,7 +61,8 @@ with 3 if a login is a finding at or above the threshold; and with 0 otherwise.`
 	f.StringSliceVar(&o.github, "github", nil, "GitHub organisations, users or `OWNER/NAME` repositories")
 	f.StringVar(&o.entra, "entra", "", "Entra `tenant` id")
 	f.BoolVar(&o.allApplications, "all-apps", false, "read every application of the tenant, not only those that something names")
-	for _, other := range []string{"azure-devops", "github", "entra", "all-apps"} {
+	f.BoolVar(&o.fresh, "fresh", false, "read everything, also what an interrupted scan has read already")
+	for _, other := range []string{"azure-devops", "github", "entra", "all-apps", "fresh"} {
 		cmd.MarkFlagsMutuallyExclusive("local", other)
 	}
 	outputFlag(cmd, &o.output, "table", "json", "sarif")
@@ -86,20 +92,27 @@ func (a *app) scan(cmd *cobra.Command, o scanOptions) error {
 	if err := a.makeState(); err != nil {
 		return err
 	}
+	parts, err := a.openParts(c, set, o.fresh)
+	if err != nil {
+		return err
+	}
 	p := a.progress()
 	inv, err := scan.Run(cmd.Context(), set.sources, scan.Options{
-		Tool: toolName(), Now: set.now, Progress: p.update,
+		Tool: toolName(), Now: set.now, Progress: p.update, Parts: parts,
 		Applications: c.applications(), AllApplications: c.Entra.AllApplications,
 		SignInWindow: time.Duration(c.Scan.SignInDays) * 24 * time.Hour,
 	})
 	p.done()
 	set.report(a)
 	if err != nil {
+		a.keepParts(parts)
 		return fmt.Errorf("scan: %w", err)
 	}
 	if err := a.save(inventoryFile, inv); err != nil {
+		a.keepParts(parts)
 		return err
 	}
+	a.finishParts(parts)
 	return a.showScan(inv, c, o.output, a.statePath(inventoryFile))
 }
 

@@ -203,3 +203,7 @@ func (w *dirJournal) Close() error {
 	// Closing gives the kernel locks back.
 	return errors.Join(err, w.file.Close(), w.guard.file.Close())
 }
+
+// HoldFile takes the kernel's lock on an open file, which is given back when the file is closed or the process ends. It tells
+// whether it got it; it does not wait.
+func HoldFile(f *os.File) (bool, error) { return tryLock(f) }

@@ -43,6 +43,7 @@ type NewPasswords struct {
 	Forbidden bool   `json:"forbidden,omitempty"`
 	MaxDays   int    `json:"maxDays,omitempty"` // a new password may live so long at most; 0: no limit
 	Policy    string `json:"policy,omitempty"`  // the policy that restricts it, by its display name
+	Passing   bool   `json:"-"`                 // as on SignInEvidence
 }
 
 // CredentialType is the kind of a credential.
@@ -85,6 +86,7 @@ type SignInEvidence struct {
 	Reason  string    `json:"reason,omitempty"`
 	Since   time.Time `json:"since,omitzero"` // the log was read from this time on
 	SignIns []SignIn  `json:"signIns,omitempty"`
+	Passing bool      `json:"-"` // while scanning: Reason is one that passes, so that it is worth to ask again
 }
 
 // SignIn is one attempt of a service principal to sign in.

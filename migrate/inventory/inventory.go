@@ -60,6 +60,7 @@ type Gap struct {
 	Column  int        `json:"column,omitempty"`
 	Message string     `json:"message"`        // what failed and why
 	Next    string     `json:"next,omitempty"` // what a person can do about it
+	Passing bool       `json:"-"`              // while scanning: the reason is one that passes, such as no answer, so that it is worth to ask again
 }
 
 // Mention is a place that names a secret without using it as a login: a comment, a disabled job, a document.

@@ -117,6 +117,7 @@ type (
 	// ReleaseDefinition is a classic release.
 	ReleaseDefinition struct {
 		ID             int                        `json:"id"`
+		Revision       int                        `json:"revision"`
 		Name           string                     `json:"name"`
 		Path           string                     `json:"path"`
 		Variables      map[string]ClassicVariable `json:"variables"`

@@ -3,6 +3,7 @@ package scan
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -17,12 +18,12 @@ func (s *scanner) devOps(ctx context.Context, org AzureDevOps) error {
 	source, err := org.Organization(ctx)
 	if err != nil {
 		return s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "organization " + source.Name,
-			Message: err.Error(), Next: "check the organisation's name, and that the signed-in identity is a member of it"})
+			Message: err.Error(), Passing: Passing(err), Next: "check the organisation's name, and that the signed-in identity is a member of it"})
 	}
 	projects, err := org.Projects(ctx)
 	if err != nil {
 		return s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "projects of " + source.Name,
-			Message: err.Error(), Next: "grant the signed-in identity the scope vso.project"})
+			Message: err.Error(), Passing: Passing(err), Next: "grant the signed-in identity the scope vso.project"})
 	}
 	s.add(func(inv *inventory.Inventory) { inv.Sources = append(inv.Sources, source) })
 	s.expect("projects", len(projects))
@@ -30,6 +31,7 @@ func (s *scanner) devOps(ctx context.Context, org AzureDevOps) error {
 	if err := o.connections(ctx); err != nil {
 		return err
 	}
+	o.version()
 	if err := o.histories(ctx); err != nil {
 		return err
 	}
@@ -55,18 +57,22 @@ type organization struct {
 	found map[inventory.ConnectionID]*inventory.Connection
 	names map[inventory.ProjectID]map[string]*inventory.Connection // by name there, lower case
 	open  map[inventory.ProjectID]bool                             // its pipelines are not all known
-	told  map[string]bool                                          // gaps that were told already
+	told  map[string]inventory.Gap                                 // gaps that are told once, by what they have in common
+	gaps  []inventory.Gap                                          // the other gaps of pipelines
 	repos map[string]DevOpsRepository                              // by Project/Name, lower case
 
 	repoIDs map[string]DevOpsRepository
 	agents  map[string][]string // versions of the agents of self-hosted pools, by the pool's name in lower case
 	files   fileCache
+	answers memo
+
+	versions map[inventory.ConnectionID]string // of the connections as they were listed
 }
 
 func newOrganization(s *scanner, org AzureDevOps, source inventory.Source, projects []Project) *organization {
 	o := &organization{s: s, org: org, source: source, projects: projects, byID: map[inventory.ProjectID]Project{},
 		found: map[inventory.ConnectionID]*inventory.Connection{}, names: map[inventory.ProjectID]map[string]*inventory.Connection{},
-		open: map[inventory.ProjectID]bool{}, told: map[string]bool{}, repos: map[string]DevOpsRepository{}, repoIDs: map[string]DevOpsRepository{}, agents: map[string][]string{}}
+		open: map[inventory.ProjectID]bool{}, told: map[string]inventory.Gap{}, repos: map[string]DevOpsRepository{}, repoIDs: map[string]DevOpsRepository{}, agents: map[string][]string{}}
 	for _, p := range projects {
 		o.byID[p.ID] = p
 	}
@@ -90,7 +96,7 @@ func (o *organization) connections(ctx context.Context) error {
 		list, err := o.org.Connections(ctx, p)
 		if err != nil {
 			return o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "connections of " + o.source.Name + "/" + p.Name,
-				Message: err.Error(), Next: "grant the signed-in identity the Reader role on the project's service connections"})
+				Message: err.Error(), Passing: Passing(err), Next: "grant the signed-in identity the Reader role on the project's service connections"})
 		}
 		o.mu.Lock()
 		defer o.mu.Unlock()
@@ -157,8 +163,36 @@ func (o *organization) histories(ctx context.Context) error {
 	return nil
 }
 
-// history reads who has used a connection, in every project that it is shared with and that the scan may see.
+// version notes at which version each connection was listed.
+func (o *organization) version() {
+	o.versions = make(map[inventory.ConnectionID]string, len(o.found))
+	for id, c := range o.found {
+		o.versions[id] = versionOf(c, o.s.o.HistoryLimit)
+	}
+}
+
+// keptHistory is what is kept of the reading of a connection's history.
+type keptHistory struct {
+	Uses  []inventory.Execution `json:"uses,omitempty"`
+	Known bool                  `json:"known,omitempty"`
+}
+
+// history gives who has used a connection, from what an interrupted scan has read of it, if nothing was missing there.
 func (o *organization) history(ctx context.Context, c *inventory.Connection) (there bool, err error) {
+	key, kept := partKey("history", o.source.ID, string(c.ID)), keptHistory{}
+	if o.s.o.Parts.load(key, o.versions[c.ID], &kept) {
+		c.Uses, c.UsesKnown = kept.Uses, kept.Known
+		return true, nil
+	}
+	there, err = o.readHistory(ctx, c)
+	if err == nil && there && c.UsesKnown {
+		o.s.o.Parts.save(key, o.versions[c.ID], keptHistory{c.Uses, c.UsesKnown})
+	}
+	return there, err
+}
+
+// readHistory reads who has used a connection, in every project that it is shared with and that the scan may see.
+func (o *organization) readHistory(ctx context.Context, c *inventory.Connection) (there bool, err error) {
 	if !c.Readable {
 		return true, nil
 	}
@@ -182,7 +216,7 @@ func (o *organization) history(ctx context.Context, c *inventory.Connection) (th
 					Message: "it was deleted, or its rights were taken away, while the scan ran", Next: "scan again if that was not meant"})
 			}
 			if err := o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: fmt.Sprintf("uses of connection %s in project %s", name(*c), ref.Name),
-				Message: err.Error(), Next: "scan again; if it stays, check the identity's rights on the connection"}); err != nil {
+				Message: err.Error(), Passing: Passing(err), Next: "scan again; if it stays, check the identity's rights on the connection"}); err != nil {
 				return true, err
 			}
 			continue
@@ -207,6 +241,7 @@ func (o *organization) finish() {
 	}
 	o.s.add(func(inv *inventory.Inventory) {
 		inv.Connections = append(inv.Connections, list...)
+		inv.Gaps = append(slices.AppendSeq(inv.Gaps, maps.Values(o.told)), o.gaps...)
 		sortPipelines(inv)
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -25,7 +26,7 @@ func (o *organization) pools(ctx context.Context) error {
 	o.s.add(func(inv *inventory.Inventory) { inv.Pools = append(inv.Pools, pools...) })
 	if err != nil {
 		return o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "agent pools of " + o.source.Name,
-			Message: err.Error(), Next: "grant the signed-in identity the Reader role on the organisation's agent pools"})
+			Message: err.Error(), Passing: Passing(err), Next: "grant the signed-in identity the Reader role on the organisation's agent pools"})
 	}
 	return nil
 }
@@ -40,7 +41,7 @@ func (o *organization) readProjects(ctx context.Context) error {
 		return err
 	}
 	return o.each(ctx, func(ctx context.Context, p Project) error {
-		r := &projectReader{o: o, p: p, taskGroups: map[string]pipeline.TaskGroup{}, groups: map[int]pipeline.VariableGroup{}, groupNames: map[string]int{}}
+		r := &projectReader{o: o, p: p, out: &fragment{}, taskGroups: map[string]pipeline.TaskGroup{}, groups: map[int]pipeline.VariableGroup{}, groupNames: map[string]int{}}
 		return r.read(ctx)
 	})
 }
@@ -73,7 +74,7 @@ func (o *organization) listRepositories(ctx context.Context, p Project) error {
 	o.mu.Unlock()
 	if err != nil {
 		return o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "repositories of " + o.source.Name + "/" + p.Name,
-			Message: err.Error(), Next: "grant the signed-in identity the scope vso.code, and Read on the project's repositories"})
+			Message: err.Error(), Passing: Passing(err), Next: "grant the signed-in identity the scope vso.code, and Read on the project's repositories"})
 	}
 	return nil
 }
@@ -87,6 +88,8 @@ type projectReader struct {
 	taskGroups map[string]pipeline.TaskGroup // by id and major version
 	groups     map[int]pipeline.VariableGroup
 	groupNames map[string]int // by name, lower case
+	known      string         // the version of what the project's definitions refer to
+	out        *fragment      // where what is read comes to
 }
 
 func (r *projectReader) read(ctx context.Context) error {
@@ -96,6 +99,8 @@ func (r *projectReader) read(ctx context.Context) error {
 		if err := part(ctx); err != nil {
 			return err
 		}
+		r.o.merge(r.p, r.out)
+		r.out = &fragment{}
 	}
 	return nil
 }
@@ -106,23 +111,10 @@ func (r *projectReader) gap(ctx context.Context, what string, err error, next st
 		return nil
 	}
 	r.unknown()
-	return r.o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: what + " of " + r.o.source.Name + "/" + r.p.Name, Message: err.Error(), Next: next})
+	return r.o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: what + " of " + r.o.source.Name + "/" + r.p.Name, Message: err.Error(), Passing: Passing(err), Next: next})
 }
 
-// once is whether something is told for the first time.
-func (o *organization) once(key string) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	was := o.told[key]
-	o.told[key] = true
-	return !was
-}
-
-func (r *projectReader) unknown() {
-	r.o.mu.Lock()
-	defer r.o.mu.Unlock()
-	r.o.open[r.p.ID] = true
-}
+func (r *projectReader) unknown() { r.out.Open = true }
 
 // libraries reads task groups, variable groups and secure files, which definitions refer to.
 func (r *projectReader) libraries(ctx context.Context) error {
@@ -145,17 +137,35 @@ func (r *projectReader) libraries(ctx context.Context) error {
 		// What its inputs leave open is decided where it is used, so that it is no use by itself.
 		result := pipeline.UsesOfTaskGroup(g, r.classic())
 		result.Unresolved = nil
-		r.take(ctx, found{source: inventory.UseTaskGroup, name: g.Name}, result)
+		r.take(found{source: inventory.UseTaskGroup, name: g.Name}, result)
 	}
 	for _, g := range groups {
-		r.variableGroup(ctx, g)
+		r.variableGroup(g)
 	}
 	files, err := r.o.org.SecureFiles(ctx, r.p)
 	if err := r.gap(ctx, "secure files", err, "grant the signed-in identity the scope vso.securefiles_read, and Reader on the project's library"); err != nil {
 		return err
 	}
 	r.secureFiles(files)
+	r.known = r.knowledge()
 	return nil
+}
+
+// knowledge is the version of what definitions of the project refer to by name: where any of it changes, they are read again.
+func (r *projectReader) knowledge() string {
+	connections := map[string]string{}
+	for name, c := range r.o.names[r.p.ID] {
+		connections[name] = string(c.ID) + " " + c.Type
+	}
+	r.o.mu.Lock()
+	repositories := map[string]DevOpsRepository{}
+	for key, repo := range r.o.repos {
+		if repo.Project.ID == r.p.ID {
+			repositories[key] = repo
+		}
+	}
+	r.o.mu.Unlock()
+	return versionOf(r.p, connections, r.taskGroups, r.groups, repositories, r.o.agents, len(r.o.s.gitHubFiles))
 }
 
 func taskGroupKey(id string, major int) string {
@@ -214,7 +224,7 @@ func (r *projectReader) environments(ctx context.Context) error {
 	list, err := r.o.org.Environments(ctx, r.p)
 	for _, e := range list {
 		if c := r.o.found[e.Connection]; c != nil {
-			r.use(c, inventory.PipelineUse{PipelinePlace: r.place(e.Environment), Source: inventory.UseEnvironment, Input: "resource " + e.Name, As: string(e.Connection)})
+			r.use(c.ID, inventory.PipelineUse{PipelinePlace: r.place(e.Environment), Source: inventory.UseEnvironment, Input: "resource " + e.Name, As: string(e.Connection)})
 		}
 	}
 	return r.gap(ctx, "environments", err, "grant the signed-in identity the scope vso.environment_manage, and Reader on the project's environments")
@@ -224,10 +234,8 @@ func (r *projectReader) place(pipelineName string) inventory.PipelinePlace {
 	return inventory.PipelinePlace{Organization: r.o.source.Name, Project: r.p.Name, Pipeline: pipelineName}
 }
 
-func (r *projectReader) use(c *inventory.Connection, u inventory.PipelineUse) {
-	r.o.mu.Lock()
-	defer r.o.mu.Unlock()
-	c.PipelineUses = append(c.PipelineUses, u)
+func (r *projectReader) use(id inventory.ConnectionID, u inventory.PipelineUse) {
+	r.out.Uses = append(r.out.Uses, ofConnection[inventory.PipelineUse]{id, u})
 }
 
 // definitions reads the build definitions, several at once. What a definition's text needs is read and dropped with it.
@@ -245,17 +253,21 @@ func (r *projectReader) definitions(ctx context.Context) error {
 }
 
 func (r *projectReader) releases(ctx context.Context) error {
-	err := r.o.org.Releases(ctx, r.p, func(d pipeline.ReleaseDefinition) error {
-		n := r.take(ctx, found{source: inventory.UseRelease, name: d.Name, id: d.ID, vars: d.Variables}, pipeline.UsesOfRelease(d, r.classic()))
-		r.record(inventory.Pipeline{Kind: "release", ID: d.ID, Name: d.Name, Connections: n, Read: true})
-		return ctx.Err()
+	key := func(id int) string { return partKey("release", r.o.source.ID, string(r.p.ID), strconv.Itoa(id)) }
+	known := func(id, revision int) bool { return revision > 0 && r.taken(ctx, key(id), strconv.Itoa(revision)) }
+	err := r.o.org.Releases(ctx, r.p, known, func(d pipeline.ReleaseDefinition) error {
+		return r.part(ctx, key(d.ID), strconv.Itoa(d.Revision), func(_ context.Context, r *projectReader) error {
+			n := r.take(found{source: inventory.UseRelease, name: d.Name, id: d.ID, vars: d.Variables}, pipeline.UsesOfRelease(d, r.classic()))
+			r.record(inventory.Pipeline{Kind: "release", ID: d.ID, Name: d.Name, Connections: n, Read: true})
+			return nil
+		})
 	})
 	return r.gap(ctx, "release definitions", err, "grant the signed-in identity the scope vso.release, and View release pipeline in the project")
 }
 
 func (r *projectReader) record(p inventory.Pipeline) {
 	p.Organization, p.Project = r.o.source.Name, r.p.Name
-	r.o.s.add(func(inv *inventory.Inventory) { inv.Pipelines = append(inv.Pipelines, p) })
+	r.out.Pipelines = append(r.out.Pipelines, p)
 }
 
 // resources reads which pipelines may use the project's connections to Azure, and their checks. A project's connections are asked for where
@@ -264,7 +276,7 @@ func (r *projectReader) resources(ctx context.Context) error {
 	ids := r.withApplication()
 	checks, err := r.o.org.Checks(ctx, r.p, ids)
 	if err != nil {
-		if err := r.o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "checks on connections of " + r.o.source.Name + "/" + r.p.Name, Message: err.Error(),
+		if err := r.o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "checks on connections of " + r.o.source.Name + "/" + r.p.Name, Message: err.Error(), Passing: Passing(err),
 			Next: "make the signed-in identity User of the connections"}); err != nil {
 			return err
 		}
@@ -299,7 +311,7 @@ func (r *projectReader) permissions(ctx context.Context, ids []inventory.Connect
 	var first sync.Once
 	for _, id := range ids {
 		g.Go(func() error {
-			p, err := r.o.org.Permissions(gctx, r.p, id)
+			p, err := r.permission(gctx, id)
 			if err == nil {
 				r.o.mu.Lock()
 				defer r.o.mu.Unlock()
@@ -310,10 +322,22 @@ func (r *projectReader) permissions(ctx context.Context, ids []inventory.Connect
 			var told error
 			first.Do(func() {
 				told = r.o.s.gap(gctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "pipeline permissions of connections in " + r.o.source.Name + "/" + r.p.Name,
-					Message: err.Error(), Next: "make the signed-in identity User of the connections"})
+					Message: err.Error(), Passing: Passing(err), Next: "make the signed-in identity User of the connections"})
 			})
 			return told
 		})
 	}
 	return g.Wait()
+}
+
+// permission reads which pipelines may use a connection.
+func (r *projectReader) permission(ctx context.Context, id inventory.ConnectionID) (p inventory.ConnectionPermission, err error) {
+	key, version := partKey("permission", r.o.source.ID, string(r.p.ID), string(id)), r.o.versions[id]
+	if r.o.s.o.Parts.load(key, version, &p) {
+		return p, nil
+	}
+	if p, err = r.o.org.Permissions(ctx, r.p, id); err == nil {
+		r.o.s.o.Parts.save(key, version, p)
+	}
+	return p, err
 }

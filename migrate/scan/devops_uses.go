@@ -1,7 +1,6 @@
 package scan
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"path"
@@ -41,7 +40,7 @@ func (f found) clientID() inventory.AppID {
 }
 
 // take puts what a definition does into the inventory, and tells how many connections it names.
-func (r *projectReader) take(ctx context.Context, f found, result pipeline.Result) int {
+func (r *projectReader) take(f found, result pipeline.Result) int {
 	named := map[inventory.ConnectionID]bool{}
 	for _, u := range result.Uses {
 		r.takeUse(f, u, named)
@@ -56,7 +55,7 @@ func (r *projectReader) take(ctx context.Context, f found, result pipeline.Resul
 	}
 	r.takeUnresolved(f, result.Unresolved)
 	for _, g := range result.Gaps {
-		r.takeGap(ctx, f, g)
+		r.takeGap(f, g)
 	}
 	return len(named)
 }
@@ -81,7 +80,7 @@ func (r *projectReader) takeUse(f found, u pipeline.Use, named map[inventory.Con
 			continue
 		}
 		named[c.ID] = true
-		r.use(c, inventory.PipelineUse{PipelinePlace: r.at(f, u.Place), Source: f.source, Task: u.Task, Version: u.Version, Input: u.Input, As: u.Connection,
+		r.use(c.ID, inventory.PipelineUse{PipelinePlace: r.at(f, u.Place), Source: f.source, Task: u.Task, Version: u.Version, Input: u.Input, As: u.Connection,
 			Maybe: u.Maybe || u.Open || len(u.Resolved) > 1, Disabled: u.Disabled})
 	}
 }
@@ -103,11 +102,9 @@ func (r *projectReader) takeCheck(f found, c pipeline.Check, result pipeline.Res
 	}
 	concern := inventory.Concern{PipelinePlace: r.at(f, c.Place), Severity: string(c.Severity), Rule: c.Rule, Task: c.Task, Message: c.Message, Remedy: c.Remedy,
 		Source: c.Source.Title, URL: c.Source.URL, Maybe: maybe, Disabled: c.Disabled}
-	r.o.mu.Lock()
-	defer r.o.mu.Unlock()
 	for _, n := range names {
 		if conn := r.o.named(r.p, n); conn != nil {
-			conn.Concerns = append(conn.Concerns, concern)
+			r.out.Concerns = append(r.out.Concerns, ofConnection[inventory.Concern]{conn.ID, concern})
 		}
 	}
 }
@@ -168,7 +165,7 @@ func fromConnection(s pipeline.SecretUse, all []pipeline.SecretUse) bool {
 }
 
 func (r *projectReader) secret(s inventory.PipelineSecret) {
-	r.o.s.add(func(inv *inventory.Inventory) { inv.PipelineSecrets = append(inv.PipelineSecrets, s) })
+	r.out.Secrets = append(r.out.Secrets, s)
 }
 
 // takeUnresolved notes expressions that can be any connection of the project.
@@ -180,24 +177,23 @@ func (r *projectReader) takeUnresolved(f found, list []pipeline.Unresolved) {
 }
 
 func (r *projectReader) unresolved(u inventory.UnresolvedUse) {
-	r.o.s.add(func(inv *inventory.Inventory) { inv.Unresolved = append(inv.Unresolved, u) })
+	r.out.Unresolved = append(r.out.Unresolved, u)
 }
 
-func (r *projectReader) takeGap(ctx context.Context, f found, g pipeline.Gap) {
+func (r *projectReader) takeGap(f found, g pipeline.Gap) {
 	r.unknown()
 	// A template that many pipelines include is told once.
-	if !r.o.once(fmt.Sprintf("%s|%s|%d|%s", g.Repository, g.File, g.Line, g.Message)) {
-		return
-	}
-	// The end of the context is found by the caller.
-	_ = r.o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "pipeline " + r.o.source.Name + "/" + r.p.Name + "/" + f.name,
-		File: strings.TrimPrefix(g.Repository+"/"+g.File, "/"), Line: g.Line, Column: g.Column, Message: g.Message, Next: g.Next})
+	r.out.Gaps = append(r.out.Gaps, toldGap{
+		Key: fmt.Sprintf("%s|%s|%d|%s", g.Repository, g.File, g.Line, g.Message),
+		Gap: inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "pipeline " + r.o.source.Name + "/" + r.p.Name + "/" + f.name,
+			File: strings.TrimPrefix(g.Repository+"/"+g.File, "/"), Line: g.Line, Column: g.Column, Message: g.Message, Next: g.Next},
+	})
 }
 
 // variableGroup takes a group's secrets and, where it is linked to a key vault, its connection.
-func (r *projectReader) variableGroup(ctx context.Context, g pipeline.VariableGroup) {
+func (r *projectReader) variableGroup(g pipeline.VariableGroup) {
 	f := found{source: inventory.UseVariableGroup, name: g.Name, id: g.ID, vars: g.Variables}
-	r.take(ctx, f, pipeline.UsesOfVariableGroup(g))
+	r.take(f, pipeline.UsesOfVariableGroup(g))
 	if g.ProviderData == nil || !strings.EqualFold(g.Type, "AzureKeyVault") {
 		return
 	}

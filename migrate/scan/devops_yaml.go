@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -16,9 +17,15 @@ const processYAML = 2
 
 // definition reads one build definition: its own part, and its YAML with the templates that it includes.
 func (r *projectReader) definition(ctx context.Context, d pipeline.BuildDefinition) error {
+	return r.part(ctx, partKey("definition", r.o.source.ID, string(r.p.ID), strconv.Itoa(d.ID)), versionOf(d), func(ctx context.Context, r *projectReader) error {
+		return r.readDefinition(ctx, d)
+	})
+}
+
+func (r *projectReader) readDefinition(ctx context.Context, d pipeline.BuildDefinition) error {
 	f := found{source: inventory.UseClassic, name: d.Name, id: d.ID, vars: d.Variables}
 	rec := inventory.Pipeline{Kind: inventory.UseClassic, ID: d.ID, Name: d.Name, Read: true}
-	rec.Connections = r.take(ctx, f, pipeline.UsesOfBuild(d, r.classic()))
+	rec.Connections = r.take(f, pipeline.UsesOfBuild(d, r.classic()))
 	if d.Process.Type == processYAML {
 		f.source, rec.Kind = inventory.UseYAML, inventory.UseYAML
 		rec.Repository, rec.File = r.repositoryName(d), strings.TrimLeft(d.Process.YAMLFilename, "/")
@@ -26,9 +33,10 @@ func (r *projectReader) definition(ctx context.Context, d pipeline.BuildDefiniti
 		rec.Connections += n
 		if err != nil {
 			rec.Read = false
-			if err := r.yamlGap(ctx, d, rec, err); err != nil {
-				return err
+			if ctx.Err() != nil {
+				return ctx.Err()
 			}
+			r.yamlGap(d, rec, err)
 		}
 	}
 	r.record(rec)
@@ -36,17 +44,15 @@ func (r *projectReader) definition(ctx context.Context, d pipeline.BuildDefiniti
 }
 
 // yamlGap tells that a pipeline's text could not be read; what many pipelines have in common is told once.
-func (r *projectReader) yamlGap(ctx context.Context, d pipeline.BuildDefinition, rec inventory.Pipeline, err error) error {
+func (r *projectReader) yamlGap(d pipeline.BuildDefinition, rec inventory.Pipeline, err error) {
 	r.unknown()
-	object, next := "pipeline "+r.o.source.Name+"/"+r.p.Name+"/"+d.Name, "grant the signed-in identity Read on the repository, or look into the pipeline for uses of service connections"
+	key, object, next := "", "pipeline "+r.o.source.Name+"/"+r.p.Name+"/"+d.Name, "grant the signed-in identity Read on the repository, or look into the pipeline for uses of service connections"
 	var missing *noReader
 	if errors.As(err, &missing) {
-		if !r.o.once("no reader|" + strings.ToLower(rec.Repository)) {
-			return nil
-		}
+		key = "no reader|" + strings.ToLower(rec.Repository)
 		object, next = "pipelines in repository "+rec.Repository, missing.next
 	}
-	return r.o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: object, File: rec.File, Message: err.Error(), Next: next})
+	r.out.Gaps = append(r.out.Gaps, toldGap{Key: key, Gap: inventory.Gap{Source: inventory.SourceAzureDevOps, Object: object, File: rec.File, Message: err.Error(), Next: next}})
 }
 
 // noReader is the reason why nothing of a repository can be read.
@@ -61,7 +67,7 @@ func (r *projectReader) yaml(ctx context.Context, f found, d pipeline.BuildDefin
 			if ref == "" {
 				ref = strings.TrimPrefix(d.Repository.DefaultBranch, "refs/heads/")
 			}
-			return r.o.file(ctx, d.Repository.Type, name, path, ref)
+			return r.file(ctx, d.Repository.Type, name, path, ref)
 		}
 		return r.foreign(ctx, name, path, ref)
 	}
@@ -70,7 +76,7 @@ func (r *projectReader) yaml(ctx context.Context, f found, d pipeline.BuildDefin
 		return 0, err
 	}
 	file := pipeline.File{Repository: repository, Path: strings.TrimLeft(d.Process.YAMLFilename, "/"), Content: content}
-	return r.take(ctx, f, pipeline.ScanWith([]pipeline.File{file}, read, r.options(d.Variables))), nil
+	return r.take(f, pipeline.ScanWith([]pipeline.File{file}, read, r.options(d.Variables))), nil
 }
 
 // The types of repository whose files can be read here (BuildRepository.type of the REST API).
@@ -105,12 +111,30 @@ func (r *projectReader) foreign(ctx context.Context, name, path, ref string) ([]
 		full = r.p.Name + "/" + name
 	}
 	if _, ok := r.o.repository(full); ok {
-		return r.o.file(ctx, typeAzureRepos, full, path, ref)
+		return r.file(ctx, typeAzureRepos, full, path, ref)
 	}
 	if strings.Contains(name, "/") {
-		return r.o.file(ctx, typeGitHub, name, path, ref)
+		return r.file(ctx, typeGitHub, name, path, ref)
 	}
 	return nil, fmt.Errorf("no repository %s is visible in project %s", name, r.p.Name)
+}
+
+// file reads a file for the definition that is being read, and notes at which version.
+func (r *projectReader) file(ctx context.Context, typ, repository, path, ref string) ([]byte, error) {
+	content, err := r.o.file(ctx, typ, repository, path, ref)
+	v := fileVersion{Type: typ, Repository: repository, Path: strings.TrimLeft(path, "/"), Ref: ref}
+	if err != nil {
+		r.out.failed = true
+		if Passing(err) {
+			r.o.s.o.Parts.miss()
+		}
+		return nil, err
+	}
+	if !strings.EqualFold(typ, typeAzureRepos) {
+		v.OID = blobOID(content)
+	}
+	r.out.Files = append(r.out.Files, v)
+	return content, nil
 }
 
 func (o *organization) repository(fullName string) (DevOpsRepository, bool) {
@@ -162,36 +186,40 @@ func (s *scanner) gitHubFile(ctx context.Context, repository inventory.Repositor
 // fileCacheSize bounds the bytes of files that are kept, for templates that many pipelines include.
 const fileCacheSize = 16 << 20
 
-// fileCache keeps files that were read a short while ago. When it is full it starts anew, which is cheap enough and never unbounded.
+// fileCache keeps files that were read a short while ago, and has a file that several ask for at the same time read once. When it is full it starts
+// anew, which is cheap enough and never unbounded.
 type fileCache struct {
 	mu    sync.Mutex
-	files map[string]cachedFile
+	files map[string]*cachedFile
 	size  int
 }
 
 type cachedFile struct {
+	once    sync.Once
 	content []byte
 	err     error
 }
 
 func (c *fileCache) get(key string, read func() ([]byte, error)) ([]byte, error) {
 	c.mu.Lock()
-	have, ok := c.files[key]
+	f := c.files[key]
+	if f == nil {
+		if c.files == nil || c.size > fileCacheSize {
+			c.files, c.size = map[string]*cachedFile{}, 0
+		}
+		f = &cachedFile{}
+		c.files[key] = f
+		c.size += len(key) + 96
+	}
 	c.mu.Unlock()
-	if ok {
-		return have.content, have.err
-	}
-	content, err := read()
-	if err != nil && errors.Is(err, context.Canceled) {
-		return nil, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	cost := len(content) + len(key) + 64
-	if c.files == nil || c.size+cost > fileCacheSize {
-		c.files, c.size = map[string]cachedFile{}, 0
-	}
-	c.files[key] = cachedFile{content, err}
-	c.size += cost
-	return content, err
+	f.once.Do(func() {
+		f.content, f.err = read()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.size += len(f.content)
+		if errors.Is(f.err, context.Canceled) && c.files[key] == f {
+			delete(c.files, key)
+		}
+	})
+	return f.content, f.err
 }

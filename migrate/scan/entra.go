@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -30,12 +31,15 @@ func (s *scanner) entra(ctx context.Context, tenant Entra, azure Azure) error {
 	}
 	if err != nil {
 		return s.gap(ctx, inventory.Gap{Source: inventory.SourceEntra, Object: "applications of tenant " + string(tenant.Tenant()),
-			Message: err.Error(), Next: "grant the signed-in identity Application.Read.All (application) on Microsoft Graph"})
+			Message: err.Error(), Passing: Passing(err), Next: "grant the signed-in identity Application.Read.All (application) on Microsoft Graph"})
 	}
 	s.add(func(inv *inventory.Inventory) {
 		inv.Sources = append(inv.Sources, inventory.Source{Kind: inventory.SourceEntra, Name: string(tenant.Tenant())})
-		inv.Gaps = append(inv.Gaps, gaps...)
 	})
+	s.gaps(gaps)
+	if slices.ContainsFunc(list, func(id inventory.Identity) bool { return id.NewPasswords.Passing }) {
+		s.o.Parts.miss()
+	}
 	if err := s.signIns(ctx, tenant, list); err != nil {
 		return err
 	}
@@ -49,25 +53,43 @@ func (s *scanner) entra(ctx context.Context, tenant Entra, azure Azure) error {
 }
 
 func (s *scanner) signIns(ctx context.Context, tenant Entra, list []inventory.Identity) error {
-	since := s.o.Now().Add(-s.o.SignInWindow)
+	since := s.o.Now()
+	if s.o.Parts != nil {
+		since = s.o.Parts.Began()
+	}
+	since = since.Add(-s.o.SignInWindow)
 	s.expect("sign-ins", len(list))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(s.o.Concurrency)
 	for i := range list {
 		g.Go(func() error {
 			defer s.read("sign-ins", 1)
-			evidence, err := tenant.SignIns(gctx, list[i].AppID, since)
-			if err != nil {
-				list[i].SignIns = inventory.SignInEvidence{Reason: err.Error()}
-				return s.gap(gctx, inventory.Gap{Source: inventory.SourceEntra, Object: "sign-ins of " + string(list[i].AppID),
-					Message: err.Error(), Next: "scan again; until then no use of this application's credentials can be excluded"})
-			}
-			list[i].SignIns = evidence
-			list[i].SummarizeSignIns()
-			return nil
+			return s.signInsOf(gctx, tenant, &list[i], since)
 		})
 	}
 	return g.Wait()
+}
+
+// signInsOf reads the sign-ins of one application, or takes over what an interrupted scan has read, if the application is still as it was then.
+func (s *scanner) signInsOf(ctx context.Context, tenant Entra, id *inventory.Identity, since time.Time) error {
+	key, version := partKey("sign-ins", string(tenant.Tenant()), string(id.AppID)), versionOf(id, s.o.SignInWindow)
+	var evidence inventory.SignInEvidence
+	if !s.o.Parts.load(key, version, &evidence) {
+		var err error
+		if evidence, err = tenant.SignIns(ctx, id.AppID, since); err != nil {
+			id.SignIns = inventory.SignInEvidence{Reason: err.Error()}
+			return s.gap(ctx, inventory.Gap{Source: inventory.SourceEntra, Object: "sign-ins of " + string(id.AppID),
+				Message: err.Error(), Passing: Passing(err), Next: "scan again; until then no use of this application's credentials can be excluded"})
+		}
+		if evidence.Passing {
+			s.o.Parts.miss()
+		} else {
+			s.o.Parts.save(key, version, evidence)
+		}
+	}
+	id.SignIns = evidence
+	id.SummarizeSignIns()
+	return nil
 }
 
 func (s *scanner) roles(ctx context.Context, azure Azure, list []inventory.Identity) error {
@@ -83,7 +105,7 @@ func (s *scanner) roles(ctx context.Context, azure Azure, list []inventory.Ident
 	roles, err := azure.Roles(ctx, principals)
 	if err != nil {
 		return s.gap(ctx, inventory.Gap{Source: inventory.SourceAzure, Object: "role assignments",
-			Message: err.Error(), Next: "grant the signed-in identity the Reader role on the subscriptions; the migration itself does not need it"})
+			Message: err.Error(), Passing: Passing(err), Next: "grant the signed-in identity the Reader role on the subscriptions; the migration itself does not need it"})
 	}
 	for i := range list {
 		list[i].RolesKnown = true

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -47,7 +48,7 @@ func (s *scanner) github(ctx context.Context, scope GitHubScope) error {
 			return ctx.Err()
 		}
 		if err := s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: "repositories of " + strings.Join(owners, ", "),
-			Message: err.Error(), Next: "scan again; the repositories that are missing from the inventory are unknown, not clean"}); err != nil {
+			Message: err.Error(), Passing: Passing(err), Next: "scan again; the repositories that are missing from the inventory are unknown, not clean"}); err != nil {
 			return err
 		}
 	}
@@ -66,7 +67,7 @@ func (s *scanner) repositories(ctx context.Context, scope GitHubScope) (refs []R
 		list, err := scope.Client.List(ctx, owner)
 		if err != nil {
 			if err := s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: "repositories of " + owner,
-				Message: err.Error(), Next: "check the owner's name, and that the token may read its repositories"}); err != nil {
+				Message: err.Error(), Passing: Passing(err), Next: "check the owner's name, and that the token may read its repositories"}); err != nil {
 				return nil, nil, err
 			}
 			continue
@@ -83,7 +84,7 @@ func (s *scanner) repositories(ctx context.Context, scope GitHubScope) (refs []R
 		r, err := scope.Client.Resolve(ctx, name)
 		if err != nil {
 			if err := s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: "repository " + string(name),
-				Message: err.Error(), Next: "check the name, and that the token may read it"}); err != nil {
+				Message: err.Error(), Passing: Passing(err), Next: "check the name, and that the token may read it"}); err != nil {
 				return nil, nil, err
 			}
 			continue
@@ -198,7 +199,7 @@ func (s *scanner) settings(ctx context.Context, client GitHub, repos map[invento
 		secrets, variables, err := client.OrganizationStores(ctx, owner)
 		if err != nil {
 			if err := s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: "organisation secrets and variables of " + owner,
-				Message: err.Error(), Next: "use a token with admin:org, or one of a GitHub App with organisation secrets read; secrets that workflows read from there cannot be followed until then"}); err != nil {
+				Message: err.Error(), Passing: Passing(err), Next: "use a token with admin:org, or one of a GitHub App with organisation secrets read; secrets that workflows read from there cannot be followed until then"}); err != nil {
 				return err
 			}
 		}
@@ -211,10 +212,18 @@ func (s *scanner) settings(ctx context.Context, client GitHub, repos map[invento
 }
 
 func (s *scanner) setting(ctx context.Context, client GitHub, repo inventory.Repository, skip []Skip) error {
-	set, err := client.Settings(ctx, repo, skip...)
+	key, version := partKey("settings", client.Host(), string(repo.Name)), versionOf(repo, skip)
+	var set RepositorySettings
+	var err error
+	if !s.o.Parts.load(key, version, &set) {
+		set, err = client.Settings(ctx, repo, skip...)
+		if err == nil && ctx.Err() == nil && !slices.ContainsFunc(set.Gaps, func(g inventory.Gap) bool { return g.Passing }) {
+			s.o.Parts.save(key, version, set)
+		}
+	}
 	if err != nil {
 		if err := s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: "settings of " + string(repo.Name),
-			Message: err.Error(), Next: "use a token that may read the repository's Actions settings, secrets and variables"}); err != nil {
+			Message: err.Error(), Passing: Passing(err), Next: "use a token that may read the repository's Actions settings, secrets and variables"}); err != nil {
 			return err
 		}
 	} else {
@@ -227,7 +236,7 @@ func (s *scanner) setting(ctx context.Context, client GitHub, repo inventory.Rep
 		inv.Repositories = append(inv.Repositories, repo)
 		inv.Secrets = append(inv.Secrets, set.Secrets...)
 		inv.Variables = append(inv.Variables, set.Variables...)
-		inv.Gaps = append(inv.Gaps, set.Gaps...)
 	})
+	s.gaps(set.Gaps)
 	return nil
 }

@@ -46,6 +46,8 @@ type Options struct {
 	HistoryLimit int
 	// Concurrency bounds the objects that are read at once; default 8.
 	Concurrency int
+	// Parts keeps what has been read, so that a scan that was interrupted goes on from there; nil keeps nothing.
+	Parts *Parts
 	// Progress, when set, is told of each object that has been read. It is called concurrently.
 	Progress func(Event)
 }
@@ -115,6 +117,9 @@ func Run(ctx context.Context, sources Sources, o Options) (*inventory.Inventory,
 		return nil, s.nothingRead()
 	}
 	s.inv.ScannedAt = s.o.Now().UTC().Truncate(time.Second)
+	if taken, _ := s.o.Parts.Used(); taken > 0 {
+		s.inv.ScannedAt = s.o.Parts.Began() // nothing in it is older
+	}
 	Sort(&s.inv)
 	return &s.inv, nil
 }
@@ -138,7 +143,18 @@ func (s *scanner) gap(ctx context.Context, g inventory.Gap) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.inv.Gaps = append(s.inv.Gaps, g)
+	if g.Passing {
+		s.o.Parts.miss()
+	}
 	return nil
+}
+
+// gaps takes over gaps that a provider has found.
+func (s *scanner) gaps(list []inventory.Gap) {
+	s.add(func(inv *inventory.Inventory) { inv.Gaps = append(inv.Gaps, list...) })
+	if slices.ContainsFunc(list, func(g inventory.Gap) bool { return g.Passing }) {
+		s.o.Parts.miss()
+	}
 }
 
 func (s *scanner) add(f func(*inventory.Inventory)) {

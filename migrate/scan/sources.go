@@ -29,8 +29,9 @@ type AzurePipelines interface {
 	// Definitions reads the build definitions of a project with their process. A definition that cannot be decoded does not stop the others:
 	// it is in the error, which comes last.
 	Definitions(ctx context.Context, project Project, yield func(pipeline.BuildDefinition) error) error
-	// Releases reads the classic release definitions of a project, each with what its stages do.
-	Releases(ctx context.Context, project Project, yield func(pipeline.ReleaseDefinition) error) error
+	// Releases reads the classic release definitions of a project, each with what its stages do. One that known tells to be known at its revision is
+	// left out, which saves a request.
+	Releases(ctx context.Context, project Project, known func(id, revision int) bool, yield func(pipeline.ReleaseDefinition) error) error
 	// TaskGroups reads the task groups of a project.
 	TaskGroups(ctx context.Context, project Project) ([]pipeline.TaskGroup, error)
 	// VariableGroups reads the variable groups of a project. Values of secret variables are never told.
@@ -45,6 +46,8 @@ type AzurePipelines interface {
 	Repositories(ctx context.Context, project Project) ([]DevOpsRepository, error)
 	// File reads a file of Azure Repos, byte for byte, at a branch, tag or commit; empty is the default branch.
 	File(ctx context.Context, repository DevOpsRepository, path, ref string) ([]byte, error)
+	// PushedSince tells whether anything was pushed to a repository of Azure Repos since a time.
+	PushedSince(ctx context.Context, repository DevOpsRepository, since time.Time) (bool, error)
 	// Permissions tells which pipelines of a project may use a connection.
 	Permissions(ctx context.Context, project Project, id inventory.ConnectionID) (inventory.ConnectionPermission, error)
 	// Checks reads the checks on many connections of a project with one request for each hundred.

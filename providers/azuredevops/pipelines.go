@@ -171,14 +171,15 @@ func (c *Client) definition(ctx context.Context, project scan.Project, d pipelin
 }
 
 // Releases implements scan.AzurePipelines. A list tells the stages but not what they do, so each definition is read by itself.
-func (c *Client) Releases(ctx context.Context, project scan.Project, yield func(pipeline.ReleaseDefinition) error) error {
+func (c *Client) Releases(ctx context.Context, project scan.Project, known func(id, revision int) bool, yield func(pipeline.ReleaseDefinition) error) error {
 	r := c.get(releaseDefinitions, releaseVersion, inProject(project), nil)
 	return c.doing(project, "release definitions", c.list(ctx, r, c.releases, func(raw json.RawMessage) error {
 		ref, err := decodeValue[struct {
-			ID   int    `json:"id"`
-			Name string `json:"name"`
+			ID       int    `json:"id"`
+			Name     string `json:"name"`
+			Revision int    `json:"revision"`
 		}]("release definition", raw)
-		if err != nil {
+		if err != nil || known(ref.ID, ref.Revision) {
 			return err
 		}
 		route := inProject(project)

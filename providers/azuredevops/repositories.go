@@ -3,6 +3,7 @@ package azuredevops
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -22,6 +24,7 @@ import (
 
 var (
 	gitRepositories = uuid.MustParse("225f7195-f9c7-4d14-ab28-a83f7ff77e1f")
+	gitPushes       = uuid.MustParse("ea98d07b-3c87-4971-8ede-a613694ffb55")
 	gitItems        = uuid.MustParse("fb93c0db-47ed-4a31-8c20-47552878fb44")
 )
 
@@ -42,6 +45,19 @@ func (c *Client) Repositories(ctx context.Context, project scan.Project) ([]scan
 		out = append(out, scan.DevOpsRepository{ID: r.ID, Project: project, Name: r.Name, DefaultBranch: strings.TrimPrefix(r.DefaultBranch, "refs/heads/")})
 	}
 	return out, err
+}
+
+// PushedSince implements scan.AzurePipelines.
+func (c *Client) PushedSince(ctx context.Context, repository scan.DevOpsRepository, since time.Time) (bool, error) {
+	var answer struct {
+		Value []json.RawMessage `json:"value"`
+	}
+	route := map[string]string{"project": string(repository.Project.ID), "repositoryId": repository.ID}
+	query := url.Values{"searchCriteria.fromDate": {since.UTC().Format(time.RFC3339)}, "$top": {"1"}}
+	if err := c.send(ctx, c.get(gitPushes, preview, route, query), &answer); err != nil {
+		return false, fmt.Errorf("azure devops %s/%s: reading the pushes to repository %s: %w", c.organization, repository.Project.Name, repository.Name, err)
+	}
+	return len(answer.Value) > 0, nil
 }
 
 var commitID = lazy.Regexp(`^[0-9a-f]{40}$`)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/scan"
 )
 
 const (
@@ -91,7 +92,7 @@ func (c *Client) validate(ids []inventory.AppID) ([]inventory.AppID, []inventory
 
 func (c *Client) gap(id inventory.AppID, err error) inventory.Gap {
 	return inventory.Gap{
-		Source: inventory.SourceEntra, Object: "application " + string(id), Message: err.Error(),
+		Source: inventory.SourceEntra, Object: "application " + string(id), Message: err.Error(), Passing: scan.Passing(err),
 		Next: "check that the caller has Application.Read.All in tenant " + string(c.tenant) + " and scan again",
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/scan"
 )
 
 // restriction is one rule of an app management policy about passwords (Microsoft Learn: passwordCredentialConfiguration
@@ -52,7 +53,7 @@ func (c *Client) newPasswords(ctx context.Context, identities []inventory.Identi
 	}
 	for i := range identities {
 		if err != nil {
-			identities[i].NewPasswords = inventory.NewPasswords{Reason: policyReason(err)}
+			identities[i].NewPasswords = inventory.NewPasswords{Reason: policyReason(err), Passing: scan.Passing(err)}
 			continue
 		}
 		identities[i].NewPasswords = p.of(identities[i])

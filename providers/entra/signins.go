@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/scan"
 )
 
 const (
@@ -58,7 +59,7 @@ func (c *Client) SignIns(ctx context.Context, app inventory.AppID, since time.Ti
 			if ctx.Err() != nil {
 				return evidence, fmt.Errorf("entra: reading the sign-ins of application %s: %w", app, err)
 			}
-			evidence.Known, evidence.Reason = false, reason(err)
+			evidence.Known, evidence.Reason, evidence.Passing = false, reason(err), scan.Passing(err)
 			break
 		}
 		for _, s := range page {

@@ -27,7 +27,7 @@ func (s *settings) gap(what string, err error) {
 	if errors.Is(err, execute.ErrForbidden) || errors.Is(err, execute.ErrNotFound) {
 		next = "use a token that may read the repository's administration, secrets, variables and environments"
 	}
-	s.Gaps = append(s.Gaps, inventory.Gap{Source: inventory.SourceGitHub, Object: fmt.Sprintf("%s of repository %s", what, s.repo), Message: err.Error(), Next: next})
+	s.Gaps = append(s.Gaps, inventory.Gap{Source: inventory.SourceGitHub, Object: fmt.Sprintf("%s of repository %s", what, s.repo), Message: err.Error(), Next: next, Passing: scan.Passing(err)})
 }
 
 // Settings implements scan.GitHub. It makes five requests, fewer where something is skipped, two more for each environment (GitHub has no other

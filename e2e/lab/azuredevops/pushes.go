@@ -1,8 +1,10 @@
 package azuredevops
 
 import (
+	"cmp"
 	"encoding/base64"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -120,4 +122,31 @@ func filesOf(r *world.DevOpsRepo, branch string, changes []changeJSON) (map[stri
 		out[name] = content
 	}
 	return out, nil
+}
+
+// listPushes lists the pushes to a repository, newest first. Each commit but the first is one, since the lab's clients push one at a time.
+func (c *call) listPushes() (answer, error) {
+	r, err := c.repo()
+	if err != nil {
+		return answer{}, err
+	}
+	from := time.Time{}
+	if text := c.query("searchCriteria.fromDate"); text != "" {
+		if from, err = time.Parse(time.RFC3339, text); err != nil {
+			return answer{}, argument("The value '%s' is not valid for searchCriteria.fromDate.", text)
+		}
+	}
+	var pushed []*world.Commit
+	for _, commit := range r.Git.Commits {
+		if len(commit.Parents) > 0 && !commit.Time.Truncate(time.Second).Before(from.Truncate(time.Second)) {
+			pushed = append(pushed, commit)
+		}
+	}
+	slices.SortFunc(pushed, func(a, b *world.Commit) int { return cmp.Or(b.Time.Compare(a.Time), strings.Compare(a.OID, b.OID)) })
+	number := len(pushed)
+	return paged(c, pushed, 100, func(commit *world.Commit) map[string]any {
+		number--
+		return map[string]any{"pushId": number + 1, "date": commit.Time.UTC().Format(time.RFC3339), "repository": c.showRepo(r), "pushedBy": personRef(commit.Author),
+			"url": c.repoURL(r) + "/pushes/" + strconv.Itoa(number+1)}
+	})
 }

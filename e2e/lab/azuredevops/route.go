@@ -57,6 +57,7 @@ var routes = []route{
 	{http.MethodGet, "{org}/{project}/_apis/git/repositories/{repo}", reader, (*call).getRepo},
 	{http.MethodGet, "{org}/{project}/_apis/git/repositories/{repo}/items", reader, (*call).items},
 	{http.MethodGet, "{org}/{project}/_apis/git/repositories/{repo}/refs", reader, (*call).listRefs},
+	{http.MethodGet, "{org}/{project}/_apis/git/repositories/{repo}/pushes", reader, (*call).listPushes},
 	{http.MethodPost, "{org}/{project}/_apis/git/repositories/{repo}/pushes", writer, (*call).push},
 	{http.MethodGet, "{org}/{project}/_apis/git/repositories/{repo}/pullrequests", reader, (*call).listPulls},
 	{http.MethodPost, "{org}/{project}/_apis/git/repositories/{repo}/pullrequests", writer, (*call).createPull},
