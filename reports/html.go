@@ -44,6 +44,7 @@ type page struct {
 	Summary  Summary
 	Known    string // the headline: what was found
 	Unknown  string // and what was not
+	Outdated bool   // something was changed since the scan
 	Worst    []worst
 	Next     []string
 	Order    []severityCount
@@ -60,7 +61,7 @@ type severityCount struct {
 
 func newPage(in Input) page {
 	p := page{Input: in, Summary: Summarize(in), Groups: byRule(in.Findings), Units: unitRows(in)}
-	p.Known, p.Unknown = known(p.Summary), unknown(p.Summary)
+	p.Known, p.Unknown, p.Outdated = known(p.Summary), unknown(p.Summary), in.outdated()
 	p.Worst, p.Next = worstFirst(p.Groups), nextSteps(in, p.Summary, p.Units)
 	for _, s := range policy.Severities() {
 		p.Order = append(p.Order, severityCount{s, p.Summary.Findings[s]})

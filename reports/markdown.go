@@ -19,6 +19,9 @@ func Markdown(w io.Writer, in Input) error {
 	s := Summarize(in)
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Stored Azure credentials\n\n%s\n\nScanned %s with unsecret %s.\n\n", escape(headline(s)), in.Inventory.ScannedAt.UTC().Format("2006-01-02 15:04 UTC"), escape(in.Tool))
+	if in.outdated() {
+		fmt.Fprintf(&b, "**This is how it stood before the last change**, which was made %s. Scan again to see how it stands now.\n\n", in.ChangedAt.UTC().Format("2006-01-02 15:04 UTC"))
+	}
 	markdownCounts(&b, s)
 	markdownProgress(&b, in)
 	markdownFindings(&b, byRule(in.Findings))

@@ -21,6 +21,13 @@ type Input struct {
 	Findings  []policy.Finding
 	Plan      *plan.Plan
 	Progress  []UnitProgress // from the journal, in the plan's order
+	ChangedAt time.Time      // of the last change that was carried out; zero if there was none
+}
+
+// outdated tells whether something was changed since the scan, so that the inventory shows how things stood before. An
+// inventory tells its time by the second.
+func (in Input) outdated() bool {
+	return in.ChangedAt.Truncate(time.Second).After(in.Inventory.ScannedAt)
 }
 
 // UnitProgress is where one unit of the plan stands.
@@ -36,6 +43,7 @@ type Document struct {
 	Version   int                  `json:"version"`
 	Tool      string               `json:"tool"`
 	ScannedAt time.Time            `json:"scannedAt"`
+	ChangedAt time.Time            `json:"changedAt,omitzero"` // of the last change that was carried out
 	Summary   Summary              `json:"summary"`
 	Findings  []policy.Finding     `json:"findings"`
 	Inventory *inventory.Inventory `json:"inventory"`
@@ -100,7 +108,7 @@ func JSON(w io.Writer, in Input) error {
 		findings = []policy.Finding{}
 	}
 	return writeJSON(w, "JSON", Document{Version: 1, Tool: in.Tool, ScannedAt: in.Inventory.ScannedAt, Summary: Summarize(in),
-		Findings: findings, Inventory: in.Inventory, Plan: in.Plan, Progress: in.Progress})
+		Findings: findings, Inventory: in.Inventory, Plan: in.Plan, Progress: in.Progress, ChangedAt: in.ChangedAt})
 }
 
 // writeJSON writes a value so that its bytes are safe to look at in a terminal.

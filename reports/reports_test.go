@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -152,6 +153,33 @@ func BenchmarkFindings(b *testing.B) {
 			for b.Loop() {
 				if err := formats[format](io.Discard, in); err != nil {
 					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func TestReportsSayWhenSomethingChangedSinceTheScan(t *testing.T) {
+	in := sample()
+	for _, tc := range []struct {
+		name    string
+		changed time.Time
+		want    bool
+	}{
+		{"nothing", time.Time{}, false},
+		{"before", in.Inventory.ScannedAt.Add(-time.Hour), false},
+		{"in the same second", in.Inventory.ScannedAt.Add(time.Millisecond), false},
+		{"after", in.Inventory.ScannedAt.Add(time.Hour), true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			in.ChangedAt = tc.changed
+			for name, write := range map[string]func(io.Writer, Input) error{"HTML": HTML, "Markdown": Markdown} {
+				var b strings.Builder
+				if err := write(&b, in); err != nil {
+					t.Fatal(err)
+				}
+				if got := strings.Contains(b.String(), "how it stood before the last change"); got != tc.want {
+					t.Errorf("%s says so: %t, want %t", name, got, tc.want)
 				}
 			}
 		})

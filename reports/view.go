@@ -156,6 +156,9 @@ func nextSteps(in Input, s Summary, units []unitRow) []string {
 	if s.Gaps > 0 {
 		out = append(out, "Make readable what could not be read, see below, then scan again")
 	}
+	if in.outdated() {
+		out = append(out, "Scan again: the numbers here are of before the last change")
+	}
 	if in.Plan == nil {
 		if s.LoginsStill+s.ConnectionsStill > 0 {
 			out = append(out, "Run unsecret plan: it changes nothing, and says for each identity what would be done and what stands in the way")

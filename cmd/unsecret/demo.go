@@ -28,7 +28,7 @@ func newDemo(a *app) *cobra.Command {
 		Long: `Starts a lab on loopback, an emulated organisation that behaves like the real services, and moves
 it off stored credentials: scan, plan, apply, review, verify, revoke, and the rollback of one
 unit. Nothing to configure, no account, no risk. The clients and the program are the
-real ones. It leaves an HTML report and the state directory.`,
+real ones. It leaves the HTML report of before and of after, and the state directory.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context(), dir) },
 	}
@@ -113,9 +113,8 @@ func (d *demo) before(context.Context) error {
 	return nil
 }
 
-func (d *demo) scanned(ctx context.Context) error {
-	d.head("What a security team would see", "unsecret scan; unsecret check")
-	d.lab.ResetCounts()
+// scan reads the organisation and keeps the inventory.
+func (d *demo) scan(ctx context.Context) error {
 	conn, err := d.connectLab(ctx, d.config, true)
 	if err != nil {
 		return err
@@ -124,7 +123,13 @@ func (d *demo) scanned(ctx context.Context) error {
 	if d.inventory, err = scan.Run(ctx, conn.sources, scan.Options{Tool: toolName(), Now: conn.now, Applications: d.config.applications(), AllApplications: true}); err != nil {
 		return err
 	}
-	if err := d.save(inventoryFile, d.inventory); err != nil {
+	return d.save(inventoryFile, d.inventory)
+}
+
+func (d *demo) scanned(ctx context.Context) error {
+	d.head("What a security team would see", "unsecret scan; unsecret check")
+	d.lab.ResetCounts()
+	if err := d.scan(ctx); err != nil {
 		return err
 	}
 	findings := policy.Evaluate(d.inventory, d.config.Check)
@@ -308,22 +313,43 @@ func (d *demo) unitToRollBack() (plan.Unit, bool) {
 	return best, found
 }
 
-func (d *demo) reported(context.Context) error {
+// reported leaves what a security team had to read before, and after another scan what there is to read now.
+func (d *demo) reported(ctx context.Context) error {
+	before, after := filepath.Join(d.dir, "before.html"), filepath.Join(d.dir, "report.html")
 	in, err := d.reportInput()
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(d.dir, "report.html")
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return fmt.Errorf("write the report: %w", err)
+	in.Plan, in.Progress, in.ChangedAt = nil, nil, time.Time{}
+	if err := writeHTML(before, in); err != nil {
+		return err
 	}
-	defer f.Close()
-	if err := reports.HTML(f, in); err != nil {
+	if err := d.scan(ctx); err != nil {
+		return err
+	}
+	if in, err = d.reportInput(); err != nil {
+		return err
+	}
+	if err := writeHTML(after, in); err != nil {
 		return err
 	}
 	fmt.Fprintln(d.std.out)
 	d.say("Done in %.1f s. Look at:", time.Since(d.started).Seconds())
-	fmt.Fprintf(d.std.out, "   report   %s\n   state    %s\n", file, d.stateDir)
+	fmt.Fprintf(d.std.out, "   before   %s\n   report   %s\n   state    %s\n", before, after, d.stateDir)
+	return nil
+}
+
+func writeHTML(file string, in reports.Input) error {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	if err := reports.HTML(f, in); err != nil {
+		f.Close()
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
 	return nil
 }

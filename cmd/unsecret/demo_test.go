@@ -66,7 +66,7 @@ func demoLeaves(t *testing.T, dir string) {
 	if err != nil || len(records) == 0 {
 		t.Errorf("journal: %d records, %v", len(records), err)
 	}
-	for _, name := range []string{"report.html", "state/inventory.json", "state/plan.json", "state/journal.jsonl"} {
+	for _, name := range []string{"before.html", "report.html", "state/inventory.json", "state/plan.json", "state/journal.jsonl"} {
 		b, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Error(err)

@@ -2,12 +2,16 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/unsecret-dev/unsecret/cmd/unsecret/internal/build"
+	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/policy"
 	"github.com/unsecret-dev/unsecret/reports"
@@ -82,8 +86,26 @@ func (a *app) reportInput() (reports.Input, error) {
 	if in.Plan, err = a.loadPlan(); err != nil {
 		return in, err
 	}
-	in.Progress, err = a.unitProgress(in.Plan)
+	if in.Progress, err = a.unitProgress(in.Plan); err != nil {
+		return in, err
+	}
+	in.ChangedAt, err = a.lastChange()
 	return in, err
+}
+
+// lastChange gives the time of the journal's last record of a change, and zero if there is none. A damaged journal
+// tells what it can.
+func (a *app) lastChange() (time.Time, error) {
+	records, err := a.readJournal()
+	if d := (*execute.DamageError)(nil); err != nil && !errors.As(err, &d) {
+		return time.Time{}, err
+	}
+	for _, r := range slices.Backward(records) {
+		if r.Phase == execute.PhaseDone || r.Phase == execute.PhaseUndone {
+			return r.Time, nil
+		}
+	}
+	return time.Time{}, nil
 }
 
 func newCheck(a *app) *cobra.Command {
