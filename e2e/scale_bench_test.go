@@ -11,11 +11,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/unsecret-dev/unsecret/e2e/lab"
 )
 
 // program builds the program once for all benchmarks.
@@ -101,7 +104,7 @@ func BenchmarkScanOfAThousandRepositories(b *testing.B) {
 				l.request(b, http.MethodDelete, "counts", nil)
 				state := b.TempDir()
 				cmd := exec.CommandContext(b.Context(), bin, "scan", "--quiet", "--config", l.config, "--state", state)
-				cmd.Env = append(os.Environ(), l.environment()...)
+				cmd.Env = append(os.Environ(), l.environment("reader")...)
 				start := time.Now()
 				out, err := cmd.CombinedOutput()
 				took := time.Since(start)
@@ -114,9 +117,42 @@ func BenchmarkScanOfAThousandRepositories(b *testing.B) {
 	}
 }
 
-// environment is what "unsecret lab" tells to put into the environment: the tokens of a reader.
-func (s served) environment() []string {
-	t := s.Tokens["reader"]
+// BenchmarkApplyByTheProgram applies the generated organisation of UNSECRET_UNITS units (default 40) in a lab that answers 100 ms late, each in
+// a process of its own, and reports what apply took: wall time and the peak of resident memory.
+func BenchmarkApplyByTheProgram(b *testing.B) {
+	bin := program(b)
+	l := serveLab(b, bin, "--connections", strconv.Itoa(benchUnits()*3/2), "--latency", "100ms")
+	env := append(os.Environ(), l.environment("operator")...)
+	for b.Loop() {
+		state := b.TempDir()
+		run := func(codes []int, args ...string) (*os.ProcessState, time.Duration) {
+			cmd := exec.CommandContext(b.Context(), bin, append(args, "--quiet", "--config", l.config, "--state", state)...)
+			cmd.Env = env
+			start := time.Now()
+			out, err := cmd.CombinedOutput()
+			if !slices.Contains(codes, cmd.ProcessState.ExitCode()) {
+				b.Fatalf("%s: %v\n%s", args[0], err, out)
+			}
+			return cmd.ProcessState, time.Since(start)
+		}
+		run([]int{0, 3, 5}, "scan")
+		run([]int{0, 3, 4}, "plan")
+		l.request(b, http.MethodDelete, "counts", nil)
+		done, took := run([]int{0, 4}, "apply", "--yes")
+		var counts lab.Counts
+		l.request(b, http.MethodGet, "counts", &counts)
+		bound, where := latencyBound(counts, false)
+		b.Logf("apply took %s; bound %s, by %s", took.Round(time.Millisecond), bound.Round(time.Millisecond), where)
+		b.ReportMetric(took.Seconds()/bound.Seconds(), "times-bound")
+		if usage, ok := done.SysUsage().(*syscall.Rusage); ok {
+			b.ReportMetric(float64(usage.Maxrss)/1024, "peak-MB")
+		}
+	}
+}
+
+// environment is what "unsecret lab" tells to put into the environment: the tokens of a role.
+func (s served) environment(role string) []string {
+	t := s.Tokens[role]
 	return []string{"GITHUB_TOKEN=" + t["github"], "UNSECRET_AZURE_DEVOPS_TOKEN=" + t["azureDevOps"], "UNSECRET_GRAPH_TOKEN=" + t["graph"], "UNSECRET_ARM_TOKEN=" + t["arm"]}
 }
 

@@ -25,7 +25,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"unsecret": main})
+	testscript.Main(m, map[string]func(){"unsecret": func() {
+		killAtRecord()
+		main()
+	}})
 }
 
 // TestScripts runs testdata/script: the real program in a process of its own, on a lab in this one. Beside the commands of

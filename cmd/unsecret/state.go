@@ -148,6 +148,9 @@ func (a *app) readJournal() ([]execute.Record, error) {
 	return execute.ReadJournalIn(a.context(), s)
 }
 
+// onRecord, where a test sets it, is called after each record is on disk.
+var onRecord func(execute.Record) error
+
 // openJournal opens the journal for a command that writes it, after waiting for another one as long as --wait says.
 func (a *app) openJournal(command string) (*execute.Journal, error) {
 	s, err := a.store()
@@ -155,7 +158,7 @@ func (a *app) openJournal(command string) (*execute.Journal, error) {
 		return nil, err
 	}
 	j, err := execute.OpenJournalIn(a.context(), s, execute.JournalOptions{
-		Holder: currentUser() + ", unsecret " + command, Wait: a.wait,
+		Holder: currentUser() + ", unsecret " + command, Wait: a.wait, OnRecord: onRecord,
 		Waiting: func(e *execute.LockedError) {
 			a.progress().say("waiting for %s, at most %s", e.LockHolder, a.wait)
 		},

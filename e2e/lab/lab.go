@@ -27,6 +27,9 @@ type Options struct {
 	Latency time.Duration
 	// Record is called after every request with the request and its answer, from many goroutines at once.
 	Record func(Exchange)
+	// Admit is asked before every request is served, with the request alone; one that it refuses takes no effect, and its connection
+	// is reset. Together with Record it lets a test end the client on either side of an effect.
+	Admit func(Exchange) bool
 	// AutoRun lets a push or merge run the workflows that listen to it, before the answer is sent.
 	AutoRun bool
 	// FaultSeed decides which requests faults hit.

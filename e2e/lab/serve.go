@@ -19,6 +19,7 @@ type Exchange struct {
 	URL            string // path and query
 	RequestHeader  http.Header
 	RequestBody    []byte
+	Write          bool // it may change something
 	Status         int
 	ResponseHeader http.Header
 	ResponseBody   []byte
@@ -38,21 +39,23 @@ func (l *Lab) serve(server string, next http.Handler) http.Handler {
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		l.counter.add(server, r, body)
 		w.Header().Set("Date", l.World.Clock.Now().Format(http.TimeFormat))
+		x := Exchange{Server: server, Method: r.Method, URL: r.URL.RequestURI(), RequestHeader: r.Header.Clone(), RequestBody: body, Write: writes(server, r, body)}
+		if l.options.Admit != nil && !l.options.Admit(x) {
+			cut(w)
+			return
+		}
 		if l.options.Record != nil {
 			c := &capture{ResponseWriter: w}
-			header, url := r.Header.Clone(), r.URL.RequestURI()
 			defer func() {
-				l.options.Record(Exchange{
-					Server: server, Method: r.Method, URL: url, RequestHeader: header, RequestBody: body,
-					Status: c.status, ResponseHeader: w.Header().Clone(), ResponseBody: c.body.Bytes(),
-				})
+				x.Status, x.ResponseHeader, x.ResponseBody = c.status, w.Header().Clone(), c.body.Bytes()
+				l.options.Record(x)
 			}()
 			w = c
 		}
 		if l.options.Latency > 0 {
 			pause(r, l.options.Latency, time.Nanosecond)
 		}
-		if f := l.Faults.draw(server, r, writes(server, r, body)); f != nil {
+		if f := l.Faults.draw(server, r, x.Write); f != nil {
 			f.inject(server, w, r, next)
 			return
 		}

@@ -92,7 +92,8 @@ type applyRun struct {
 }
 
 func (a *applyRun) skipped(u plan.Unit) bool {
-	return a.e.rolledBack(u.ID) && !slices.Contains(a.options.Only, u.ID)
+	what, _ := a.e.goingBack(u)
+	return (what != "" || a.e.rolledBack(u.ID)) && !slices.Contains(a.options.Only, u.ID)
 }
 
 func (a *applyRun) set(u plan.Unit, r StepResult) {
@@ -116,18 +117,8 @@ func (a *applyRun) unit(ctx context.Context, u plan.Unit) {
 	if !a.options.DryRun && a.e.noteApproval(u) != nil {
 		return // the journal cannot be written: nothing is begun
 	}
-	if !a.options.DryRun && a.e.rolledBack(u.ID) {
-		if err := a.e.record(Record{Unit: u.ID, Step: rollbackStep, Phase: PhaseUndone, Note: "applied again, by name"}); err != nil {
-			return
-		}
-	}
-	for _, repo := range repositories([]plan.Unit{u}) {
-		if a.options.DryRun || !a.e.rolledBackIn(u.ID, repo) || !slices.Contains(a.options.Only, u.ID) {
-			continue
-		}
-		if err := a.e.record(Record{Unit: u.ID, Step: partialStep(repo), Phase: PhaseUndone, Note: "applied again, by name"}); err != nil {
-			return
-		}
+	if !a.options.DryRun && a.comeAgain(u) != nil {
+		return
 	}
 	for _, s := range u.Steps {
 		if s.Phase != plan.PhaseApply || s.Kind == plan.StepPullRequest || s.OnDemand || a.stays(u, s) {
@@ -139,6 +130,26 @@ func (a *applyRun) unit(ctx context.Context, u plan.Unit) {
 		}
 		a.set(u, a.e.runStep(ctx, u, s, a.options.DryRun))
 	}
+}
+
+// comeAgain journals that a unit, or a repository of it, is applied again that was rolled back or was about to be. The selection has let
+// through only what was named.
+func (a *applyRun) comeAgain(u plan.Unit) error {
+	steps := []string{rollbackStep}
+	for _, repo := range repositories([]plan.Unit{u}) {
+		if slices.Contains(a.options.Only, u.ID) {
+			steps = append(steps, partialStep(repo))
+		}
+	}
+	for _, step := range steps {
+		if p := a.e.step(u.ID, step); p.done == nil && p.intent == nil {
+			continue
+		}
+		if err := a.e.record(Record{Unit: u.ID, Step: step, Phase: PhaseUndone, Note: "applied again, by name"}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // stays tells whether a step belongs to a repository of the unit that was rolled back by itself.

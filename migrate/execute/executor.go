@@ -20,7 +20,7 @@ type Executor struct {
 	Plan     *plan.Plan
 	Actor    string      // who is signed in, for the journal
 	Progress func(Event) // called concurrently; may be nil
-	Parallel int         // units at once; default 4
+	Parallel int         // units at once; default 16: the budget of each host bounds what is asked of it
 	Patience Patience
 	// Approvals are those that a file gives, beside those in the journal.
 	Approvals []Approval
@@ -129,7 +129,7 @@ func (e *Executor) tell(unit string, s plan.Step, state StepState, message strin
 	}
 }
 
-func (e *Executor) parallel() int { return cmp.Or(e.Parallel, 4) }
+func (e *Executor) parallel() int { return cmp.Or(e.Parallel, 16) }
 
 func (e *Executor) sleep(ctx context.Context, d time.Duration) error {
 	if e.Sleep != nil {
@@ -226,6 +226,27 @@ func blockedResult(u plan.Unit) UnitResult {
 	r := unitResult(u, UnitBlocked)
 	r.Reason, r.Next = u.Blockers[0].Message, u.Blockers[0].Next
 	return r
+}
+
+// goingBack tells what a rollback of a unit has begun and not finished, and how it comes to an end; nothing where there is none. Until
+// then nothing else goes on with the unit: an apply would do again what the rollback has undone, and a revoke take away what it goes
+// back to.
+func (e *Executor) goingBack(u plan.Unit) (what string, next []string) {
+	begun := func(step string) bool {
+		p := e.step(u.ID, step)
+		return p.intent != nil && p.done == nil
+	}
+	again := "or apply the unit again: unsecret apply --only " + u.ID
+	if begun(rollbackStep) {
+		return "its rollback has begun and is not finished", []string{"go on with it: unsecret rollback --unit " + u.ID, again}
+	}
+	for _, repo := range repositories([]plan.Unit{u}) {
+		if begun(partialStep(repo)) {
+			return fmt.Sprintf("its rollback in %s has begun and is not finished", repo),
+				[]string{fmt.Sprintf("go on with it: unsecret rollback --unit %s --repository %s", u.ID, repo), again}
+		}
+	}
+	return "", nil
 }
 
 // rolledBack tells whether the last thing that happened to a unit as a whole is a rollback.

@@ -89,11 +89,30 @@ func (e *Executor) requestStatus(u plan.Unit, s plan.Step) (StepResult, *Gate) {
 			r.Next = []string{"change it by hand, then scan and plan again"}
 			return r, nil
 		}
-		if g := mergeGate(q); g != nil {
+		g := mergeGate(q)
+		if g == nil {
+			g = e.revertGate(s.PullRequest.Repository, l.ID)
+		}
+		if g != nil {
 			gate, r.State, r.Reason = g, StepPending, g.Reason
 		}
 	}
 	return r, gate
+}
+
+// revertGate holds a login that an open pull request takes back: once that is merged it needs the old secret again.
+func (e *Executor) revertGate(repo inventory.RepositoryName, l inventory.LoginID) *Gate {
+	q := look(e, func(f *fold) request {
+		if q := f.pending(repo); q != nil && q.revert && slices.Contains(q.logins, l) {
+			return *q
+		}
+		return request{}
+	})
+	if !q.revert {
+		return nil
+	}
+	return &Gate{Name: GateMerge, URL: q.url, Reason: fmt.Sprintf("pull request #%d of %s takes the change back and is open", q.number, q.repository),
+		Next: []string{"merge it and go on with the rollback", "or close it, if the unit is to stay as it is"}}
 }
 
 func (e *Executor) notCarried(u plan.Unit, s plan.Step, r *StepResult) {
@@ -149,9 +168,12 @@ func (e *Executor) judge(u plan.Unit, r *UnitResult) {
 			r.State, r.Reason, r.Next = UnitFailed, step.Title+": "+step.Reason, step.Next
 		}
 	}
+	back, next := e.goingBack(u)
 	switch {
 	case e.rolledBack(u.ID):
 		r.State, r.Reason, r.Next, r.Gates = UnitRolledBack, "everything is as it was before", nil, nil
+	case back != "":
+		r.State, r.Reason, r.Next = UnitPending, back, next
 	case r.State == UnitFailed:
 	case revoke && apply && revoked:
 		r.State = UnitRevoked
@@ -291,7 +313,7 @@ func (e *Executor) mergedAt(repo inventory.RepositoryName, l inventory.LoginID) 
 		return request{}
 	})
 	_, left := q.left[string(l)]
-	return q.mergedAt, q.state == requestMerged && !left
+	return q.mergedAt, q.state == requestMerged && !left && e.revertGate(repo, l) == nil
 }
 
 // result puts together what one call of Apply did to a unit.
@@ -301,7 +323,9 @@ func (a *applyRun) result(u plan.Unit) UnitResult {
 	}
 	r := a.e.status(u)
 	if a.skipped(u) {
-		r.Next = []string{"name the unit with --only to apply it again"}
+		if a.e.rolledBack(u.ID) {
+			r.Next = []string{"name the unit with --only to apply it again"}
+		}
 		return r
 	}
 	for i, s := range r.Steps {

@@ -23,7 +23,8 @@ func (f *fold) through(u plan.Unit) bool {
 		return true
 	}
 	proof := f.step(u.ID, verifyStep).seen
-	return proof != nil && proof.After["result"] == "ok" && f.step(u.ID, rollbackStep).done == nil
+	back := f.step(u.ID, rollbackStep)
+	return proof != nil && proof.After["result"] == "ok" && back.done == nil && back.intent == nil
 }
 
 // firstOpenWave finds the first wave with a unit that is not through, once for each state of the journal.
@@ -42,10 +43,10 @@ func (e *Executor) firstOpenWave() *openWave {
 			o.units, o.why = nil, nil
 		}
 		o.wave, o.units = u.Wave, append(o.units, u.ID)
-		if proof := e.fold.step(u.ID, verifyStep).seen; proof != nil {
-			o.why = append(o.why, u.Title+" failed its verification")
-		} else if e.fold.step(u.ID, rollbackStep).done != nil {
+		if back := e.fold.step(u.ID, rollbackStep); back.done != nil || back.intent != nil {
 			o.why = append(o.why, u.Title+" was rolled back")
+		} else if e.fold.step(u.ID, verifyStep).seen != nil {
+			o.why = append(o.why, u.Title+" failed its verification")
 		}
 	}
 	e.wave = o

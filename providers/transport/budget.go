@@ -169,7 +169,7 @@ func (t *tripper) gate(r *http.Request) *gate {
 	defer t.t.mu.Unlock()
 	g := t.t.gates[name]
 	if g == nil {
-		b := DefaultBudget(t.o.Kind+part, Loopback(r.URL.Hostname()))
+		b := DefaultBudget(t.o.Kind+part, Loopback(r.URL.Hostname()) && !t.t.options.Paced)
 		if t.o.Budget != nil {
 			b = *t.o.Budget
 		}

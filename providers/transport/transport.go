@@ -60,6 +60,9 @@ type Options struct {
 	Logf func(format string, args ...any)
 	// Waiting, where set, is told of a wait of more than two seconds that a server or a budget imposes.
 	Waiting func(host string, wait time.Duration)
+	// Paced keeps the rates of the budgets for loopback hosts as well, which by default have none: to measure on a lab what a run would
+	// take outside.
+	Paced bool
 	// UserAgent is put before the SDK's own.
 	UserAgent string
 }

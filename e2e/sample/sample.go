@@ -1,0 +1,70 @@
+// Package sample decides how much of a long matrix a test runs. By itself a test takes a few entries, chosen by a seed that it prints:
+//
+//	go test ./...                                    a sample
+//	UNSECRET_SEED=7 go test ./...                    the sample of a seed, as an earlier run printed it
+//	UNSECRET_SEED=fresh go test ./...                a sample that nobody has run before
+//	UNSECRET_LONG=1 go test -timeout 0 ./e2e ./cmd/unsecret -run 'Matrix|AnyOrder|Killed'    all of it
+package sample
+
+import (
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// FreshByDefault lets every run take another sample, so that in time all of a matrix is run; otherwise a run without UNSECRET_SEED takes
+// the sample of seed 1.
+const FreshByDefault = false
+
+// Long tells whether matrices run in full: UNSECRET_LONG.
+func Long() bool { return os.Getenv("UNSECRET_LONG") != "" }
+
+// Given gives the seed that UNSECRET_SEED names.
+func Given(tb testing.TB) (seed uint64, ok bool) {
+	tb.Helper()
+	text := os.Getenv("UNSECRET_SEED")
+	if text == "" || text == "fresh" {
+		return 0, false
+	}
+	seed, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || seed == 0 {
+		tb.Fatalf("UNSECRET_SEED is %q: it must be a number from 1 on, or fresh", text)
+	}
+	return seed, true
+}
+
+// Seed gives the seed that a test's sample is chosen by, and prints it.
+func Seed(tb testing.TB) uint64 {
+	tb.Helper()
+	seed, given := Given(tb)
+	switch {
+	case given:
+	case Long():
+		seed = 1
+	case FreshByDefault || os.Getenv("UNSECRET_SEED") == "fresh":
+		seed = uint64(time.Now().UnixMilli()) //nolint:gosec // after 1970
+	default:
+		seed = 1
+	}
+	tb.Logf("a sample of seed %d: UNSECRET_SEED=%d runs the same again, UNSECRET_LONG=1 runs all", seed, seed)
+	return seed
+}
+
+// Of gives n of the entries, in their order, chosen by the seed; all of them where matrices run in full.
+func Of[T any](tb testing.TB, entries []T, n int) []T {
+	tb.Helper()
+	seed := Seed(tb)
+	if Long() || n >= len(entries) {
+		return entries
+	}
+	chosen := rand.New(rand.NewPCG(seed, 0x5a)).Perm(len(entries))[:n] //nolint:gosec // not for secrets
+	slices.Sort(chosen)
+	out := make([]T, 0, n)
+	for _, i := range chosen {
+		out = append(out, entries[i])
+	}
+	return out
+}
