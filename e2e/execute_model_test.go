@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,13 +16,11 @@ import (
 
 	"github.com/unsecret-dev/unsecret/e2e/lab"
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
+	"github.com/unsecret-dev/unsecret/e2e/sampling"
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
 	"github.com/unsecret-dev/unsecret/providers/transport"
 )
-
-// long tells whether matrices run in full: UNSECRET_LONG=1 go test -timeout 0 ./e2e -run 'FaultMatrix|AnyOrder'.
-func long() bool { return os.Getenv("UNSECRET_LONG") != "" }
 
 // model is a random organisation, to which random things happen.
 type model struct {
@@ -79,13 +76,11 @@ func drawScript(rt *rapid.T) script {
 // written; the journal is whole; nothing is minted or opened twice.
 func TestWhateverHappensInAnyOrderNothingThatSignedInStops(t *testing.T) {
 	checks := 12
-	if long() {
+	if sampling.Long() {
 		checks = 5000
 	}
-	setRapidChecks(t, checks)
-	if !long() && os.Getenv("UNSECRET_SEED") != "fresh" {
-		setFlag(t, "rapid.seed", "1") // the same lives each time, so that a change is judged by what it changes
-	}
+	setFlag(t, "rapid.checks", strconv.Itoa(checks))
+	setFlag(t, "rapid.seed", strconv.FormatUint(sampling.Seed(t), 10))
 	n := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
@@ -94,19 +89,6 @@ func TestWhateverHappensInAnyOrderNothingThatSignedInStops(t *testing.T) {
 			rt.Fatal("see the run")
 		}
 	})
-}
-
-// setRapidChecks bounds the sequences, unless the command line says how many.
-func setRapidChecks(t *testing.T, n int) {
-	t.Helper()
-	f := flag.Lookup("rapid.checks")
-	if f == nil || f.Value.String() != f.DefValue {
-		return
-	}
-	if err := flag.Set(f.Name, strconv.Itoa(n)); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = flag.Set(f.Name, f.DefValue) })
 }
 
 func newModel(t *testing.T, s script) *model {
@@ -363,8 +345,8 @@ func (m *model) laws() {
 }
 
 // TestFaultMatrix lets faults hit 30 % of all requests, alone and mixed, during whole migrations. They end done, or as they were and
-// explained, and nothing stops signing in. A few seeds are run, the same each time, so that a change is judged by what it
-// changes; UNSECRET_SEED runs another, and UNSECRET_SEED=fresh some that nobody has run before, and prints them.
+// explained, and nothing stops signing in. A few seeds are run, beginning with that of the sample; UNSECRET_SEED runs one alone, which is the name of
+// a failed run.
 func TestFaultMatrix(t *testing.T) {
 	names := make([]string, 0, len(lab.FaultNames))
 	for name := range lab.FaultNames {
@@ -384,20 +366,13 @@ func TestFaultMatrix(t *testing.T) {
 
 func faultSeeds(t *testing.T) []uint64 {
 	t.Helper()
-	first, count := uint64(1), 4
-	if s := os.Getenv("UNSECRET_SEED"); s == "fresh" {
-		first = uint64(time.Now().Unix())
-	} else if s != "" {
-		n, err := strconv.ParseUint(s, 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return []uint64{n}
+	if seed, ok := sampling.Given(t); ok {
+		return []uint64{seed}
 	}
-	if long() {
+	first, count := sampling.Seed(t), 4
+	if sampling.Long() {
 		first, count = 1, 500
 	}
-	t.Logf("seeds %d and the %d after it; again with UNSECRET_SEED", first, count-1)
 	seeds := make([]uint64, 0, count)
 	for i := range uint64(count) {
 		seeds = append(seeds, first+i)

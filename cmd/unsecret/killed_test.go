@@ -23,7 +23,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/e2e/lab"
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
-	"github.com/unsecret-dev/unsecret/e2e/sample"
+	"github.com/unsecret-dev/unsecret/e2e/sampling"
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
 )
@@ -344,7 +344,7 @@ func TestKilledAtAnyInstantTheProgramEndsAsIfItHadNotBeen(t *testing.T) {
 	if testing.Short() {
 		n = 4
 	}
-	for i, k := range sample.Of(t, h.kills, n) {
+	for i, k := range sampling.Of(t, h.kills, n) {
 		t.Run(k.String(), func(t *testing.T) {
 			t.Parallel()
 			h.killAndCompare(t, k, i%20 == 0)

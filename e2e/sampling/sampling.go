@@ -1,10 +1,10 @@
-// Package sample decides how much of a long matrix a test runs. By itself a test takes a few entries, chosen by a seed that it prints:
+// Package sampling decides how much of a long matrix a test runs. By itself a test takes a few entries, chosen by a seed that it prints:
 //
 //	go test ./...                                    a sample
 //	UNSECRET_SEED=7 go test ./...                    the sample of a seed, as an earlier run printed it
 //	UNSECRET_SEED=fresh go test ./...                a sample that nobody has run before
-//	UNSECRET_LONG=1 go test -timeout 0 ./e2e ./cmd/unsecret -run 'Matrix|AnyOrder|Killed'    all of it
-package sample
+//	UNSECRET_LONG=1 go test -timeout 0 ./e2e ./cmd/unsecret -run 'FaultMatrix|InAnyOrder|KilledAtAny'    all of it
+package sampling
 
 import (
 	"math/rand/v2"
@@ -42,9 +42,7 @@ func Seed(tb testing.TB) uint64 {
 	seed, given := Given(tb)
 	switch {
 	case given:
-	case Long():
-		seed = 1
-	case FreshByDefault || os.Getenv("UNSECRET_SEED") == "fresh":
+	case FreshByDefault || Long() || os.Getenv("UNSECRET_SEED") == "fresh":
 		seed = uint64(time.Now().UnixMilli()) //nolint:gosec // after 1970
 	default:
 		seed = 1
