@@ -114,7 +114,7 @@ func (j *journey) config() plan.Config {
 	soak := plan.DefaultSoak
 	c := plan.Config{IncludeShared: true, AllowFlexible: true, Level: plan.LevelNeedsReview, Soak: &soak,
 		Connections: plan.ConnectionRules{UnusedDays: -1}, // many connections of these labs have no history
-		Revoke:      plan.RevokeRules{Share: 100, Name: []string{plan.NameNone}}}
+		Revoke:      plan.RevokeRules{Share: 100, Name: []string{plan.NameNone}, Watch: new(plan.Duration)}}
 	if j.settings != nil {
 		j.settings(&c)
 	}

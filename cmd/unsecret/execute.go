@@ -258,7 +258,12 @@ removed secret cannot be brought back; a rollback after it mints a new one.
 
 Where the sign-in log cannot be had (no Entra ID P1 or P2, no permission), --accept-no-sign-in-log
 decides to go on without it. Where the log shows uses that are explained since, --accept-uses-until says
-until when; the soak time then begins again with the last of them. Both decisions are written to the journal.
+until when; the soak time then begins again with the last of them. Where an app management policy forbids the new
+password that a rollback would mint, a unit is taken only where --only names it and --accept-no-rollback consents. These
+decisions are written to the journal.
+
+Of an application with several passwords one run removes one. The next follows when plan.revoke.watch is over (24h by default)
+and no sign-in has failed since for want of the removed one.
 
 One run removes the secrets of at most plan.revoke.share percent of the units (30 by default; --force lifts that). Units
 that are shared, production or privileged (plan.revoke.name) are taken only where --only names them.`,
@@ -268,6 +273,7 @@ that are shared, production or privileged (plan.revoke.name) are taken only wher
 	x.flags(cmd, true)
 	a.waitFlag(cmd)
 	cmd.Flags().BoolVar(&accept.noLog, "accept-no-sign-in-log", false, "revoke although the sign-in log cannot be read; journaled")
+	cmd.Flags().BoolVar(&accept.noRollback, "accept-no-rollback", false, "revoke the units that --only names although a policy forbids the password that a rollback would mint; journaled")
 	cmd.Flags().BoolVar(&accept.force, "force", false, "lift the limit on how many units one run revokes")
 	cmd.Flags().StringVar(&accept.until, "accept-uses-until", "", "uses of the old secret until this `time` are explained: now, or as 2026-11-02T09:00:00Z; journaled")
 	return cmd
@@ -275,9 +281,10 @@ that are shared, production or privileged (plan.revoke.name) are taken only wher
 
 // acceptance are the operator's decisions about a revoke.
 type acceptance struct {
-	noLog bool
-	until string
-	force bool
+	noLog      bool
+	noRollback bool
+	until      string
+	force      bool
 }
 
 // usesUntil reads the time until which uses are explained.
@@ -300,8 +307,11 @@ func (a *app) revoke(ctx context.Context, x execution, accept acceptance) error 
 	if err != nil {
 		return err
 	}
+	if accept.noRollback && len(x.only) == 0 {
+		return usageErrorf("--accept-no-rollback needs --only: name the units that may be revoked without a way back")
+	}
 	return a.change(ctx, x, "revoke", "Remove these secrets for good?", func(e *execute.Executor, dry bool) (execute.Result, error) {
-		return e.Revoke(ctx, execute.RevokeOptions{Only: x.only, AcceptNoSignInLog: accept.noLog, AcceptUsesUntil: until, Force: accept.force, DryRun: dry})
+		return e.Revoke(ctx, execute.RevokeOptions{Only: x.only, AcceptNoSignInLog: accept.noLog, AcceptUsesUntil: until, AcceptNoRollback: accept.noRollback, Force: accept.force, DryRun: dry})
 	})
 }
 

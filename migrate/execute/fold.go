@@ -69,6 +69,7 @@ const (
 	rollbackStep   = "rollback"
 	acceptStep     = "accept-no-sign-in-log"
 	acceptUsesStep = "accept-uses"
+	noRollbackStep = "accept-no-rollback"
 	approveStep    = "approve"
 	skipStep       = "skip-wave"
 	restorePrefix  = "restore/"

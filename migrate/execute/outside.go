@@ -37,6 +37,9 @@ type Directory interface {
 	AddPassword(ctx context.Context, application inventory.ObjectID, displayName string, end time.Time) (inventory.KeyID, *Password, error)
 	// RemovePassword removes a password for good. ErrNotFound: it is not there.
 	RemovePassword(ctx context.Context, application inventory.ObjectID, key inventory.KeyID) error
+	// NewPasswords reads afresh whether app management policies let a password be added to an application. That they cannot be
+	// read is not an error: Known is then false.
+	NewPasswords(ctx context.Context, id inventory.Identity) (inventory.NewPasswords, error)
 	// SignIns reads the sign-in log of one application from a time on. A log that cannot be had is not an
 	// error: the evidence then has Known false and the reason.
 	SignIns(ctx context.Context, app inventory.AppID, since time.Time) (inventory.SignInEvidence, error)

@@ -19,6 +19,9 @@ type RevokeOptions struct {
 	// AcceptUsesUntil is the operator's decision that uses of the old credential up to this time are explained: what
 	// signed in then has moved since. The soak time then begins again with the last of them. It is journaled.
 	AcceptUsesUntil time.Time
+	// AcceptNoRollback is the operator's consent to revoke units that he names although a policy forbids the new password that
+	// a rollback would need. It is journaled for each of them.
+	AcceptNoRollback bool
 	// Force lifts the limit on how many units one run revokes. It does not stand for naming a unit.
 	Force  bool
 	DryRun bool
@@ -89,6 +92,13 @@ func (e *Executor) checkGates(ctx context.Context, c *revocation, o RevokeOption
 		r = pendingOn(r, gates[0])
 		r.Gates = gates
 		return r
+	}
+	switch gate, err := e.consentGate(ctx, u, o); {
+	case err != nil:
+		r.State, r.Reason = UnitFailed, err.Error()
+		return r
+	case gate != nil:
+		return pendingOn(r, *gate)
 	}
 	log, err := e.Outside.Directory.SignIns(ctx, u.AppID, moved)
 	if err != nil {
@@ -162,14 +172,19 @@ func (e *Executor) remove(ctx context.Context, c *revocation, o RevokeOptions) U
 			return r
 		}
 	}
-	done := map[string]bool{}
+	done, watch := map[string]bool{}, watching{e: e, unit: u, log: c.log, until: o.AcceptUsesUntil}
 	for i, s := range u.Steps {
 		if s.Phase != plan.PhaseRevoke {
 			done[s.ID] = true
 			continue
 		}
-		if s.Kind == plan.StepCredential {
-			if gate := e.usedGate(u, s.Credential, o, c); gate != nil && !e.step(u.ID, s.ID).settled() {
+		settled := e.step(u.ID, s.ID).settled()
+		if s.Kind == plan.StepCredential && !settled {
+			gate := watch.gate(s)
+			if gate == nil {
+				gate = e.usedGate(u, s.Credential, o, c)
+			}
+			if gate != nil {
 				r.Gates = append(r.Gates, *gate)
 				r.Steps[i].State, r.Steps[i].Reason = StepPending, gate.Reason
 				continue
@@ -181,6 +196,9 @@ func (e *Executor) remove(ctx context.Context, c *revocation, o RevokeOptions) U
 		}
 		r.Steps[i] = e.runStep(ctx, u, s, o.DryRun)
 		st := r.Steps[i].State
+		if !settled {
+			watch.after(s, st)
+		}
 		done[s.ID] = st == StepDone || st == StepAlready || st == StepWould
 	}
 	r.State, r.Reason, r.Next = UnitVerified, "", nil
@@ -226,11 +244,13 @@ func (e *Executor) usedGate(u plan.Unit, c *plan.CredentialStep, o RevokeOptions
 	return nil
 }
 
-// lastUse is the last time after which a password was used since the last consumer moved; zero if it was not.
+// lastUse is the last time at which a password was used since the last consumer moved; zero if it was not. A sign-in that failed because its
+// secret was no password of the application is no use of one that is.
 func lastUse(key inventory.KeyID, log inventory.SignInEvidence, moved time.Time) time.Time {
 	var last time.Time
 	for _, s := range log.SignIns {
-		mine := strings.EqualFold(string(s.KeyID), string(key)) || s.KeyID == "" && strings.EqualFold(s.CredentialType, "clientSecret")
+		unnamed := s.KeyID == "" && strings.EqualFold(s.CredentialType, "clientSecret") && s.ErrorCode != errorInvalidSecret
+		mine := strings.EqualFold(string(s.KeyID), string(key)) || unnamed
 		if mine && s.Time.After(moved) && s.Time.After(last) {
 			last = s.Time
 		}

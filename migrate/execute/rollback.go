@@ -110,7 +110,7 @@ func (r *rollbackRun) note(u plan.Unit, step, title string, kind plan.StepKind) 
 }
 
 // notesOnly are the steps of the journal that change nothing outside.
-var notesOnly = []string{verifyStep, approveStep, skipStep, acceptStep, acceptUsesStep}
+var notesOnly = []string{verifyStep, approveStep, skipStep, acceptStep, acceptUsesStep, noRollbackStep}
 
 // touched tells whether anything was ever done or announced for a unit.
 func (e *Executor) touched(u plan.Unit) bool {
@@ -144,7 +144,7 @@ func (r *rollbackRun) cleanUp(ctx, stop context.Context, u plan.Unit) error {
 			return err
 		}
 	}
-	for _, step := range []string{verifyStep, approveStep} {
+	for _, step := range []string{verifyStep, approveStep, noRollbackStep} {
 		if r.e.step(u.ID, step).seen == nil {
 			continue
 		}

@@ -208,6 +208,11 @@ func (e *Executor) judgeMigrated(u plan.Unit, r *UnitResult) {
 	}
 	if moved, err := e.moved(u); err == nil && e.removes(u) {
 		r.Gates = append(r.Gates, e.revokeGates(u, moved, nil)...)
+		for _, g := range []*Gate{e.consentStatus(u), e.watchStatus(u)} {
+			if g != nil {
+				r.Gates = append(r.Gates, *g)
+			}
+		}
 	}
 }
 

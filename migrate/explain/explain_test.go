@@ -143,7 +143,7 @@ func TestWhySaysThatNoRollbackWouldBePossible(t *testing.T) {
 	inv.Identities[0].NewPasswords = inventory.NewPasswords{Known: true, Forbidden: true, Policy: "P"}
 	in := input(t, inv, mapped())
 	e := explain.Why(in, find(t, in, string(key)))
-	if len(e.Planned) != 0 || len(e.Reasons) == 0 || e.Reasons[0].Code != "no-rollback" {
+	if len(e.Planned) != 1 || len(e.Reasons) == 0 || e.Reasons[0].Code != "no-rollback" || !strings.Contains(strings.Join(e.Reasons[0].Next, " "), "--accept-no-rollback") {
 		t.Errorf("%+v", e)
 	}
 	if v := explain.Show(in, find(t, in, "Shop")); !strings.Contains(explain.NewPasswordsText(inv.Identities[0].NewPasswords), "forbidden by P") || len(v.Facts) == 0 {

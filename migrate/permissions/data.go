@@ -63,7 +63,7 @@ var all = []Permission{
 		Grant:   grantGraph("b0afded3-3588-46d8-8b3d-9842eff778da"), Source: sourceGraph + "; Microsoft Learn: List signIns",
 	},
 	{
-		ID: GraphPolicy, System: Graph, Name: "Policy.Read.All", Phases: []Phase{Scan}, RoleID: "246dd0d5-5bd0-4def-940b-0421030a5b68", Optional: true,
+		ID: GraphPolicy, System: Graph, Name: "Policy.Read.All", Phases: []Phase{Scan, Revoke}, RoleID: "246dd0d5-5bd0-4def-940b-0421030a5b68", Optional: true,
 		For:     "app management policies",
 		Without: "whether a rollback after a revoke could add the password that it needs",
 		Grant:   grantGraph("246dd0d5-5bd0-4def-940b-0421030a5b68"), Source: sourceGraph,

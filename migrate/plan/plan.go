@@ -46,12 +46,13 @@ type Unit struct {
 	Secrets        []inventory.StoreRef     `json:"secrets"`   // where the identity's secret is stored in GitHub
 	Workflows      []WorkflowRef            `json:"workflows"` // whose runs prove the unit after the merge
 	Steps          []Step                   `json:"steps"`
-	Coverage       []Coverage               `json:"coverage"`           // each needed subject, and what trusts it
-	Blockers       []Reason                 `json:"blockers,omitempty"` // not empty: nothing of the unit is done
-	Withheld       []Reason                 `json:"withheld,omitempty"` // why its old secret is not revoked, although the rest is done
-	Notes          []Reason                 `json:"notes,omitempty"`    // what a reviewer should know
-	Named          []Reason                 `json:"named,omitempty"`    // why revoke takes the unit only where it is named
-	Soak           *Soak                    `json:"soak,omitempty"`     // how long its old secret is kept; nil where the unit is blocked
+	Coverage       []Coverage               `json:"coverage"`             // each needed subject, and what trusts it
+	Blockers       []Reason                 `json:"blockers,omitempty"`   // not empty: nothing of the unit is done
+	Withheld       []Reason                 `json:"withheld,omitempty"`   // why its old secret is not revoked, although the rest is done
+	Notes          []Reason                 `json:"notes,omitempty"`      // what a reviewer should know
+	Named          []Reason                 `json:"named,omitempty"`      // why revoke takes the unit only where it is named
+	NoRollback     *Reason                  `json:"noRollback,omitempty"` // why nothing can be rolled back after its revoke, which therefore needs its own consent
+	Soak           *Soak                    `json:"soak,omitempty"`       // how long its old secret is kept; nil where the unit is blocked
 }
 
 // Blocked tells whether nothing of the unit may be done.

@@ -54,6 +54,20 @@ type RevokeRules struct {
 	Share int      `yaml:"share" json:"share,omitempty"` // at most so many percent of the plan's units, and at least one; default 30
 	Units int      `yaml:"units" json:"units,omitempty"` // and at most so many units; 0: no such limit
 	Name  []string `yaml:"name" json:"name,omitempty"`   // units of these risks are revoked only where they are named; default all three
+	// Watch is how long the sign-in log is watched for failures after one password of an application was removed, before the next
+	// one is; default 24h.
+	Watch *Duration `yaml:"watch" json:"watch,omitempty"`
+}
+
+// DefaultWatch lets everything that runs each day run once without the removed password.
+const DefaultWatch = Duration(24 * time.Hour)
+
+// WatchTime is the configured watch time.
+func (r RevokeRules) WatchTime() time.Duration {
+	if r.Watch == nil {
+		return time.Duration(DefaultWatch)
+	}
+	return time.Duration(*r.Watch)
 }
 
 // DefaultShare is the share of a plan's units, in percent, that one run of revoke removes at most.
@@ -65,6 +79,10 @@ func (r *RevokeRules) setDefaults() {
 	}
 	if len(r.Name) == 0 {
 		r.Name = []string{RiskShared, RiskProduction, RiskTier0}
+	}
+	if r.Watch == nil {
+		watch := DefaultWatch
+		r.Watch = &watch
 	}
 }
 

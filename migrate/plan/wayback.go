@@ -10,23 +10,34 @@ import (
 // noWayBack tells why a unit could not be rolled back once its password is revoked: a rollback mints a new password, and an
 // app management policy may forbid that or allow none that lives as long (Microsoft Learn: Microsoft Entra application
 // management policies API overview; CredentialTypeNotAllowedAsPerAppPolicy, CredentialInvalidLifetimeAsPerAppPolicy).
-// Nil: nothing known stands against it, or the unit has no password to revoke.
+// Nil: nothing known stands against it, or the unit has no password to revoke. The revoke is planned all the same, and asks for consent.
 func (p *planner) noWayBack(d *draft) *Reason {
 	if d.identity == nil || !p.revocable(d) {
 		return nil
 	}
-	n := d.identity.NewPasswords
+	r := NoRollback(d.unit, d.identity.NewPasswords, p.cfg.RollbackDays)
+	switch {
+	case r == nil:
+	case p.cfg.AcceptNoRollback:
+		r.Message, r.Next = r.Message+"; acceptNoRollback says that this is known", nil
+	default:
+		r.Next = append([]string{"revoke it only with consent, which is journaled: unsecret revoke --only " + d.unit.ID + " --accept-no-rollback"}, r.Next...)
+	}
+	return r
+}
+
+// NoRollback tells why a policy stands against the new password that a rollback of a unit would mint; nil: none is known to.
+func NoRollback(u Unit, n inventory.NewPasswords, rollbackDays int) *Reason {
 	policy := cmp.Or(n.Policy, "the tenant's app management policy")
 	switch {
 	case n.Forbidden:
-		return &Reason{Code: "no-rollback", Object: d.unit.Title,
-			Message: fmt.Sprintf("%s forbids new passwords on %s: after a revoke nothing could be rolled back", policy, d.unit.Title),
-			Next: []string{"set acceptNoRollback: true to revoke all the same, and plan again",
-				"or exempt the application from the policy until the migration is over (appManagementPolicies), then scan and plan again"}}
-	case n.MaxDays > 0 && n.MaxDays < p.cfg.RollbackDays:
-		return &Reason{Code: "no-rollback", Object: d.unit.Title,
-			Message: fmt.Sprintf("%s lets a new password of %s live %d days at most, and a rollback would mint one for %d", policy, d.unit.Title, n.MaxDays, p.cfg.RollbackDays),
-			Next:    []string{fmt.Sprintf("set rollbackDays: %d or less, and plan again", n.MaxDays), "or set acceptNoRollback: true to revoke all the same"}}
+		return &Reason{Code: "no-rollback", Object: u.Title,
+			Message: fmt.Sprintf("%s forbids new passwords on %s: after a revoke nothing could be rolled back", policy, u.Title),
+			Next:    []string{"or exempt the application from the policy until the migration is over (appManagementPolicies), then scan and plan again"}}
+	case n.MaxDays > 0 && n.MaxDays < rollbackDays:
+		return &Reason{Code: "no-rollback", Object: u.Title,
+			Message: fmt.Sprintf("%s lets a new password of %s live %d days at most, and a rollback would mint one for %d", policy, u.Title, n.MaxDays, rollbackDays),
+			Next:    []string{fmt.Sprintf("or set rollbackDays: %d or less, and plan again", n.MaxDays)}}
 	}
 	return nil
 }

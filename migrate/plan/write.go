@@ -55,16 +55,12 @@ func (p *planner) write(d *draft) Unit {
 	if p.cfg.KeepOldSecrets {
 		u.Withheld = append(u.Withheld, Reason{Code: "kept-by-configuration", Message: "keepOldSecrets is set: no old secret is revoked"})
 	}
-	if r := p.noWayBack(d); r != nil && !p.cfg.AcceptNoRollback {
-		u.Withheld = append(u.Withheld, *r)
-	}
 	u.Workflows = workflowsOf(d)
 	u.Steps = p.steps(d, u)
 	u.Named, u.Soak = p.named(d), p.soakOf(d)
 	u.Notes = append(p.notes(d), p.connectionNotes(d)...)
-	if r := p.noWayBack(d); r != nil && p.cfg.AcceptNoRollback {
-		r.Message, r.Next = r.Message+"; acceptNoRollback says that this is known", nil
-		u.Notes = append(u.Notes, *r)
+	if u.NoRollback = p.noWayBack(d); u.NoRollback != nil {
+		u.Notes = append(u.Notes, *u.NoRollback)
 	}
 	return u
 }

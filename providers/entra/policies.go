@@ -152,3 +152,10 @@ func amount(text string, units map[byte]float64) float64 {
 	}
 	return total
 }
+
+// NewPasswords implements execute.Directory.
+func (c *Client) NewPasswords(ctx context.Context, id inventory.Identity) (inventory.NewPasswords, error) {
+	one := []inventory.Identity{id}
+	err := c.newPasswords(ctx, one)
+	return one[0].NewPasswords, err
+}

@@ -1,0 +1,124 @@
+package execute
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/plan"
+)
+
+// The errors of the token endpoint that a client gets whose secret is wrong or has ended (Microsoft Learn: "Microsoft Entra
+// authentication and authorization error codes", AADSTS7000215 and AADSTS7000222).
+const (
+	errorInvalidSecret = 7000215
+	errorExpiredSecret = 7000222
+)
+
+// removal is the last password of a unit that this program took away, or may have.
+type removal struct {
+	key inventory.KeyID
+	at  time.Time
+}
+
+// lastRemoval finds it among the steps other than one. What was announced and not seen to end counts from its announcement on.
+func (e *Executor) lastRemoval(u plan.Unit, except string) removal {
+	var last removal
+	for _, s := range u.Steps {
+		if s.Kind != plan.StepCredential || s.ID == except {
+			continue
+		}
+		p := e.step(u.ID, s.ID)
+		r := p.done
+		if r == nil {
+			r = p.intent
+		}
+		if r != nil && r.Time.After(last.at) {
+			last = removal{s.Credential.KeyID, r.Time}
+		}
+	}
+	return last
+}
+
+// watching is how a run of revoke goes through the passwords of one application: one at a time, each only when the removal of the
+// one before has harmed nobody for a while.
+type watching struct {
+	e     *Executor
+	unit  plan.Unit
+	log   inventory.SignInEvidence
+	until time.Time // uses and failures up to then are explained, says the operator
+	fresh *removal  // made by this run, or what a dry run would make
+}
+
+// gate holds the next password until the watch time since the last removal is over, and for as long as the log shows failures
+// that nobody has explained.
+func (w *watching) gate(s plan.Step) *Gate {
+	if p := w.e.step(w.unit.ID, s.ID); p.settled() || p.intent != nil {
+		return nil
+	}
+	last := w.e.lastRemoval(w.unit, s.ID)
+	if w.fresh != nil {
+		last = *w.fresh
+	}
+	watch := w.e.Plan.Settings.Revoke.WatchTime()
+	if last.at.IsZero() {
+		return nil
+	}
+	if failed := lastFailure(last, w.log); failed.After(w.until) {
+		return failureGate(w.unit, last, failed)
+	} else if failed.After(last.at) {
+		last.at = failed
+	}
+	if until := last.at.Add(watch); w.e.now().Before(until) {
+		return watchGate(last, until)
+	}
+	return nil
+}
+
+// after notes what became of a step.
+func (w *watching) after(s plan.Step, state StepState) {
+	if s.Kind == plan.StepCredential && (state == StepDone || state == StepWould) {
+		w.fresh = &removal{s.Credential.KeyID, w.e.now()}
+	}
+}
+
+func watchGate(last removal, until time.Time) *Gate {
+	return &Gate{Name: GateWatch, Until: until,
+		Reason: fmt.Sprintf("password %s was removed before this one; until %s its removal is watched for sign-ins that fail", last.key, until.UTC().Format(time.RFC3339))}
+}
+
+func failureGate(u plan.Unit, last removal, failed time.Time) *Gate {
+	return &Gate{Name: GateWatch,
+		Reason: fmt.Sprintf("since password %s was removed, sign-ins fail with a wrong or expired secret (AADSTS7000215, AADSTS7000222), the last on %s: something unknown may still need it",
+			last.key, failed.UTC().Format(time.RFC3339)),
+		Next: []string{"find it by the sign-in log (the entry has IP address and resource) and migrate it, or give it back a secret: unsecret rollback --unit " + u.ID,
+			"then say that the failures until now are explained: unsecret revoke --accept-uses-until TIME (the watch time begins again, the decision is journaled)"}}
+}
+
+// lastFailure is the last sign-in since a removal that failed for want of a right secret, where the log names no other password.
+func lastFailure(r removal, log inventory.SignInEvidence) time.Time {
+	var last time.Time
+	for _, s := range log.SignIns {
+		wrong := s.ErrorCode == errorInvalidSecret || s.ErrorCode == errorExpiredSecret
+		mine := s.KeyID == "" || strings.EqualFold(string(s.KeyID), string(r.key))
+		if wrong && mine && s.Time.After(r.at) && s.Time.After(last) {
+			last = s.Time
+		}
+	}
+	return last
+}
+
+// watchStatus is the gate of a unit of which a password was removed and another is left, by the journal and the clock.
+func (e *Executor) watchStatus(u plan.Unit) *Gate {
+	i := slices.IndexFunc(u.Steps, func(s plan.Step) bool {
+		p := e.step(u.ID, s.ID)
+		return s.Kind == plan.StepCredential && !p.settled() && p.intent == nil
+	})
+	if i < 0 {
+		return nil
+	}
+	w := watching{e: e, unit: u}
+	return w.gate(u.Steps[i])
+}
