@@ -181,6 +181,9 @@ func nextSteps(in Input, s Summary, units []unitRow) []string {
 			out = append(out, fmt.Sprintf(state.next, count(c, "unit")+verb))
 		}
 	}
+	for _, r := range in.Plan.Proposed {
+		out = append(out, "Proposed: "+r.Message+"; "+strings.Join(r.Next, "; "))
+	}
 	if left := handwork(in.Plan.Left); len(left) > 0 {
 		out = append(out, count(len(left), "object")+" left to a person: the list below says why, and the steps by hand")
 	}

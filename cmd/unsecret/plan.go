@@ -87,6 +87,10 @@ func printPlan(w io.Writer, p *plan.Plan) {
 		fmt.Fprintln(w)
 	}
 	said.printLeft(w, p.Left)
+	for _, r := range p.Proposed {
+		said.print(w, "Proposed: ", r.Message, r.Next, r.Code)
+		fmt.Fprintln(w)
+	}
 	s := p.Summary
 	paragraph(w, "", fmt.Sprintf("%s: %d ready, %d blocked, %d keep their old secret. Apply: %s, %s, %s, %s (%s). Revoke: %s, %s. %s left alone.",
 		plural(s.Units, "unit"), s.Ready, s.Blocked, s.Withheld,

@@ -40,9 +40,26 @@ type Directory interface {
 	// NewPasswords reads afresh whether app management policies let a password be added to an application. That they cannot be
 	// read is not an error: Known is then false.
 	NewPasswords(ctx context.Context, id inventory.Identity) (inventory.NewPasswords, error)
+	// PolicyOf gives the app management policy that is assigned to an application itself; zero: none is.
+	PolicyOf(ctx context.Context, application inventory.ObjectID) (Policy, error)
+	// BlockPasswords assigns the app management policy of a name to an application. It makes the policy, which forbids new passwords
+	// whenever the application was created, where there is none of that name. ErrConflict: the application has another policy.
+	BlockPasswords(ctx context.Context, application inventory.ObjectID, name string) (Policy, error)
+	// UnblockPasswords takes a policy off an application. ErrNotFound: it is not assigned.
+	UnblockPasswords(ctx context.Context, application inventory.ObjectID, policy Policy) error
+	// RemoveUnusedPolicy removes the policy of a name, if there is one and it applies to nothing.
+	RemoveUnusedPolicy(ctx context.Context, name string) error
 	// SignIns reads the sign-in log of one application from a time on. A log that cannot be had is not an
 	// error: the evidence then has Known false and the reason.
 	SignIns(ctx context.Context, app inventory.AppID, since time.Time) (inventory.SignInEvidence, error)
+}
+
+// Policy is an app management policy.
+type Policy struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	// BlocksPasswords tells that it forbids every new password on the application that it was read for.
+	BlocksPasswords bool `json:"blocksPasswords,omitempty"`
 }
 
 // Connections is Azure DevOps, as far as the executor changes or reads it back.

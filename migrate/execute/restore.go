@@ -44,6 +44,9 @@ func (r *rollbackRun) restore(ctx, stop context.Context, u plan.Unit) error {
 		return err
 	}
 	places = append(places, secrets...)
+	if err := r.unblock(ctx, u); err != nil {
+		return err
+	}
 	if len(places) > 0 {
 		if err := r.refill(ctx, stop, u, places); err != nil {
 			return err
@@ -313,7 +316,7 @@ func (r *rollbackRun) mint(ctx context.Context, u plan.Unit, places []place) (in
 	if err := r.e.record(Record{Unit: u.ID, Step: mintStep, Phase: PhaseIntent, Before: State{"displayName": r.marker(u), "end": end.Format(time.RFC3339)}}); err != nil {
 		return "", nil, err
 	}
-	key, password, err := r.e.Outside.Directory.AddPassword(ctx, u.ObjectID, r.marker(u), end)
+	key, password, err := r.addPassword(ctx, u, end)
 	if err != nil {
 		result := StepResult{Reason: err.Error()}
 		r.e.noteFailure(u.ID, mintStep, &result, false)

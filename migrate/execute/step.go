@@ -218,6 +218,8 @@ func (e *Executor) effect(u plan.Unit, s plan.Step, p stepProgress) effect {
 		return &credentialEffect{e: e, step: s.Credential}
 	case plan.StepSecret:
 		return &secretEffect{e: e, step: s.Secret}
+	case plan.StepPolicy:
+		return &policyEffect{e: e, step: s.Policy}
 	}
 	return unknownEffect(s.Kind)
 }

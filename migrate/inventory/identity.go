@@ -44,6 +44,9 @@ type NewPasswords struct {
 	MaxDays   int    `json:"maxDays,omitempty"` // a new password may live so long at most; 0: no limit
 	Policy    string `json:"policy,omitempty"`  // the policy that restricts it, by its display name
 	Passing   bool   `json:"-"`                 // as on SignInEvidence
+	Own       bool   `json:"own,omitempty"`     // a policy is assigned to the application itself
+	// TenantRules tells that the tenant's default policy is enabled and restricts applications in any way.
+	TenantRules bool `json:"tenantRules,omitempty"`
 }
 
 // CredentialType is the kind of a credential.

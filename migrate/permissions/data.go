@@ -8,6 +8,7 @@ const (
 	GraphApplicationRead  = "graph/Application.Read.All"
 	GraphAuditLog         = "graph/AuditLog.Read.All"
 	GraphPolicy           = "graph/Policy.Read.All"
+	GraphPolicyWrite      = "graph/Policy.ReadWrite.ApplicationConfiguration"
 	GraphOwnedBy          = "graph/Application.ReadWrite.OwnedBy"
 	AzureReader           = "azure/Reader"
 	GitHubContents        = "github/contents-read"
@@ -67,6 +68,13 @@ var all = []Permission{
 		For:     "app management policies",
 		Without: "whether a rollback after a revoke could add the password that it needs",
 		Grant:   grantGraph("246dd0d5-5bd0-4def-940b-0421030a5b68"), Source: sourceGraph,
+	},
+	{
+		ID: GraphPolicyWrite, System: Graph, Name: "Policy.ReadWrite.ApplicationConfiguration", Phases: []Phase{Revoke}, RoleID: "be74164b-cff1-491c-8741-e671cb536e13", Optional: true,
+		For:     "forbidding new passwords on what was revoked, where plan.endState is blockPasswords; needs Microsoft Entra Workload ID Premium besides",
+		Without: "the end state is only proposed",
+		Person:  "in its place Cloud Application Administrator",
+		Grant:   grantGraph("be74164b-cff1-491c-8741-e671cb536e13"), Source: sourceGraph + "; Microsoft Learn: Assign appliesTo",
 	},
 	{
 		ID: GraphOwnedBy, System: Graph, Name: "Application.ReadWrite.OwnedBy", Phases: []Phase{Apply, Revoke}, RoleID: "18a4783c-866b-4cc7-a460-3d5e5662c884",

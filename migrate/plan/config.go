@@ -34,6 +34,7 @@ type Config struct {
 	RollbackName   string        `yaml:"rollbackName" json:"rollbackName,omitempty"`     // its display name, before the unit's id; default unsecret-rollback
 	Exclude        []Exclusion   `yaml:"exclude" json:"exclude,omitempty"`               // what is left alone
 	KeepOldSecrets bool          `yaml:"keepOldSecrets" json:"keepOldSecrets,omitempty"` // plan no revoke at all
+	EndState       string        `yaml:"endState" json:"endState,omitempty"`             // propose (default), or blockPasswords: revoke forbids new passwords on what it has revoked
 	// Connections says what becomes of special service connections, and which concerns about pipelines are settled.
 	Connections ConnectionRules `yaml:"connections" json:"connections,omitzero"`
 	// AcceptNoRollback consents to revoke where a policy forbids the new password that a rollback would need.
@@ -159,6 +160,7 @@ func (c Config) withDefaults() Config {
 		c.RollbackDays = DefaultRollbackDays
 	}
 	setDefault(&c.Approval, ApprovalNone)
+	setDefault(&c.EndState, EndStatePropose)
 	if c.Production == nil {
 		production := defaultProduction()
 		c.Production = &production
@@ -200,6 +202,7 @@ func (c Config) Validate() error {
 		oneOf("permissions", c.Permissions, "", PermissionsMinimal, PermissionsPreserve),
 		oneOf("openBranches", c.OpenBranches, "", BranchesAll, BranchesDefault),
 		oneOf("level", c.Level, "", LevelSafe, LevelNeedsReview),
+		oneOf("endState", c.EndState, "", EndStatePropose, EndStateBlock),
 		oneOf("approval", c.Approval, "", ApprovalNone, ApprovalUnit, ApprovalRevoke),
 		isVariable("variables.clientId", c.Variables.ClientID), isVariable("variables.tenantId", c.Variables.TenantID),
 		isVariable("variables.subscriptionId", c.Variables.SubscriptionID))

@@ -203,6 +203,7 @@ func (p *planner) plan() *Plan {
 	out.Units = append(out.Units, p.issuerUnits()...)
 	by(out.Units, func(u Unit) string { return u.ID })
 	out.Left = p.leftovers()
+	out.Proposed = p.proposals(drafts)
 	out.Summary = summarize(out)
 	return out
 }

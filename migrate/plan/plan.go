@@ -20,13 +20,14 @@ const Version = 1
 
 // Plan is everything that is to be done, and everything that is left alone.
 type Plan struct {
-	Version   int     `json:"version"`
-	Inventory string  `json:"inventory"` // SHA-256 of the inventory's canonical JSON
-	Config    string  `json:"config"`    // SHA-256 of the configuration's JSON
-	Settings  Config  `json:"settings"`  // the configuration, with its defaults filled in
-	Units     []Unit  `json:"units"`
-	Left      []Left  `json:"left"`
-	Summary   Summary `json:"summary"`
+	Version   int      `json:"version"`
+	Inventory string   `json:"inventory"` // SHA-256 of the inventory's canonical JSON
+	Config    string   `json:"config"`    // SHA-256 of the configuration's JSON
+	Settings  Config   `json:"settings"`  // the configuration, with its defaults filled in
+	Units     []Unit   `json:"units"`
+	Left      []Left   `json:"left"`
+	Proposed  []Reason `json:"proposed,omitempty"` // what would keep the result as it is, and nobody has asked for
+	Summary   Summary  `json:"summary"`
 }
 
 // Unit is one identity with everything that uses it: the smallest thing that is migrated or rolled back as a whole.

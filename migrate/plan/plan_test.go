@@ -375,6 +375,19 @@ func init() {
 	cases["new-passwords-live-too-short"] = func(inv *inventory.Inventory, _ *Config) {
 		inv.Identities[0].NewPasswords = inventory.NewPasswords{Known: true, MaxDays: 7, Policy: "Short secrets"}
 	}
+	cases["end-state-is-asked-for"] = func(inv *inventory.Inventory, c *Config) {
+		c.EndState = EndStateBlock
+		inv.Identities[0].NewPasswords = inventory.NewPasswords{Known: true}
+	}
+	cases["end-state-with-a-policy-of-its-own"] = func(inv *inventory.Inventory, c *Config) {
+		c.EndState = EndStateBlock
+		inv.Identities[0].NewPasswords = inventory.NewPasswords{Known: true, Own: true, MaxDays: 90, Policy: "Short secrets"}
+	}
+	cases["end-state-under-a-tenants-policy"] = func(inv *inventory.Inventory, c *Config) {
+		c.EndState = EndStateBlock
+		inv.Identities[0].NewPasswords = inventory.NewPasswords{Known: true, TenantRules: true}
+	}
+	cases["end-state-where-policies-are-not-known"] = func(_ *inventory.Inventory, c *Config) { c.EndState = EndStateBlock }
 	cases["saml-signing-and-a-lock"] = samlSigningAndALock
 	cases["unread-file-that-is-excluded"] = func(inv *inventory.Inventory, c *Config) {
 		cases["unread-file-in-the-repository"](inv, c)

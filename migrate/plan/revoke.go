@@ -26,6 +26,9 @@ func (p *planner) revokeSteps(d *draft, u Unit, after []string) []Step {
 			steps = append(steps, s)
 		}
 	}
+	if s, ok := p.policyStep(d, slices.Concat(after, credentials)); ok {
+		steps = append(steps, s)
+	}
 	return steps
 }
 

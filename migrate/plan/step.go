@@ -13,6 +13,7 @@ const (
 	StepPullRequest         StepKind = "pull-request"
 	StepCredential          StepKind = "credential"
 	StepSecret              StepKind = "secret"
+	StepPolicy              StepKind = "password-policy"
 )
 
 // Class tells what repeating a step would do.
@@ -54,6 +55,7 @@ type Step struct {
 	PullRequest         *PullRequestStep         `json:"pullRequest,omitempty"`
 	Credential          *CredentialStep          `json:"credential,omitempty"`
 	Secret              *SecretStep              `json:"secret,omitempty"`
+	Policy              *PolicyStep              `json:"policy,omitempty"`
 }
 
 // FederatedCredentialStep makes an application trust one issuer and subject.

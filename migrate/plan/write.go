@@ -59,6 +59,7 @@ func (p *planner) write(d *draft) Unit {
 	u.Steps = p.steps(d, u)
 	u.Named, u.Soak = p.named(d), p.soakOf(d)
 	u.Notes = append(p.notes(d), p.connectionNotes(d)...)
+	u.Notes = append(u.Notes, p.endStateNotes(d, u)...)
 	if u.NoRollback = p.noWayBack(d); u.NoRollback != nil {
 		u.Notes = append(u.Notes, *u.NoRollback)
 	}

@@ -44,6 +44,8 @@ type Client struct {
 	v1     version
 	beta   version
 
+	policy sync.Mutex // held while a policy is made, assigned or taken away
+
 	mu    sync.Mutex
 	locks map[inventory.ObjectID]*sync.Mutex
 }

@@ -2,11 +2,13 @@ package entra
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +28,21 @@ type restriction struct {
 
 type restrictions struct {
 	Passwords []restriction `json:"passwordCredentials"`
+	Keys      []restriction `json:"keyCredentials"`
+	// What the tenant's default may restrict besides credentials, as it is: whatever it says counts.
+	Identifiers json.RawMessage `json:"identifierUris"`
+	Audiences   json.RawMessage `json:"audiences"`
+}
+
+// any tells whether anything is restricted.
+func (r restrictions) any() bool {
+	for _, other := range []json.RawMessage{r.Identifiers, r.Audiences} {
+		if text := string(other); text != "" && text != "null" && text != "{}" {
+			return true
+		}
+	}
+	enabled := func(x restriction) bool { return !strings.EqualFold(x.State, "disabled") }
+	return slices.ContainsFunc(r.Passwords, enabled) || slices.ContainsFunc(r.Keys, enabled)
 }
 
 // managementPolicy is a policy as far as it speaks of applications: the tenant's default has
@@ -95,11 +112,11 @@ func (c *Client) policies(ctx context.Context) (policies, error) {
 // of applies the policies to one application. A policy of its own stands in the place of the tenant's default
 // (Microsoft Learn: Microsoft Entra application management policies API overview).
 func (p policies) of(id inventory.Identity) inventory.NewPasswords {
-	policy, rules := p.standard, p.standard.Applications.Passwords
+	policy, rules, isOwn := p.standard, p.standard.Applications.Passwords, false
 	if own, ok := p.assigned[inventory.ObjectID(strings.ToLower(string(id.ObjectID)))]; ok {
-		policy, rules = own, own.Assigned.Passwords
+		policy, rules, isOwn = own, own.Assigned.Passwords, true
 	}
-	out := inventory.NewPasswords{Known: true}
+	out := inventory.NewPasswords{Known: true, Own: isOwn, TenantRules: p.standard.Enabled && p.standard.Applications.any()}
 	if !policy.Enabled {
 		return out
 	}

@@ -1,23 +1,41 @@
 package entra
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 
+	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/providers/transport"
 )
 
 // get reads what the SDK's structures do not know, or what would bring in request builders that take minutes to
 // build, without the SDK.
 func (c *Client) get(ctx context.Context, address string, v any) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	return c.send(ctx, http.MethodGet, address, nil, v)
+}
+
+// send sends a request with a body, where there is one, and reads the answer into v, where that is not nil.
+func (c *Client) send(ctx context.Context, method, address string, content, v any) error {
+	var reader io.Reader
+	if content != nil {
+		b, err := json.Marshal(content)
+		if err != nil {
+			return err
+		}
+		reader = bytes.NewReader(b)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, address, reader)
 	if err != nil {
 		return err
 	}
 	request.Header.Set("Accept", "application/json")
+	if content != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
 	response, err := c.http.Do(request)
 	if err != nil {
 		return transport.Clean(err)
@@ -26,6 +44,10 @@ func (c *Client) get(ctx context.Context, address string, v any) error {
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		return err
+	}
+	write := method != http.MethodGet
+	if write && len(body) == 0 && response.StatusCode/100 == 2 {
+		return nil
 	}
 	var refused struct {
 		Error *struct {
@@ -37,12 +59,17 @@ func (c *Client) get(ctx context.Context, address string, v any) error {
 	switch {
 	case refused.Error != nil:
 		e := &Error{Status: response.StatusCode, Code: refused.Error.Code, Message: refused.Error.Message}
-		e.Err = sentinel(e, false)
+		e.Err = sentinel(e, write)
 		return e
+	case write && response.StatusCode >= http.StatusInternalServerError:
+		return fmt.Errorf("HTTP %d without an error that could be read: %w", response.StatusCode, execute.ErrUnknownOutcome)
 	case err != nil:
 		return fmt.Errorf("the answer is not the JSON that was expected: %w", err)
-	case response.StatusCode != http.StatusOK:
+	case response.StatusCode/100 != 2:
 		return fmt.Errorf("HTTP %d without an error that could be read", response.StatusCode)
+	}
+	if v == nil {
+		return nil
 	}
 	if err := json.Unmarshal(body, v); err != nil {
 		return fmt.Errorf("the answer is not the JSON that was expected: %w", err)

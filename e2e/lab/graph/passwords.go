@@ -27,9 +27,9 @@ func removeApplicationPassword(c *call) (any, *refusal) {
 
 // addPassword mints a password. Its value is in this answer and never in another.
 func (c *call) addPassword(app *world.App, list *[]*world.AppPassword) (any, *refusal) {
-	if c.world.Knobs.NewPasswordPolicy || app.NoPasswords {
+	if name, blocked := c.blocked(app); blocked {
 		return nil, refuse(http.StatusBadRequest, "CredentialTypeNotAllowedAsPerAppPolicy",
-			"Credential type not allowed as per assigned policy '%s'.", policyName(c.world, app))
+			"Credential type not allowed as per assigned policy '%s'.", name)
 	}
 	body, e := c.decode()
 	if e != nil {

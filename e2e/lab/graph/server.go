@@ -96,6 +96,10 @@ func New(w *world.World) http.Handler {
 		"GET /{version}/policies/appManagementPolicies":                                 listPolicies,
 		"GET /{version}/policies/appManagementPolicies/{id}/appliesTo":                  listAppliesTo,
 		"GET /{version}/policies/appManagementPolicies/{id}":                            getPolicy,
+		"POST /{version}/policies/appManagementPolicies":                                createPolicy,
+		"DELETE /{version}/policies/appManagementPolicies/{id}":                         deletePolicy,
+		"POST /{version}/applications/{id}/appManagementPolicies/{ref}":                 assignPolicy,
+		"DELETE /{version}/applications/{id}/appManagementPolicies/{policy}/{ref}":      unassignPolicy,
 		"GET /{version}/organization":                                                   listOrganizations,
 		"GET /{version}/me":                                                             getMe,
 	} {

@@ -7,6 +7,15 @@ type Tenant struct {
 	ID   string
 	Name string
 	Apps map[string]*App // by application object id
+	// Policies are app management policies that were made through Graph.
+	Policies []*AppPolicy
+}
+
+// AppPolicy is an app management policy that can be assigned to applications.
+type AppPolicy struct {
+	ID, Name, Description string
+	Enabled               bool
+	Restrictions          map[string]any // as Graph was given them
 }
 
 // App is an application with its service principal.
@@ -23,9 +32,11 @@ type App struct {
 	FICs           []*FIC
 	Owners         []Principal
 	SP             *ServicePrincipal
-	NoPasswords    bool // an app management policy on this application forbids new passwords
-	Disabled       bool // isDisabled: no new tokens for it anywhere
-	Locked         bool // app instance property lock: its service principals' credentials cannot be changed there
+	NoPasswords    bool      // an app management policy on this application forbids new passwords
+	Policy         string    // id of the tenant's policy that is assigned to it
+	Unblocked      time.Time // when a policy was last taken off it; enforced until Knobs.PolicyPropagation is over
+	Disabled       bool      // isDisabled: no new tokens for it anywhere
+	Locked         bool      // app instance property lock: its service principals' credentials cannot be changed there
 }
 
 // ServicePrincipal is an application's local object in the tenant.

@@ -96,6 +96,7 @@ type Knobs struct {
 	SignInLogLatency  time.Duration // how late an attempt appears in the sign-in log
 	SignInLogForbid   string        // when set, the sign-in log answers 403 with this code (no premium licence)
 	NewPasswordPolicy bool          // an app management policy forbids new passwords
+	PolicyPropagation time.Duration // how long a policy that was taken off an application is still enforced
 	ACRConvert        bool          // ConvertAuthenticationScheme is accepted for dockerregistry
 	AutoMergeable     bool          // pull requests are mergeable at once; otherwise undecided until asked once
 	GraphQLMaxRepos   int           // a GraphQL query for more repositories answers 502; 0: no limit

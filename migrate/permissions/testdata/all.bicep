@@ -49,6 +49,7 @@ var applicationPermissions = [
   '9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30' // Application.Read.All
   'b0afded3-3588-46d8-8b3d-9842eff778da' // AuditLog.Read.All
   '246dd0d5-5bd0-4def-940b-0421030a5b68' // Policy.Read.All
+  'be74164b-cff1-491c-8741-e671cb536e13' // Policy.ReadWrite.ApplicationConfiguration
   '18a4783c-866b-4cc7-a460-3d5e5662c884' // Application.ReadWrite.OwnedBy
 ]
 

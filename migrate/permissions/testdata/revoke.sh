@@ -25,9 +25,11 @@ set -eu
 az ad app permission add --id "$APP_ID" --api 00000003-0000-0000-c000-000000000000 --api-permissions \
   b0afded3-3588-46d8-8b3d-9842eff778da=Role \
   246dd0d5-5bd0-4def-940b-0421030a5b68=Role \
+  be74164b-cff1-491c-8741-e671cb536e13=Role \
   18a4783c-866b-4cc7-a460-3d5e5662c884=Role
 # b0afded3-3588-46d8-8b3d-9842eff778da = AuditLog.Read.All
 # 246dd0d5-5bd0-4def-940b-0421030a5b68 = Policy.Read.All
+# be74164b-cff1-491c-8741-e671cb536e13 = Policy.ReadWrite.ApplicationConfiguration
 # 18a4783c-866b-4cc7-a460-3d5e5662c884 = Application.ReadWrite.OwnedBy
 az ad app permission admin-consent --id "$APP_ID"
 
