@@ -1,6 +1,7 @@
 package entra_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/e2e/lab"
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
+	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/providers/internal/labtest"
 	"github.com/unsecret-dev/unsecret/providers/transport"
@@ -35,7 +37,7 @@ func TestAnApplicationsOwnPolicyAndTheTenantsAreTold(t *testing.T) {
 	appNamed(w, "docs-site").NoPasswords = true
 	l := labtest.Start(t, w, lab.Options{})
 	got := newPasswordsOf(t, l, transport.Options{})
-	if diff := cmp.Diff(inventory.NewPasswords{Known: true, Forbidden: true, Policy: "Block client secrets"}, got["docs-site"]); diff != "" {
+	if diff := cmp.Diff(inventory.NewPasswords{Known: true, Forbidden: true, Own: true, Policy: "Block client secrets"}, got["docs-site"]); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff(inventory.NewPasswords{Known: true}, got["contoso-pipelines"]); diff != "" {
@@ -45,7 +47,7 @@ func TestAnApplicationsOwnPolicyAndTheTenantsAreTold(t *testing.T) {
 	w.Knobs.NewPasswordPolicy = true
 	w.Unlock()
 	got = newPasswordsOf(t, l, transport.Options{})
-	if diff := cmp.Diff(inventory.NewPasswords{Known: true, Forbidden: true, Policy: "Default app management tenant policy"}, got["contoso-pipelines"]); diff != "" {
+	if diff := cmp.Diff(inventory.NewPasswords{Known: true, Forbidden: true, TenantRules: true, Policy: "Default app management tenant policy"}, got["contoso-pipelines"]); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -92,6 +94,8 @@ func TestRestrictionsOfTheDefaultPolicyAreReadAsTheyAreMeant(t *testing.T) {
 			inventory.NewPasswords{Known: true}},
 		"for this one too": {policy("true", `{"restrictionType":"passwordAddition","state":"enabled","restrictForAppsCreatedAfterDateTime":"2025-01-01T00:00:00Z"}`),
 			inventory.NewPasswords{Known: true, Forbidden: true, Policy: "P"}},
+		"nothing of credentials": {`200 {"displayName":"P","isEnabled":true,"applicationRestrictions":{"passwordCredentials":[],"identifierUris":{"nonDefaultUriAddition":{"state":"enabled"}}}}`,
+			inventory.NewPasswords{Known: true}},
 		"own words only":    {policy("true", `{"restrictionType":"customPasswordAddition","state":"enabled"}`), inventory.NewPasswords{Known: true}},
 		"lifetime in days":  {policy("true", `{"restrictionType":"passwordLifetime","state":"enabled","maxLifetime":"P14DT2H"}`), inventory.NewPasswords{Known: true, MaxDays: 14, Policy: "P"}},
 		"lifetime in weeks": {policy("true", `{"restrictionType":"passwordLifetime","state":"enabled","maxLifetime":"P2W"}`), inventory.NewPasswords{Known: true, MaxDays: 14, Policy: "P"}},
@@ -101,6 +105,7 @@ func TestRestrictionsOfTheDefaultPolicyAreReadAsTheyAreMeant(t *testing.T) {
 			inventory.NewPasswords{Reason: "the caller may not read app management policies: it needs Policy.Read.All; Graph says Authorization_RequestDenied"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			c.want.TenantRules = c.want.Known && name != "switched off" && name != "rule off"
 			got := newPasswordsOf(t, l, transport.Options{Base: answering{"/policies/defaultAppManagementPolicy": c.answer}})
 			if diff := cmp.Diff(c.want, got["docs-site"]); diff != "" {
 				t.Error(diff)
@@ -126,5 +131,49 @@ func TestNotesTagsLockAndCreationAreRead(t *testing.T) {
 	app.Locked = false
 	if identities, _, _ = c.Applications(t.Context(), []inventory.AppID{inventory.AppID(app.AppID)}); identities[0].Lock.Credentials() {
 		t.Error("locked without a lock")
+	}
+}
+
+func TestNewPasswordsAreForbiddenAndAllowedAgain(t *testing.T) {
+	w := labtest.Demo(t)
+	site, other := appNamed(w, "docs-site"), appNamed(w, "contoso-pipelines")
+	l := labtest.Start(t, w, lab.Options{})
+	c := connect(t, l, world.RoleOperator, transport.Options{})
+	ctx, name := t.Context(), "unsecret: no new passwords"
+	for _, a := range []*world.App{site, other} {
+		p, err := c.BlockPasswords(ctx, inventory.ObjectID(a.ObjectID), name)
+		if err != nil || !p.BlocksPasswords {
+			t.Fatalf("%+v %v", p, err)
+		}
+		if got, err := c.PolicyOf(ctx, inventory.ObjectID(a.ObjectID)); err != nil || got != p {
+			t.Errorf("%+v %v", got, err)
+		}
+	}
+	if _, _, err := c.AddPassword(ctx, inventory.ObjectID(site.ObjectID), "x", w.Clock.Now().Add(time.Hour)); !errors.Is(err, execute.ErrPolicy) {
+		t.Errorf("a password was added: %v", err)
+	}
+	for i, a := range []*world.App{site, other} {
+		id := inventory.ObjectID(a.ObjectID)
+		p, err := c.PolicyOf(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.UnblockPasswords(ctx, id, p); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.UnblockPasswords(ctx, id, p); !errors.Is(err, execute.ErrNotFound) {
+			t.Errorf("taken off twice: %v", err)
+		}
+		if err := c.RemoveUnusedPolicy(ctx, name); err != nil {
+			t.Fatal(err)
+		}
+		for _, tenant := range w.Tenants {
+			if left := len(tenant.Policies); left != 1-i {
+				t.Errorf("%d policies are left after %d of 2", left, i+1)
+			}
+		}
+	}
+	if _, _, err := c.AddPassword(ctx, inventory.ObjectID(site.ObjectID), "x", w.Clock.Now().Add(time.Hour)); err != nil {
+		t.Error(err)
 	}
 }
