@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
+	"github.com/unsecret-dev/unsecret/e2e/sampling"
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
 	"github.com/unsecret-dev/unsecret/providers/transport"
@@ -92,7 +93,7 @@ func TestAPolicyOfSomebodyElseIsNotReplaced(t *testing.T) {
 func TestTheEndStateSurvivesCrashes(t *testing.T) {
 	for _, kind := range kills {
 		step := 3
-		if long() {
+		if sampling.Long() {
 			step = 1
 		}
 		for n := 1; n <= 60; n += step {
