@@ -106,14 +106,6 @@ func Base(dir string) string {
 	return dir
 }
 
-func skipDir(name string) bool { return name == ".git" || name == "node_modules" }
-
-// isYAML accepts x.yml and x.yaml, also with a suffix as backups and saved versions have it (x.yml__1a2b3c.yml).
-func isYAML(name string) bool {
-	ext := strings.ToLower(path.Ext(name))
-	return ext == ".yml" || ext == ".yaml"
-}
-
 func localGap(rel, message string) inventory.Gap {
 	return inventory.Gap{Source: inventory.SourceLocal, Object: filepath.ToSlash(rel), File: filepath.ToSlash(rel), Message: message,
 		Next: "make it readable and scan again; until then it is unknown, not clean"}

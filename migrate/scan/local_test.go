@@ -255,3 +255,22 @@ func TestBrokenAndCommentedWorkflowsOfALooseFolderAreNotPassedOver(t *testing.T)
 		t.Errorf("mentions: %+v", inv.Mentions)
 	}
 }
+
+func TestLocalFollowsADirectoryThatIsAskedForByALink(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "real"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	login := "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - uses: azure/login@v2\n        with: {creds: '${{ secrets.A }}'}\n"
+	if err := os.WriteFile(filepath.Join(dir, "real", "w.yml"), []byte(login), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink("real", link); err != nil {
+		t.Skipf("no symbolic links here: %v", err)
+	}
+	inv, err := Local(t.Context(), link, Options{})
+	if err != nil || len(inv.Logins) != 1 || inv.Logins[0].File != "w.yml" {
+		t.Errorf("got %+v, %v", inv, err)
+	}
+}

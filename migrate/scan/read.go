@@ -15,6 +15,13 @@ type localFile struct {
 	regular bool   // the directory says that it is a regular file
 }
 
+// state is what of an open file tells whether it has changed.
+type state struct {
+	regular bool
+	size    int64
+	changed int64 // when, in nanoseconds
+}
+
 // reader reads files, one after another, into the same memory.
 type reader struct {
 	buffer []byte
@@ -33,36 +40,36 @@ func (r *reader) read(name string, regular bool) ([]byte, error) {
 			return nil, errNotRegular
 		}
 	}
-	f, err := os.Open(name)
+	f, err := openFile(name)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	before, err := f.Stat()
+	defer f.close()
+	before, err := f.state()
 	if err != nil {
 		return nil, err
 	}
-	if !before.Mode().IsRegular() {
+	if !before.regular {
 		return nil, errNotRegular
 	}
-	if before.Size() > MaxFileSize {
-		return nil, fmt.Errorf("the file has %d bytes, more than the %d that a workflow can have", before.Size(), MaxFileSize)
+	if before.size > MaxFileSize {
+		return nil, fmt.Errorf("the file has %d bytes, more than the %d that a workflow can have", before.size, MaxFileSize)
 	}
 	if r.opened != nil {
 		r.opened()
 	}
-	if int64(cap(r.buffer)) < before.Size() {
-		r.buffer = make([]byte, max(before.Size(), 64<<10))
+	if int64(cap(r.buffer)) < before.size {
+		r.buffer = make([]byte, max(before.size, 64<<10))
 	}
-	content := r.buffer[:before.Size()]
+	content := r.buffer[:before.size]
 	if _, err := io.ReadFull(f, content); err != nil {
 		return nil, fmt.Errorf("the file changed while it was read: %w", err)
 	}
-	after, err := f.Stat()
+	after, err := f.state()
 	if err != nil {
 		return nil, err
 	}
-	if after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime()) {
+	if after != before {
 		return nil, errors.New("the file changed while it was read")
 	}
 	return content, nil

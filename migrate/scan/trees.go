@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -80,7 +79,7 @@ func eachTree(ctx context.Context, dir string, all bool, do func(int, LocalTree)
 	if err != nil {
 		return nil, err
 	}
-	more, err := eachGroup(ctx, groupFiles(files), loader{dir: base, all: all}, func(number int, t LocalTree) {
+	more, err := eachGroup(ctx, groupFiles(files), newLoader(base, all), func(number int, t LocalTree) {
 		if !partly || t.want(asked) {
 			do(number, t)
 		}
@@ -102,37 +101,6 @@ func (t *LocalTree) want(asked func(string) bool) bool {
 		}
 	}
 	return len(t.Wanted) > 0
-}
-
-// findFiles lists the YAML files below a directory.
-func findFiles(ctx context.Context, dir string) ([]localFile, []inventory.Gap, error) {
-	var files []localFile
-	var gaps []inventory.Gap
-	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err == nil && !d.IsDir() && !isYAML(d.Name()) {
-			return nil
-		}
-		rel, relErr := filepath.Rel(dir, p)
-		if relErr != nil {
-			return relErr
-		}
-		switch {
-		case err != nil && p == dir:
-			return fmt.Errorf("scan %s: %w", dir, err)
-		case err != nil:
-			gaps = append(gaps, localGap(rel, err.Error()))
-			return fs.SkipDir
-		case d.IsDir() && skipDir(d.Name()) && p != dir:
-			return fs.SkipDir
-		case !d.IsDir():
-			files = append(files, localFile{path: filepath.ToSlash(rel), regular: d.Type().IsRegular()})
-		}
-		return nil
-	})
-	return files, gaps, err
 }
 
 // group is the files of one checkout, or one loose file: those belong to no repository, and each stands for itself.
@@ -249,8 +217,14 @@ func parallel(n int, do func(r *reader, i int)) {
 
 // loader reads groups of files below a directory.
 type loader struct {
-	dir string
-	all bool // also the files that no login can be in
+	dir    string
+	prefix string // dir with a separator
+	all    bool   // also the files that no login can be in
+}
+
+func newLoader(dir string, all bool) loader {
+	clean := filepath.Clean(dir)
+	return loader{dir: dir, prefix: strings.TrimSuffix(clean, string(filepath.Separator)) + string(filepath.Separator), all: all}
 }
 
 // load reads the files of a group that can matter. It finds nothing where no login can be in any of them.
@@ -284,16 +258,27 @@ type loaded struct {
 }
 
 func (l loader) loadFile(r *reader, g *group, f localFile) loaded {
-	content, err := r.read(filepath.Join(l.dir, filepath.FromSlash(f.path)), f.regular)
+	content, err := r.read(l.prefix+f.path, f.regular)
 	if err != nil {
 		gap := localGap(f.path, err.Error())
 		return loaded{gap: &gap}
 	}
-	candidate := workflow.IsCandidate(content)
-	if !l.all && !candidate && !(g.inCheckout && callable(f.path, content)) || !g.inCheckout && !isShaped(content) {
+	candidate, wanted := matters(g, f, content)
+	if !wanted && !l.all || !g.inCheckout && !isShaped(content) {
 		return loaded{}
 	}
 	return loaded{content: append(make([]byte, 0, len(content)), content...), candidate: candidate}
+}
+
+// matters tells whether a login can be in a file, and whether the file is wanted for that or because others can call it. A
+// loose file calls no other.
+func matters(g *group, f localFile, content []byte) (candidate, wanted bool) {
+	if !g.inCheckout {
+		candidate = workflow.TouchesAzure(content)
+		return candidate, candidate
+	}
+	candidate = workflow.IsCandidate(content)
+	return candidate, candidate || callable(f.path, content)
 }
 
 // callable tells whether other files of a checkout can call a file.

@@ -234,8 +234,8 @@ func (a *analysis) risks(f *finding) {
 		f.manual(fmt.Sprintf("line %d has the key %q a second time, and GitHub refuses such a file", key.Line, key.Value), "Take one of the two keys out, then convert the login.")
 		return
 	}
-	if f.script == nil && f.entry.raw != nil && f.entry.raw.Anchor != "" {
-		f.manual(fmt.Sprintf("the value of %s has the anchor &%s, which other places may use", f.entry.key.Value, f.entry.raw.Anchor),
+	if f.script == nil && f.entry.raw != nil && f.entry.raw.Anchor() != "" {
+		f.manual(fmt.Sprintf("the value of %s has the anchor &%s, which other places may use", f.entry.key.Value, f.entry.raw.Anchor()),
 			"Write the value out where the anchor is used, or take the anchor away, then convert the login.")
 		return
 	}

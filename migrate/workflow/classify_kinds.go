@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -45,7 +46,7 @@ func (a *analysis) testedAt(f *finding) int {
 			continue
 		}
 		if e, ok := lookup(j.node, "if"); ok {
-			if line := check(scope{a, f.file, j, nil}, text(e.value), e.key.Line); line > 0 {
+			if line := check(scope{a, f.file, j, nil}, text(e.value), int(e.key.Line)); line > 0 {
 				return line
 			}
 		}
@@ -53,7 +54,7 @@ func (a *analysis) testedAt(f *finding) int {
 	}
 	for _, s := range steps {
 		if e, ok := lookup(s.node, "if"); ok {
-			if line := check(scope{a, f.file, s.job, s}, text(e.value), e.key.Line); line > 0 {
+			if line := check(scope{a, f.file, s.job, s}, text(e.value), int(e.key.Line)); line > 0 {
 				return line
 			}
 		}
@@ -70,13 +71,15 @@ func testsInScript(s *step, names map[string]bool) int {
 	if !strings.Contains(run, "secrets.") {
 		return 0
 	}
-	for i, line := range strings.Split(run, "\n") {
+	i := -1
+	for line := range strings.SplitSeq(run, "\n") {
+		i++
 		if !strings.Contains(line, "secrets.") || !containsAny(line, []string{"-z ", "-n ", "== ''", `== ""`, "!= ''", `!= ""`}) {
 			continue
 		}
 		for _, r := range refsOf(line) {
 			if r.context == "secrets" && names[strings.ToUpper(r.name())] {
-				return s.run.value.Line + 1 + i
+				return int(s.run.value.Line) + 1 + i
 			}
 		}
 	}
@@ -151,6 +154,22 @@ func (a *analysis) within(s *step, line int) bool {
 	return from <= line && line <= to
 }
 
+// usesALGo tells whether the file names AL-Go for GitHub.
+func (f *file) usesALGo() bool {
+	const owner, rest = "microsoft/al", "-go"
+	for at := len(owner); at < len(f.src); at++ {
+		i := bytes.IndexByte(f.src[at:], rest[0])
+		if i < 0 {
+			return false
+		}
+		at += i
+		if hasFold(f.src[at:], []byte(rest)) && hasFold(f.src[at-len(owner):], []byte(owner)) {
+			return true
+		}
+	}
+	return false
+}
+
 // classifyCredsEnv treats a whole credentials JSON in an environment variable.
 func (a *analysis) classifyCredsEnv(f *finding) {
 	name := f.variableName()
@@ -160,7 +179,7 @@ func (a *analysis) classifyCredsEnv(f *finding) {
 		f.manual("a script hands the whole credentials JSON to later steps", steps...)
 		return
 	}
-	if strings.Contains(f.file.lowered(), "microsoft/al-go") {
+	if f.file.usesALGo() {
 		f.manual("AL-Go for GitHub reads the credentials JSON itself", steps[1])
 		return
 	}

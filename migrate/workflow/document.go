@@ -37,6 +37,11 @@ func (e *parseError) Error() string { return fmt.Sprintf("line %d: %s", e.line, 
 
 // parseDocument reads a file into nodes. What it cannot read with certainty is an error, never a guess.
 func parseDocument(path string, src []byte) (d *document, err error) {
+	return parseDocumentIn(new(yaml.Memory), path, src)
+}
+
+// parseDocumentIn is parseDocument with nodes that live as long as their memory is not reset.
+func parseDocumentIn(m *yaml.Memory, path string, src []byte) (d *document, err error) {
 	defer func() {
 		// The YAML package reports some inputs by panicking; a file must not take the whole scan with it.
 		if r := recover(); r != nil {
@@ -44,7 +49,7 @@ func parseDocument(path string, src []byte) (d *document, err error) {
 		}
 	}()
 	if len(src) <= maxFileSize {
-		if root, ok := yaml.Parse(src); ok {
+		if root, ok := m.Parse(src); ok {
 			return &document{path: path, src: src, starts: yaml.Lines(src), root: root, plain: true}, nil
 		}
 	}
@@ -76,7 +81,7 @@ func parseWhole(path string, src []byte) (*document, error) {
 	}
 	d.root = yaml.FromWhole(top.Content[0])
 	if d.root.Kind != yaml.MappingNode {
-		return nil, &parseError{line: d.root.Line, column: d.root.Column, message: "the top of the file is not a mapping, so it is not a workflow or an action"}
+		return nil, &parseError{line: int(d.root.Line), column: int(d.root.Column), message: "the top of the file is not a mapping, so it is not a workflow or an action"}
 	}
 	return d, nil
 }
@@ -173,7 +178,7 @@ func (d *document) at(line, column int) int {
 }
 
 // start gives the byte offset of a node.
-func (d *document) start(n *yaml.Node) int { return d.at(n.Line, n.Column) }
+func (d *document) start(n *yaml.Node) int { return d.at(int(n.Line), int(n.Column)) }
 
 // place gives the 1-based line and byte column of an offset.
 func (d *document) place(offset int) (line, column int) {

@@ -44,6 +44,9 @@ func (s segment) only() (ref, bool) {
 // segments finds the expressions in a value.
 func segments(value string) []segment {
 	var list []segment
+	if n := strings.Count(value, "${{"); n > 0 {
+		list = make([]segment, 0, n)
+	}
 	for at := 0; ; {
 		i := strings.Index(value[at:], "${{")
 		if i < 0 {
@@ -57,9 +60,8 @@ func segments(value string) []segment {
 
 func parseSegment(value string, start int) segment {
 	body := value[start+3:]
-	if s, ok := plainAccess(body); ok {
-		s.start, s.end = start, s.end+start+3
-		return s
+	if r, end, ok := plainAccess(body); ok {
+		return segment{start: start, end: start + 3 + end, text: r.text, refs: []ref{r}}
 	}
 	lexer := actionlint.NewExprLexer(body)
 	node, err := actionlint.NewExprParser().Parse(lexer)
@@ -77,35 +79,38 @@ func parseSegment(value string, start int) segment {
 	return s
 }
 
-// plainAccess reads the most usual expression, a context and names joined by dots, without the parser. Its end is after the braces.
-func plainAccess(body string) (segment, bool) {
+// plainAccess reads the most usual expression, a context and names joined by dots, without the parser. The end is after the braces.
+func plainAccess(body string) (r ref, end int, ok bool) {
 	i := skipSpace(body, 0)
 	from, dots := i, 0
 	for i < len(body) && (isName(body[i]) || body[i] == '.') {
 		if body[i] == '.' {
 			if i == from || body[i-1] == '.' || isDigit(body[i-1]) && dots == 0 {
-				return segment{}, false
+				return ref{}, 0, false
 			}
 			dots++
 		}
 		i++
 	}
 	if dots == 0 || body[i-1] == '.' || isDigit(body[from]) || body[from] == '-' {
-		return segment{}, false
+		return ref{}, 0, false
 	}
 	access := body[from:i]
 	i = skipSpace(body, i)
 	if !strings.HasPrefix(body[i:], "}}") {
-		return segment{}, false
+		return ref{}, 0, false
 	}
-	names := strings.Split(access, ".")
-	for _, n := range names {
-		if isDigit(n[0]) || n[0] == '-' {
-			return segment{}, false
+	context, rest, _ := strings.Cut(access, ".")
+	r = ref{context: strings.ToLower(context), path: make([]string, 0, dots), text: access}
+	for range dots {
+		var name string
+		name, rest, _ = strings.Cut(rest, ".")
+		if isDigit(name[0]) || name[0] == '-' {
+			return ref{}, 0, false
 		}
+		r.path = append(r.path, name)
 	}
-	r := ref{context: strings.ToLower(names[0]), path: names[1:], text: access}
-	return segment{end: i + 2, text: access, refs: []ref{r}}, true
+	return r, i + 2, true
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
@@ -130,14 +135,23 @@ func condition(value string) (actionlint.ExprNode, []ref) {
 
 // refsOf lists all reads of all expressions of a value.
 func refsOf(value string) []ref {
-	if !strings.Contains(value, "${{") {
-		return nil
-	}
 	var list []ref
-	for _, s := range segments(value) {
-		list = append(list, s.refs...)
+	for at := 0; ; {
+		i := strings.Index(value[at:], "${{")
+		if i < 0 {
+			return list
+		}
+		start := at + i
+		if r, end, ok := plainAccess(value[start+3:]); ok {
+			if list == nil {
+				list = make([]ref, 0, strings.Count(value[start:], "${{"))
+			}
+			list, at = append(list, r), start+3+end
+			continue
+		}
+		s := parseSegment(value, start)
+		list, at = append(list, s.refs...), s.end
 	}
-	return list
 }
 
 // single gives the read of a value that is exactly one ${{ … }}, and nothing around it.

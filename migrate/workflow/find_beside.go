@@ -12,6 +12,8 @@ import (
 var clientSecretSpellings = []string{"client_secret", "CLIENT_SECRET", "Client_Secret", "clientSecret", "ClientSecret", "CLIENTSECRET", "clientsecret",
 	"client-secret", "CLIENT-SECRET", "Client-Secret"}
 
+var clientSecretNames = newSearch(clientSecretSpellings...)
+
 // beside finds, after all else, client secrets for programs and actions that are not known. A client secret by itself may be
 // any service's; with a tenant beside it, it is taken for that of an app registration, so that it is not deleted unseen.
 func (f *finder) beside() {
@@ -47,7 +49,7 @@ func (f *finder) besideSteps(steps []*step) {
 // besideCommands looks for commands that take a client secret and a tenant.
 func (f *finder) besideCommands(s *step) {
 	for _, e := range []entry{s.run, firstInput(s, "inlineScript")} {
-		if e.value == nil || !containsAny(text(e.value), clientSecretSpellings) {
+		if e.value == nil || !in(clientSecretNames, text(e.value)) {
 			continue
 		}
 		for _, r := range s.scripts() {
@@ -190,7 +192,7 @@ func pairs(text string, w script.Word) []argument {
 }
 
 func namesAClientSecret(name string) bool {
-	return strings.HasSuffix(squash(name), "clientsecret") && containsAny(name, clientSecretSpellings)
+	return strings.HasSuffix(squash(name), "clientsecret") && in(clientSecretNames, name)
 }
 
 // handsOn tells whether a value reads a secret that is stored, or what the callers of this file give it. What a step puts out

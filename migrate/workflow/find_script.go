@@ -17,15 +17,15 @@ type runScript struct {
 }
 
 // scriptMarks are the byte strings without one of which no script signs in to Azure or carries a credential onward.
-var scriptMarks = append([]string{"az login", "login", "azd ", "AzAccount", "AzureRmAccount", "azcopy", "GITHUB_ENV", "GITHUB_OUTPUT", "_SECRET", "ACCESS_KEY", "account-key", "AccountKey=",
-	"connection-string", "ConnectionString", "sas-token", "backend-config", "CREDENTIALS", "Credentials", "--password", "kubelogin", "STORAGE_KEY", "deployment-token", "sqlcmd", "sqlpackage", "SqlPackage", "-var"}, clientSecretSpellings...)
+var scriptMarks = newSearch(append([]string{"az login", "login", "azd ", "AzAccount", "AzureRmAccount", "azcopy", "GITHUB_ENV", "GITHUB_OUTPUT", "_SECRET", "ACCESS_KEY", "account-key", "AccountKey=",
+	"connection-string", "ConnectionString", "sas-token", "backend-config", "CREDENTIALS", "Credentials", "--password", "kubelogin", "STORAGE_KEY", "deployment-token", "sqlcmd", "sqlpackage", "SqlPackage", "-var"}, clientSecretSpellings...)...)
 
 // scripts gives the scripts of a step that are worth reading.
 func (s *step) scripts() []*runScript {
 	var list []*runScript
 	add := func(e entry, shell script.Shell, inline bool) {
 		value := text(e.value)
-		if e.value == nil || !containsAny(value, scriptMarks) {
+		if e.value == nil || !in(scriptMarks, value) {
 			return
 		}
 		list = append(list, &runScript{entry: e, shell: shell, text: value, Script: script.Find(shell, mask(value)), inline: inline})
@@ -41,15 +41,6 @@ func (s *step) scripts() []*runScript {
 		add(e, script.PowerShell, true)
 	}
 	return list
-}
-
-func containsAny(s string, list []string) bool {
-	for _, x := range list {
-		if strings.Contains(s, x) {
-			return true
-		}
-	}
-	return false
 }
 
 // original gives the text of a word as the file has it, expressions included and outer quotes taken off.

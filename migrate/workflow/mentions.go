@@ -7,6 +7,9 @@ import (
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
 
+// commentMarks are the byte strings without one of which nothing in a comment is mentioned.
+var commentMarks = newSearch("secrets", "azure/login", "Azure/login", "az login")
+
 // comments lists the secrets and logins that stand in comments: never a login, but not to be mistaken when a secret is deleted.
 func (f *finder) comments() {
 	src := f.file.src
@@ -18,7 +21,7 @@ func (f *finder) comments() {
 		hash := at + i
 		end := f.file.lineEnd(hash)
 		at = hash + 1
-		if hash > 0 && !isBlank(src[hash-1]) && !isBreak(src[hash-1]) || !containsAny(string(src[hash:end]), []string{"secrets", "azure/login", "Azure/login", "az login"}) {
+		if hash > 0 && !isBlank(src[hash-1]) && !isBreak(src[hash-1]) || !in(commentMarks, src[hash:end]) {
 			continue
 		}
 		if !f.file.commented(hash + 1) {

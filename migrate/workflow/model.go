@@ -185,13 +185,14 @@ func (f *file) buildSteps(j *job, list *yaml.Node, shell string) []*step {
 	if list == nil || list.Kind != yaml.SequenceNode {
 		return nil
 	}
-	steps := make([]*step, 0, len(list.Content))
+	steps, all := make([]*step, 0, len(list.Content)), make([]step, len(list.Content))
 	for i, raw := range list.Content {
 		n := resolve(raw)
 		if n == nil || n.Kind != yaml.MappingNode {
 			continue
 		}
-		s := &step{file: f, job: j, index: i, node: n, list: list, shell: shell}
+		s := &all[i]
+		*s = step{file: f, job: j, index: i, node: n, list: list, shell: shell}
 		s.read()
 		steps = append(steps, s)
 	}

@@ -16,7 +16,7 @@ type entry struct {
 // resolve follows an alias.
 func resolve(n *yaml.Node) *yaml.Node {
 	for i := 0; n != nil && n.Kind == yaml.AliasNode && i < 16; i++ {
-		n = n.Alias
+		n = n.Alias()
 	}
 	return n
 }
@@ -29,6 +29,9 @@ func appendEntries(list []entry, n *yaml.Node, depth int) []entry {
 	n = resolve(n)
 	if n == nil || n.Kind != yaml.MappingNode || depth > 8 {
 		return list
+	}
+	if list == nil && len(n.Content) > 1 {
+		list = make([]entry, 0, len(n.Content)/2)
 	}
 	var merges []*yaml.Node
 	for i := 0; i+1 < len(n.Content); i += 2 {

@@ -67,11 +67,26 @@ func mask(value string) string {
 	if !strings.Contains(value, "${{") {
 		return value
 	}
-	b := []byte(value)
-	for _, s := range segments(value) {
-		for i := s.start; i < s.end; i++ {
-			b[i] = 'x'
+	var b strings.Builder
+	b.Grow(len(value))
+	for at := 0; ; {
+		i := strings.Index(value[at:], "${{")
+		if i < 0 {
+			b.WriteString(value[at:])
+			return b.String()
+		}
+		start := at + i
+		b.WriteString(value[at:start])
+		for at = segmentEnd(value, start); b.Len() < at; {
+			b.WriteByte('x')
 		}
 	}
-	return string(b)
+}
+
+// segmentEnd gives the end of the expression that begins at an offset.
+func segmentEnd(value string, start int) int {
+	if _, end, ok := plainAccess(value[start+3:]); ok {
+		return start + 3 + end
+	}
+	return parseSegment(value, start).end
 }

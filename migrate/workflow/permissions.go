@@ -140,8 +140,8 @@ func (r *rewriter) extend(j *job, login inventory.LoginID) error {
 		return nil
 	case n.Kind == yaml.AliasNode, n.Kind == yaml.ScalarNode:
 		return r.expandBlock(j, append([]scopeGrant{{idToken, "write"}}, without(have, idToken)...), login)
-	case n.Anchor != "":
-		return fmt.Errorf("the block has the anchor &%s, which other jobs use", n.Anchor)
+	case n.Anchor() != "":
+		return fmt.Errorf("the block has the anchor &%s, which other jobs use", n.Anchor())
 	}
 	if e, ok := lookup(n, idToken); ok {
 		r.edit(f, login, f.start(e.raw), f.end(e.raw), "write", reason)
@@ -195,7 +195,7 @@ func (f *file) unit(j *job) string {
 	if len(j.node.Content) == 0 {
 		return "  "
 	}
-	width := j.node.Content[0].Column - j.key.Column
+	width := int(j.node.Content[0].Column - j.key.Column)
 	if width < 1 || width > 8 {
 		width = 2
 	}

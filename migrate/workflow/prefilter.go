@@ -27,68 +27,22 @@ var azMarks = [][]byte{[]byte("ure"), []byte(" "), []byte("\t"), []byte("d "), [
 var underscored = [][]byte{[]byte("ARM_"), []byte("arm_"), []byte("ACR_"), []byte("acr_")}
 
 // marks are the byte strings of the other logins that do not name Azure: client secrets, profiles, and storage and database
-// hosts, in the spellings in which they work. None is shorter than shortestMark.
+// hosts, in the spellings in which they work.
 var marks = newSearch(append([]string{"publish-profile", "kubelogin", "rincipal", "RINCIPAL",
 	"windows.net", "ccountKey", "aks-set-context", "k8s-set-context"}, clientSecretSpellings...)...)
-
-const shortestMark = len("rincipal")
-
-// search finds whether one of several strings is in a text by looking at two bytes of about each seventh
-// place (S. Wu, U. Manber: A Fast Algorithm for Multi-Pattern Searching, 1994).
-type search struct {
-	shift [1 << 12]uint8 // by a hash of two bytes: how far the end of the next possible place is
-	ends  map[int][][]byte
-}
-
-func newSearch(marks ...string) *search {
-	s := &search{ends: make(map[int][][]byte)}
-	for i := range s.shift {
-		s.shift[i] = uint8(shortestMark - 1)
-	}
-	for _, m := range marks {
-		for i := 1; i < shortestMark; i++ {
-			h := pair(m[i-1], m[i])
-			s.shift[h] = min(s.shift[h], uint8(shortestMark-1-i))
-			if i == shortestMark-1 {
-				s.ends[h] = append(s.ends[h], []byte(m))
-			}
-		}
-	}
-	return s
-}
-
-func pair(a, b byte) int { return (int(a)<<5 ^ int(b)) & (1<<12 - 1) }
-
-// in tells whether one of the strings is in the text.
-func (s *search) in(text []byte) bool {
-	for i := shortestMark - 1; i < len(text); {
-		h := pair(text[i-1], text[i])
-		if shift := s.shift[h]; shift > 0 {
-			i += int(shift)
-			continue
-		}
-		for _, m := range s.ends[h] {
-			if bytes.HasPrefix(text[i-shortestMark+1:], m) {
-				return true
-			}
-		}
-		i++
-	}
-	return false
-}
 
 // IsCandidate is the fast prefilter: where it is false, no login can be in the file. It is true where one of the marks is in
 // the file, in comments too, or where the file hands secrets or inputs to an action of its repository or to a reusable workflow.
 func IsCandidate(content []byte) bool {
-	return touchesAzure(content) || passesOn(content)
+	return TouchesAzure(content) || passesOn(content)
 }
 
-// touchesAzure tells whether one of the marks is in the file.
-func touchesAzure(content []byte) bool {
+// TouchesAzure is the prefilter of a file that can call no other: it tells whether one of the marks is in the file.
+func TouchesAzure(content []byte) bool {
 	if hasAz(content, 'z') || hasAz(content, 'Z') {
 		return true
 	}
-	return hasUnderscored(content) || marks.in(content)
+	return hasUnderscored(content) || in(marks, content)
 }
 
 // hasUnderscored searches by the underscore, which is rarer than the letters before it.

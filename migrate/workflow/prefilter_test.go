@@ -37,11 +37,11 @@ func TestPrefilterFindsEachMarkAnywhere(t *testing.T) {
 		for before := range 40 {
 			text := strings.Repeat("x", before) + w
 			for _, after := range []string{"", "y", " client yy publish-profil windows.ne rincipa"} {
-				if !touchesAzure([]byte(text + after)) {
+				if !TouchesAzure([]byte(text + after)) {
 					t.Errorf("%q is passed over", text+after)
 				}
 			}
-			if touchesAzure([]byte(text[:len(text)-1])) {
+			if TouchesAzure([]byte(text[:len(text)-1])) {
 				t.Errorf("%q is taken for a mark", text[:len(text)-1])
 			}
 		}

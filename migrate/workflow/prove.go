@@ -56,7 +56,7 @@ func (r *rewriter) prove(f *file, p *filePlan, after []byte) (*file, error) {
 	if key := f.duplicateKey(); key != nil {
 		return nil, fmt.Errorf("line %d has the key %q a second time, which GitHub refuses", key.Line, key.Value)
 	}
-	d, err := parseDocument(f.path, after)
+	d, err := r.memories.parse(f.path, after)
 	if err != nil {
 		return nil, fmt.Errorf("the result would not parse: %w", err)
 	}
@@ -203,19 +203,38 @@ func (f *file) duplicateKey() *yaml.Node {
 // duplicate finds a key that a mapping has twice.
 func duplicate(n *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.MappingNode {
-		seen := make(map[string]bool, len(n.Content)/2)
-		for i := 0; i < len(n.Content); i += 2 {
-			if key := n.Content[i]; seen[key.Value] {
-				return key
-			} else {
-				seen[key.Value] = true
-			}
+		if key := repeated(n.Content); key != nil {
+			return key
 		}
 	}
 	for _, c := range n.Content {
 		if key := duplicate(c); key != nil {
 			return key
 		}
+	}
+	return nil
+}
+
+// repeated finds a key that was there before in a mapping's keys and values.
+func repeated(content []*yaml.Node) *yaml.Node {
+	const few = 2 * 16 // so many are compared faster than looked up
+	if len(content) <= few {
+		for i := 2; i < len(content); i += 2 {
+			for j := 0; j < i; j += 2 {
+				if content[i].Value == content[j].Value {
+					return content[i]
+				}
+			}
+		}
+		return nil
+	}
+	seen := make(map[string]bool, len(content)/2)
+	for i := 0; i < len(content); i += 2 {
+		key := content[i]
+		if seen[key.Value] {
+			return key
+		}
+		seen[key.Value] = true
 	}
 	return nil
 }

@@ -122,7 +122,7 @@ func (r *rewriter) convertDeclaration(c *channel, ids bool, inputs [3]string) er
 	unit := "  "
 	required := ""
 	if len(e.value.Content) > 0 && !isFlow(e.value) {
-		unit = strings.Repeat(" ", max(1, e.value.Content[0].Column-e.key.Column))
+		unit = strings.Repeat(" ", max(1, int(e.value.Content[0].Column-e.key.Column)))
 		if v := get(e.value, "required"); v != nil {
 			required = text(v)
 		}

@@ -30,8 +30,8 @@ func (r *rewriter) replaceEntry(f *finding, e entry, lines [][2]string, reason s
 
 // anchored refuses an entry whose own text other places of the file may use.
 func anchored(e entry) error {
-	if e.raw.Anchor != "" || e.key.Anchor != "" {
-		return fmt.Errorf("the value of %s has the anchor &%s%s, which other places may use", e.key.Value, e.raw.Anchor, e.key.Anchor)
+	if e.raw.Anchor() != "" || e.key.Anchor() != "" {
+		return fmt.Errorf("the value of %s has the anchor &%s%s, which other places may use", e.key.Value, e.raw.Anchor(), e.key.Anchor())
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ func (r *rewriter) declareIDs(c *channel, secret entry, inputs [3]string) error 
 	if !ok || isFlow(secret.parent) || isFlow(c.target.call) {
 		return fmt.Errorf("the secrets of %s are in flow style", c.target.path)
 	}
-	unit := strings.Repeat(" ", max(1, secret.key.Column-owner.key.Column))
+	unit := strings.Repeat(" ", max(1, int(secret.key.Column-owner.key.Column)))
 	if in := get(c.target.call, "inputs"); in != nil && len(in.Content) > 0 {
 		if isFlow(in) {
 			return fmt.Errorf("the inputs of %s are in flow style", c.target.path)

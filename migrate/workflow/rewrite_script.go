@@ -232,7 +232,7 @@ func registryToACR(r *rewriter, f *finding) error {
 	if host == nil {
 		host = paramValue(s, "registry")
 	}
-	if isFlow(s.node) || s.with == nil || resolve(s.with) != s.with || s.with.Anchor != "" {
+	if isFlow(s.node) || s.with == nil || resolve(s.with) != s.with || s.with.Anchor() != "" {
 		return errors.New("the step is in flow style or shared by an anchor")
 	}
 	if err := r.insertLogin(f, inputs, "sign in with OIDC before the registry login"); err != nil {

@@ -16,6 +16,7 @@ import (
 // Scan finds the logins of one repository or folder. It never fails: what it cannot read is a gap.
 func Scan(t Tree, o Options) Result {
 	a := analyse(t, o)
+	defer a.memories.release()
 	if o.Subjects {
 		a.subjects()
 	}
@@ -67,6 +68,7 @@ type analysis struct {
 	jsonSecrets   map[string]bool // secrets that hold a credentials JSON, upper case
 	clientSecrets map[string]bool // secrets that hold a client secret, upper case
 	others        others
+	memories      memories
 	unreadable    map[string]bool // paths of files that are gaps
 	channels      map[string]*channel
 	isFolder      int // 1 where the tree is a folder of files, -1 where it is a repository, 0 where that is not known yet
@@ -82,10 +84,13 @@ func analyse(t Tree, o Options) *analysis {
 	return a
 }
 
-// parallel runs a function for each index, on as many processors as there are.
+// manyFiles is from how many files on a tree is read with all processors. Small trees come in numbers, and are scanned side by side.
+const manyFiles = 32
+
+// parallel runs a function for each index, on as many processors as there are where that is worth it.
 func parallel(n int, do func(i int)) {
 	workers := min(runtime.GOMAXPROCS(0), n)
-	if workers <= 1 {
+	if workers <= 1 || n < manyFiles {
 		for i := range n {
 			do(i)
 		}
@@ -107,7 +112,7 @@ func parallel(n int, do func(i int)) {
 // read too: it is an action or a reusable workflow of this tree, or of another one.
 func (a *analysis) parse() {
 	a.files = make([]*file, len(a.tree.Files))
-	a.parseWhere(touchesAzure)
+	a.parseWhere(TouchesAzure)
 	called := a.options.Others != nil
 	for _, f := range a.byPath {
 		called = called || f.action || f.has("workflow_call")
@@ -124,7 +129,7 @@ func (a *analysis) parseWhere(wanted func([]byte) bool) {
 		if a.files[i] != nil || a.unreadable[in.Path] || !wanted(in.Content) {
 			return
 		}
-		d, err := parseDocument(in.Path, in.Content)
+		d, err := a.memories.parse(in.Path, in.Content)
 		if err != nil {
 			gaps[i] = a.gap(in.Path, err)
 			return

@@ -188,14 +188,15 @@ func (f *file) readers(name string) []int {
 // lowered is the file's text in lower case, byte for byte.
 func (f *file) lowered() string {
 	if f.lower == "" {
-		b := make([]byte, len(f.src))
-		for i, c := range f.src {
+		var b strings.Builder
+		b.Grow(len(f.src))
+		for _, c := range f.src {
 			if c >= 'A' && c <= 'Z' {
 				c += 'a' - 'A'
 			}
-			b[i] = c
+			b.WriteByte(c)
 		}
-		f.lower = string(b)
+		f.lower = b.String()
 	}
 	return f.lower
 }

@@ -115,6 +115,7 @@ func (b *bashReader) call(call *syntax.CallExpr, stmt *syntax.Stmt) {
 		return
 	}
 	c := Command{Start: offset(args[0].Pos()), End: offset(args[len(args)-1].End()), Certain: true}
+	c.Words = make([]Word, 0, len(args))
 	for _, a := range args {
 		c.Words = append(c.Words, b.word(a))
 	}
@@ -161,6 +162,12 @@ func (b *bashReader) assign(a *syntax.Assign, exported bool) {
 // word gives a word without its quotes; expansions stay as they are written.
 func (b *bashReader) word(w *syntax.Word) Word {
 	out := Word{Start: offset(w.Pos()), End: offset(w.End())}
+	if len(w.Parts) == 1 { // most words are a literal, which needs no memory of its own
+		if lit, ok := w.Parts[0].(*syntax.Lit); ok && !strings.Contains(lit.Value, "\\\n") {
+			out.Text = lit.Value
+			return out
+		}
+	}
 	var text strings.Builder
 	b.parts(&text, w.Parts)
 	out.Text = text.String()

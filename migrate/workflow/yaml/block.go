@@ -24,9 +24,7 @@ func (r *reader) block(at, parent int) (*Node, bool) {
 	if !ok || indent <= parent {
 		return nil, false
 	}
-	if r.blocks.Cap() == 0 {
-		r.blocks.Grow(len(r.text))
-	}
+	r.room(len(r.text) - r.next)
 	from := r.blocks.Len()
 	if ok = r.blockLines(indent, n.Style == LiteralStyle, chomping); !ok {
 		return nil, false

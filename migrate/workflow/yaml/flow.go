@@ -4,8 +4,8 @@ import (
 	"strings"
 )
 
-// flow reads a flow mapping or sequence that ends on its line. Expressions, comments, single pairs in sequences, keys
-// without values and commas at the end are left to the whole parser.
+// flow reads a flow mapping or sequence. Each of its scalars and pairs must stand on one line. Expressions, single pairs in
+// sequences, and keys without values are left to the whole parser.
 func (r *reader) flow(at int) (*Node, int) {
 	if r.text[at] == '[' {
 		return r.flowItems(at, SequenceNode, ']', r.flowValue)
@@ -21,27 +21,47 @@ func (r *reader) flowItems(at int, kind Kind, closing byte, item func(int) int) 
 	if !ok {
 		return nil, 0
 	}
-	at = r.skipSpaces(at + 1)
-	for first := true; at < r.end; first = false {
-		if first && r.text[at] == closing {
-			break
-		}
+	at = r.flowSpace(at + 1)
+	for at >= 0 && r.text[at] != closing {
 		if at = item(at); at < 0 {
 			return nil, 0
 		}
-		if at = r.skipSpaces(at); at == r.end || r.text[at] == closing {
-			break
-		}
-		if r.text[at] != ',' {
+		if at = r.flowSpace(at); at >= 0 && r.text[at] == ',' {
+			at = r.flowSpace(at + 1)
+		} else if at >= 0 && r.text[at] != closing {
 			return nil, 0
 		}
-		at = r.skipSpaces(at + 1)
 	}
-	if at >= r.end || r.text[at] != closing {
+	if at < 0 {
 		return nil, 0
 	}
 	r.finish(n, base)
 	return n, at + 1
+}
+
+// flowSpace passes over white space, breaks and comments inside of a flow collection. It gives the offset of what follows,
+// which is on the current line, or -1.
+func (r *reader) flowSpace(at int) int {
+	for {
+		i := r.skipSpaces(at)
+		switch {
+		case i < r.end && r.text[i] != '#':
+			if r.text[i] == '\t' {
+				return -1
+			}
+			return i
+		case i < r.end && i == at && at > r.lineStart: // no white space before it
+			return -1
+		}
+		if r.next >= len(r.text) {
+			return -1
+		}
+		r.takeLine()
+		at = r.lineStart
+		if at < r.end && r.text[at] != ' ' && r.text[at] != '#' { // as the mark of a document's end would stand
+			return -1
+		}
+	}
 }
 
 func (r *reader) flowValue(at int) int {

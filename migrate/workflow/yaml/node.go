@@ -28,17 +28,38 @@ const (
 	FlowStyle
 )
 
-// Node is a node of a file. It is what go.yaml.in/yaml/v4 tells of it without tag and comments, in little more than half
-// the memory, since a scan holds all files of a repository at once.
+// Node is a node of a file. It is what go.yaml.in/yaml/v4 tells of it without tag and comments, in little more than a third
+// of the memory, since a scan holds all files of a repository at once.
 type Node struct {
 	Kind    Kind
 	Style   Style
-	Line    int // from 1
-	Column  int // from 1, in characters
+	Line    int32 // from 1
+	Column  int32 // from 1, in characters
 	Value   string
-	Anchor  string
-	Alias   *Node   // what an alias stands for
 	Content []*Node // of a mapping: keys and values by turns
+	shared  *shared
+}
+
+// shared is what few nodes have: the name by which aliases share a node, or the node that an alias stands for.
+type shared struct {
+	anchor string
+	alias  *Node
+}
+
+// Anchor is the name by which aliases share the node, or "".
+func (n *Node) Anchor() string {
+	if n.shared == nil {
+		return ""
+	}
+	return n.shared.anchor
+}
+
+// Alias is what an alias stands for.
+func (n *Node) Alias() *Node {
+	if n.shared == nil {
+		return nil
+	}
+	return n.shared.alias
 }
 
 var kinds = map[whole.Kind]Kind{whole.SequenceNode: SequenceNode, whole.MappingNode: MappingNode, whole.ScalarNode: ScalarNode, whole.AliasNode: AliasNode}
@@ -59,14 +80,16 @@ func (c converter) node(n *whole.Node) *Node {
 	if have := c[n]; have != nil {
 		return have
 	}
-	own := &Node{Kind: kinds[n.Kind], Line: n.Line, Column: n.Column, Value: n.Value, Anchor: n.Anchor}
+	own := &Node{Kind: kinds[n.Kind], Line: int32(n.Line), Column: int32(n.Column), Value: n.Value}
 	c[n] = own
 	for from, to := range styles {
 		if n.Style&from != 0 {
 			own.Style |= to
 		}
 	}
-	own.Alias = c.node(n.Alias)
+	if n.Anchor != "" || n.Alias != nil {
+		own.shared = &shared{n.Anchor, c.node(n.Alias)}
+	}
 	if len(n.Content) > 0 {
 		own.Content = make([]*Node, len(n.Content))
 	}

@@ -1,5 +1,5 @@
 // Package yaml reads the part of YAML that nearly all workflows are written in, several times faster than a whole
-// parser: block mappings and sequences, scalars of one line, literal and folded blocks, and flow collections of one line.
+// parser: block mappings and sequences, scalars of one line, literal and folded blocks, and flow collections.
 // It reads a file as go.yaml.in/yaml/v4 does or not at all: whatever is outside of that part, or could be an error, is left
 // to the whole parser.
 package yaml
@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // maxDepth bounds how deep collections are read here; deeper ones are left to the whole parser with its own bounds.
@@ -18,18 +19,30 @@ const maxKey = 1000
 
 // Parse gives the mapping at the top of a file, with the kinds, styles, values, lines and columns that the whole parser
 // gives; tags and comments are not set. It is false where the file is not plain, which says nothing about its validity.
-func Parse(src []byte) (*Node, bool) {
-	kind := inspect(src)
+// The text must not be changed afterwards: the values of scalars share its memory.
+func Parse(src []byte) (*Node, bool) { return new(Memory).Parse(src) }
+
+// Parse is the function Parse with the nodes in this memory.
+func (m *Memory) Parse(src []byte) (*Node, bool) {
+	first := 0
+	if bytes.HasPrefix(src, byteOrderMark) {
+		first = len(byteOrderMark)
+	}
+	kind := inspect(src[first:])
 	if kind == foreign {
 		return nil, false
 	}
-	r := &reader{text: string(src), ascii: kind == ascii}
+	r := &reader{Memory: m, text: unsafe.String(unsafe.SliceData(src), len(src)), ascii: kind == ascii, next: first}
+	r.stack = r.stack[:0]
 	if !r.step() || !r.header() || r.eof || r.indent != 0 {
 		return nil, false
 	}
 	root, ok := r.mapping(0, nil, 0)
 	return root, ok && r.eof
 }
+
+// byteOrderMark may begin a file. Offsets count it, columns do not.
+var byteOrderMark = []byte("\xef\xbb\xbf")
 
 // The kinds of text.
 const (
@@ -66,6 +79,7 @@ func inspect(src []byte) int {
 
 // reader goes through a text line by line. The current line is the next one that is neither blank nor a comment.
 type reader struct {
+	*Memory
 	text      string
 	ascii     bool
 	next      int // offset of the line after the current one
@@ -76,11 +90,7 @@ type reader struct {
 	indent    int // column of start, from 0; -1 at the end
 	eof       bool
 
-	depth  int
-	nodes  []Node
-	links  []*Node
-	stack  []*Node         // the children of the collections that are open
-	blocks strings.Builder // the text of block scalars; it never grows beyond its first size
+	depth int
 }
 
 // advance is step inside a document.
@@ -160,12 +170,8 @@ func (r *reader) skipSpaces(at int) int {
 func (r *reader) node(kind Kind, at int) *Node { return r.nodeAt(kind, r.line, r.column(at)) }
 
 func (r *reader) nodeAt(kind Kind, line, column int) *Node {
-	if len(r.nodes) == 0 {
-		r.nodes = make([]Node, 64)
-	}
-	n := &r.nodes[0]
-	r.nodes = r.nodes[1:]
-	n.Kind, n.Line, n.Column = kind, line, column
+	n := r.newNode()
+	n.Kind, n.Line, n.Column = kind, int32(line), int32(column)
 	return n
 }
 
@@ -195,10 +201,7 @@ func (r *reader) finish(n *Node, base int) {
 	if len(children) == 0 {
 		return
 	}
-	if len(r.links) < len(children) {
-		r.links = make([]*Node, max(128, len(children)))
-	}
-	n.Content, r.links = r.links[:len(children):len(children)], r.links[len(children):]
+	n.Content = r.newLinks(len(children))
 	copy(n.Content, children)
 	r.stack = r.stack[:base]
 }
@@ -504,9 +507,13 @@ func (r *reader) escaped(at int) (*Node, int) {
 	return nil, 0
 }
 
-// Lines gives the offset of each line of a text whose only breaks are line feeds.
+// Lines gives the offset of each line of a text whose only breaks are line feeds. The first begins after a byte order mark.
 func Lines(src []byte) []int {
-	starts := append(make([]int, 0, 1+bytes.Count(src, []byte{'\n'})), 0)
+	first := 0
+	if bytes.HasPrefix(src, byteOrderMark) {
+		first = len(byteOrderMark)
+	}
+	starts := append(make([]int, 0, 1+bytes.Count(src, []byte{'\n'})), first)
 	for at := 0; ; {
 		i := bytes.IndexByte(src[at:], '\n')
 		if i < 0 {

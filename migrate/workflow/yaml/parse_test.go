@@ -23,7 +23,7 @@ func readWhole(src []byte) (*Node, error) {
 
 // compare tells where two trees differ.
 func compare(a, b *Node) error {
-	if a.Kind != b.Kind || a.Style != b.Style || a.Value != b.Value || a.Line != b.Line || a.Column != b.Column || a.Anchor != b.Anchor || len(a.Content) != len(b.Content) {
+	if a.Kind != b.Kind || a.Style != b.Style || a.Value != b.Value || a.Line != b.Line || a.Column != b.Column || a.Anchor() != b.Anchor() || len(a.Content) != len(b.Content) {
 		return fmt.Errorf("%d:%d kind %d style %d %q with %d children instead of %d:%d kind %d style %d %q with %d children",
 			a.Line, a.Column, a.Kind, a.Style, a.Value, len(a.Content), b.Line, b.Column, b.Kind, b.Style, b.Value, len(b.Content))
 	}
@@ -54,13 +54,14 @@ var (
 		"a: b", "a: b\n", "---\na: b\n", "# c\n--- # c\na: b\n", "a:\n", "a:", "a: # c\nb:\n", "a:\n- b\n- c\nd: e\n", "a:\n  - b\n  -\n  - # c\n  - d: e\n    f: g\n",
 		"a:\n  -   b: c\n      d: e\n", "a: 'b'\nc: \"d\"\n'e': 'it''s'\n\"f\": \"\\\"\\n\\\\\"\n", "on: [push, 'a', \"b\", [c, d], {e: f}]\nb: {}\nc: []\nd: { a: b, \"c\": d }\n",
 		"a: |\n  b\n   c\n\n  d\n\n\ne: f\n", "a: |-\n  b\n", "a: |+\n  b\n\n\nc: d", "a: |\n\n  b", "a: >\n  b\n  c\n\n  d\n   e\n  f\n\n\n  g\n", "a: >-\n  b\n  c\n",
-		"a: |\n  #b\n# c\nd: e", "a: b # c\nc: d#e\nf: http://x:1/y", "é: ü # ä\n\"ö\":\n  - ß: 日本\n", "a:\n  b:\n    c: d\n  e: f\ng: h\n", "a: ${{ b }} c: d"[:12], "a: -1\nb: -x\n",
+		"a: |\n  #b\n# c\nd: e", "a: b # c\nc: d#e\nf: http://x:1/y", "é: ü # ä\n\"ö\":\n  - ß: 日本\n", "a:\n  b:\n    c: d\n  e: f\ng: h\n", "a: ${{ b }} c: d"[:12], "\xef\xbb\xbfa: b\nc:\n  - d\n", "\xef\xbb\xbf# c\n---\na: b\n",
+		"a: [b,\n  c]\nd: e\n", "a: [b, ]\n", "a:\n  [\n    b, # c\n    # d\n\n    'e',\n  ]\nf: g\n", "a:\n    - b: [\n  c,\n  {d: e,\n f: [g]}\n ]\n      h: i\n", "a: -1\nb: -x\n",
 		"a:\n  - |\n    b\n  - >\n    c\n", "a: |\n  b\n  \tc\n", "a: |\n  b\n    \n  c\n", "a : b\n", "a:   \n  b: c\n", "a:\n  # c\n  b: c\n    # d\n  e: f\n",
 	}
 	left = []string{
 		"", "# c\n", "- a\n", "a", " a: b\n", "a: &b c\n", "a: *b\n", "<<: a\n", "a: !b c\n", "a: b\n---\nc: d\n", "a: b\n...\n", "%YAML 1.2\n---\na: b\n", "\ta: b\n", "a:\tb\n",
-		"\xef\xbb\xbfa: b\n", "a: 'b\n  c'\n", "a: [b,\n  c]\n", "a: |2\n   b\n", "a: |\nb: c\n", "? a\n: b\n", "a: b: c\n", "a: b:\n", "a:\n  b: c\n d: e\n", "a: 'b' c\n", "a: [b] c\n",
-		"a:\n  - b\n  c: d\n", "a: @b\n", "a: `b`\n", "a: [a: b]\n", "a: [${{ b }}]\n", "a: [b, ]\n", "a: {b}\n", "a: |\n   \n  b\n", "a: \"\\x41\"\n", "a: \u0085b\n", "a: \u2028b\n", "a: \x01b\n", "a: \xff\n",
+		"a: 'b\n  c'\n", "a: |2\n   b\n", "a: |\nb: c\n", "? a\n: b\n", "a: b: c\n", "a: b:\n", "a:\n  b: c\n d: e\n", "a: 'b' c\n", "a: [b] c\n",
+		"a:\n  - b\n  c: d\n", "a: @b\n", "a: `b`\n", "a: [a: b]\n", "a: [${{ b }}]\n", "a: [b,,]\n", "a: [,]\n", "a: [b\n  c]\n", "a: [b,\nc]\n", "a: [b, # c\n  d\n", "a: [b,\n---\n]\n", "a: [b,#c\n d]\n", "a: [b,\n\tc]\n", "a:\n  [b,\n   c]: d\n", "a: {b: c,\n  d:\n  e}\n", "a: {b}\n", "a: |\n   \n  b\n", "a: \"\\x41\"\n", "a: \u0085b\n", "a: \u2028b\n", "a: \x01b\n", "a: \xff\n",
 		"a:\n- - b\n", "a\n", "a: b\n  c: d\n", "a: b\n  # c\n  d\n", "a: b # c\n  d\n", "a: b\n  :\n", "a: b\rc: d\n", "a:\n  |\n  b\n", "a: >\n\n", "a: |#c\n  b\n", "a: |\n  \tb\n", "\"a\\\": b\": c\n",
 	}
 )
