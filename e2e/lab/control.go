@@ -206,7 +206,7 @@ func (l *Lab) controlKnobs(r *http.Request) (any, error) {
 	var q struct {
 		ConvertAsync, RevertWindow, FICPropagation, SignInLogLatency                         *string
 		ConvertOldIssuer, NewPasswordPolicy, ACRConvert, AutoMergeable, EnvironmentAsCreated *bool
-		SignInLogForbid                                                                      *string
+		SignInLogForbid, Expand                                                              *string
 		GraphQLMaxRepos                                                                      *int
 	}
 	if err := decode(r, &q); err != nil {
@@ -233,6 +233,7 @@ func (l *Lab) controlKnobs(r *http.Request) (any, error) {
 	set(&k.AutoMergeable, q.AutoMergeable)
 	set(&k.EnvironmentAsCreated, q.EnvironmentAsCreated)
 	set(&k.SignInLogForbid, q.SignInLogForbid)
+	set(&k.Expand, q.Expand)
 	set(&k.GraphQLMaxRepos, q.GraphQLMaxRepos)
 	l.World.Knobs = k
 	return k, nil

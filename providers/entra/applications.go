@@ -44,7 +44,9 @@ func (c *Client) Applications(ctx context.Context, ids []inventory.AppID) ([]inv
 func (c *Client) read(ctx context.Context, ids []inventory.AppID) ([]inventory.Identity, []inventory.Gap, error) {
 	valid, gaps := c.validate(ids)
 	var apps []models.Applicationable
+	var filters []string
 	for batch := range slices.Chunk(valid, filterTerms) {
+		filters = append(filters, in("appId", batch))
 		page, err := c.listApplications(ctx, in("appId", batch), nil)
 		if err != nil && ctx.Err() != nil {
 			return nil, nil, err
@@ -57,7 +59,11 @@ func (c *Client) read(ctx context.Context, ids []inventory.AppID) ([]inventory.I
 		}
 		apps = append(apps, page...)
 	}
-	identities, more, err := c.complete(ctx, apps)
+	known := &relations{}
+	if len(apps) > len(filters) {
+		known = c.relations(ctx, filters, nil)
+	}
+	identities, more, err := c.complete(ctx, apps, known)
 	return identities, append(gaps, more...), err
 }
 
@@ -67,7 +73,7 @@ func (c *Client) AllApplications(ctx context.Context) ([]inventory.Identity, []i
 	if err != nil {
 		return nil, nil, err
 	}
-	identities, gaps, err := c.complete(ctx, apps)
+	identities, gaps, err := c.complete(ctx, apps, c.relations(ctx, []string{""}, new(int32(pageSize))))
 	if err == nil && len(identities) > 0 {
 		err = c.newPasswords(ctx, identities)
 	}
@@ -155,9 +161,9 @@ func (c *Client) listPrincipals(ctx context.Context, ids []inventory.AppID) ([]m
 	}
 }
 
-// complete adds to applications what takes further requests: service principals, federated credentials and
-// owners. An application whose credentials are not all known is a gap and not in the result.
-func (c *Client) complete(ctx context.Context, apps []models.Applicationable) ([]inventory.Identity, []inventory.Gap, error) {
+// complete adds to applications what takes further requests: service principals, and federated credentials and
+// owners as far as they are not known. An application whose credentials are not all known is a gap and not in the result.
+func (c *Client) complete(ctx context.Context, apps []models.Applicationable, known *relations) ([]inventory.Identity, []inventory.Gap, error) {
 	identities := make([]inventory.Identity, len(apps))
 	ids := make([]inventory.AppID, len(apps))
 	for i, app := range apps {
@@ -171,7 +177,7 @@ func (c *Client) complete(ctx context.Context, apps []models.Applicationable) ([
 	group.SetLimit(parallel)
 	for i := range identities {
 		group.Go(func() error {
-			whole[i], gaps[i] = c.completeOne(ctx, &identities[i], principals, failed)
+			whole[i], gaps[i] = c.completeOne(ctx, &identities[i], principals, failed, known)
 			return ctx.Err()
 		})
 	}
@@ -188,7 +194,7 @@ func (c *Client) complete(ctx context.Context, apps []models.Applicationable) ([
 	return result, slices.Concat(gaps...), nil
 }
 
-func (c *Client) completeOne(ctx context.Context, identity *inventory.Identity, principals map[inventory.AppID]models.ServicePrincipalable, failed map[inventory.AppID]error) (bool, []inventory.Gap) {
+func (c *Client) completeOne(ctx context.Context, identity *inventory.Identity, principals map[inventory.AppID]models.ServicePrincipalable, failed map[inventory.AppID]error, known *relations) (bool, []inventory.Gap) {
 	if err := failed[identity.AppID]; err != nil {
 		return false, []inventory.Gap{c.gap(identity.AppID, err)}
 	}
@@ -197,10 +203,10 @@ func (c *Client) completeOne(ctx context.Context, identity *inventory.Identity, 
 		identity.Credentials = append(identity.Credentials, credentials(inventory.OnServicePrincipal, principal)...)
 	}
 	var err error
-	if identity.FederatedCredentials, err = c.federatedCredentials(ctx, identity.ObjectID); err != nil {
+	if identity.FederatedCredentials, err = c.federatedOf(ctx, identity.ObjectID, known); err != nil {
 		return false, []inventory.Gap{c.gap(identity.AppID, err)}
 	}
-	if identity.Owners, err = c.owners(ctx, identity.ObjectID); err != nil {
+	if identity.Owners, err = c.ownersOf(ctx, identity.ObjectID, known); err != nil {
 		return true, []inventory.Gap{c.gap(identity.AppID, err)}
 	}
 	return true, nil

@@ -46,6 +46,10 @@ func (c *call) applications() listing {
 			}
 			return o
 		},
+		expand: map[string]func(string) []any{
+			"owners":                       func(id string) []any { return owners(c.tenant.Apps[id]) },
+			"federatedIdentityCredentials": func(id string) []any { return federatedList(c.tenant.Apps[id], c.beta) },
+		},
 	}
 	for id := range c.tenant.Apps {
 		l.ids = append(l.ids, id)
@@ -80,6 +84,14 @@ func getApplication(c *call) (any, *refusal) {
 		o["owners"] = owners(app)
 	}
 	return c.single("application", "applications", o)
+}
+
+func federatedList(app *world.App, beta bool) []any {
+	out := make([]any, 0, len(app.FICs))
+	for _, f := range app.FICs {
+		out = append(out, federated(f, beta))
+	}
+	return out
 }
 
 func owners(app *world.App) []any {

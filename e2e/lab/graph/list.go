@@ -25,6 +25,7 @@ type listing struct {
 	maxPage    int
 	ids        []string
 	render     func(id string) object
+	expand     map[string]func(id string) []any // relations that $expand can name
 }
 
 // list answers a collection with $filter, $select, $top, $skiptoken and $count.
@@ -46,6 +47,10 @@ func (c *call) list(l listing) (any, *refusal) {
 	if e != nil {
 		return nil, e
 	}
+	relation, e := c.expansion(l)
+	if e != nil {
+		return nil, e
+	}
 	answer := object{"@odata.context": c.context(l.context)}
 	values, next := []any{}, ""
 	for _, id := range l.ids[from:] {
@@ -57,13 +62,35 @@ func (c *call) list(l listing) (any, *refusal) {
 			answer["@odata.nextLink"] = c.nextLink(next)
 			break
 		}
-		values, next = append(values, pick(o, selected)), id
+		shown := pick(o, selected)
+		if related := l.expand[relation]; related != nil {
+			list := related(id)
+			shown[relation] = list[:min(len(list), maxExpanded)]
+		}
+		values, next = append(values, shown), id
 	}
 	if query.Get("$count") == "true" {
 		answer["@odata.count"] = l.count(filter)
 	}
 	answer["value"] = values
 	return answer, nil
+}
+
+// maxExpanded is how many related objects $expand gives, without a link to more (Microsoft Graph, "Known issues").
+const maxExpanded = 20
+
+// expansion reads $expand, which takes one relation.
+func (c *call) expansion(l listing) (string, *refusal) {
+	text := c.r.URL.Query().Get("$expand")
+	switch {
+	case text == "" || c.world.Knobs.Expand == "ignore":
+		return "", nil
+	case c.world.Knobs.Expand == "refuse":
+		return "", badRequest("The query specified in the URI is not valid. The property '%s' cannot be used in the $expand query option.", text)
+	case l.expand[text] == nil:
+		return "", refuse(http.StatusBadRequest, "BadRequest", "Parsing OData Select and Expand failed: Could not find a property named '%s' on type 'microsoft.graph.%s'.", text, l.resource)
+	}
+	return text, nil
 }
 
 func (l listing) count(filter *predicate) int {

@@ -94,13 +94,27 @@ func listSignIns(c *call) (any, *refusal) {
 	}
 	byID := map[string]*world.SignIn{}
 	if c.beta && strings.Contains(c.r.URL.Query().Get("$filter"), "signInEventTypes") {
+		only := theApplication(c.r.URL.Query().Get("$filter"))
 		for _, s := range c.visible() {
+			if only != "" && !strings.EqualFold(s.AppID, only) {
+				continue // the filter leaves it out anyway, after it was rendered
+			}
 			l.ids = append(l.ids, s.ID)
 			byID[s.ID] = s
 		}
 	}
 	l.render = func(id string) object { return signIn(byID[id]) }
 	return c.list(l)
+}
+
+// theApplication gives the application that a filter of and-ed conditions restricts a list to.
+func theApplication(filter string) string {
+	rest, ok := strings.CutPrefix(filter, "appId eq '")
+	id, _, closed := strings.Cut(rest, "'")
+	if !ok || !closed || strings.Contains(filter, " or ") {
+		return ""
+	}
+	return id
 }
 
 func getSignIn(c *call) (any, *refusal) {
