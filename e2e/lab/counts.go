@@ -105,7 +105,8 @@ func writes(server string, r *http.Request, body []byte) bool {
 		return !strings.HasSuffix(strings.ToLower(r.URL.Path), "/microsoft.resourcegraph/resources")
 	case server == ServerAzureDevOps:
 		path := strings.ToLower(r.URL.Path)
-		return !strings.Contains(path, "/endpointproxy") && !strings.HasSuffix(path, "/checks/queryconfigurations")
+		return !strings.Contains(path, "/endpointproxy") && !strings.HasSuffix(path, "/checks/queryconfigurations") &&
+			!strings.HasSuffix(path, "/itemsbatch") && !strings.HasSuffix(path, "/blobs")
 	case server == ServerGitHub && isGraphQL(r):
 		return isMutation(body)
 	}

@@ -238,18 +238,85 @@ func (r *projectReader) use(id inventory.ConnectionID, u inventory.PipelineUse) 
 	r.out.Uses = append(r.out.Uses, ofConnection[inventory.PipelineUse]{id, u})
 }
 
+// definitionBatch is how many definitions are read together, which bounds what is in memory of them.
+const definitionBatch = 200
+
 // definitions reads the build definitions, several at once. What a definition's text needs is read and dropped with it.
 func (r *projectReader) definitions(ctx context.Context) error {
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(r.o.s.o.Concurrency)
-	err := r.o.org.Definitions(gctx, r.p, func(d pipeline.BuildDefinition) error {
-		g.Go(func() error { return r.definition(gctx, d) })
-		return gctx.Err()
+	var batch []pipeline.BuildDefinition
+	failed := error(nil)
+	err := r.o.org.Definitions(ctx, r.p, func(d pipeline.BuildDefinition) error {
+		if batch = append(batch, d); len(batch) < definitionBatch {
+			return nil
+		}
+		failed = r.readDefinitions(ctx, batch)
+		batch = batch[:0]
+		return failed
 	})
-	if waited := g.Wait(); waited != nil {
-		return waited
+	if failed == nil {
+		failed = r.readDefinitions(ctx, batch)
+	}
+	if failed != nil {
+		return failed
 	}
 	return r.gap(ctx, "build definitions", err, "grant the signed-in identity the scope vso.build, and View build pipeline in the project")
+}
+
+// readDefinitions reads some definitions, without those that an interrupted scan has read and that are still the same.
+func (r *projectReader) readDefinitions(ctx context.Context, batch []pipeline.BuildDefinition) error {
+	known := make([]bool, len(batch))
+	err := r.several(ctx, len(batch), func(ctx context.Context, i int) error {
+		known[i] = r.taken(ctx, r.definitionKey(batch[i]), versionOf(batch[i]))
+		return ctx.Err()
+	})
+	if err != nil {
+		return err
+	}
+	var rest []pipeline.BuildDefinition
+	for i, d := range batch {
+		if !known[i] {
+			rest = append(rest, d)
+		}
+	}
+	r.fetch(ctx, rest)
+	return r.several(ctx, len(rest), func(ctx context.Context, i int) error { return r.definition(ctx, rest[i]) })
+}
+
+// several does something with each of n, some at once.
+func (r *projectReader) several(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(r.o.s.o.Concurrency)
+	for i := range n {
+		g.Go(func() error { return do(gctx, i) })
+	}
+	return g.Wait()
+}
+
+// fetchFrom is the number of files of one branch from which on they are fetched together, which takes two requests.
+const fetchFrom = 3
+
+// fetch reads the YAML files of definitions of Azure Repos, branch by branch, so that reading the definitions finds them in memory. What it does not get is
+// read with the definition, which tells why.
+func (r *projectReader) fetch(ctx context.Context, list []pipeline.BuildDefinition) {
+	type branch struct{ repository, name string }
+	paths := map[branch][]string{}
+	for _, d := range list {
+		if d.Process.Type == processYAML && strings.EqualFold(d.Repository.Type, typeAzureRepos) {
+			b := branch{r.repositoryName(d), branchOf(d)}
+			if p := strings.TrimLeft(d.Process.YAMLFilename, "/"); !slices.Contains(paths[b], p) {
+				paths[b] = append(paths[b], p)
+			}
+		}
+	}
+	for b, files := range paths {
+		repository, ok := r.o.repository(b.repository)
+		if !ok || len(files) < fetchFrom {
+			continue
+		}
+		for path, content := range r.o.org.Files(ctx, repository, b.name, files) {
+			r.o.files.put(fileKey(typeAzureRepos, b.repository, path, b.name), content)
+		}
+	}
 }
 
 func (r *projectReader) releases(ctx context.Context) error {

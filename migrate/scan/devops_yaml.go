@@ -17,9 +17,11 @@ const processYAML = 2
 
 // definition reads one build definition: its own part, and its YAML with the templates that it includes.
 func (r *projectReader) definition(ctx context.Context, d pipeline.BuildDefinition) error {
-	return r.part(ctx, partKey("definition", r.o.source.ID, string(r.p.ID), strconv.Itoa(d.ID)), versionOf(d), func(ctx context.Context, r *projectReader) error {
-		return r.readDefinition(ctx, d)
-	})
+	return r.part(ctx, r.definitionKey(d), versionOf(d), func(ctx context.Context, r *projectReader) error { return r.readDefinition(ctx, d) })
+}
+
+func (r *projectReader) definitionKey(d pipeline.BuildDefinition) string {
+	return partKey("definition", r.o.source.ID, string(r.p.ID), strconv.Itoa(d.ID))
 }
 
 func (r *projectReader) readDefinition(ctx context.Context, d pipeline.BuildDefinition) error {
@@ -65,7 +67,7 @@ func (r *projectReader) yaml(ctx context.Context, f found, d pipeline.BuildDefin
 	read := func(name, path, ref string) ([]byte, error) {
 		if strings.EqualFold(name, repository) {
 			if ref == "" {
-				ref = strings.TrimPrefix(d.Repository.DefaultBranch, "refs/heads/")
+				ref = branchOf(d)
 			}
 			return r.file(ctx, d.Repository.Type, name, path, ref)
 		}
@@ -77,6 +79,10 @@ func (r *projectReader) yaml(ctx context.Context, f found, d pipeline.BuildDefin
 	}
 	file := pipeline.File{Repository: repository, Path: strings.TrimLeft(d.Process.YAMLFilename, "/"), Content: content}
 	return r.take(f, pipeline.ScanWith([]pipeline.File{file}, read, r.options(d.Variables))), nil
+}
+
+func branchOf(d pipeline.BuildDefinition) string {
+	return strings.TrimPrefix(d.Repository.DefaultBranch, "refs/heads/")
 }
 
 // The types of repository whose files can be read here (BuildRepository.type of the REST API).
@@ -144,10 +150,13 @@ func (o *organization) repository(fullName string) (DevOpsRepository, bool) {
 	return r, ok
 }
 
+func fileKey(typ, repository, path, ref string) string {
+	return strings.ToLower(typ+"|"+repository) + "|" + strings.TrimLeft(path, "/") + "|" + ref
+}
+
 // file reads a file of a repository, from memory where it was read a short while ago.
 func (o *organization) file(ctx context.Context, typ, repository, path, ref string) ([]byte, error) {
-	key := strings.ToLower(typ+"|"+repository) + "|" + strings.TrimLeft(path, "/") + "|" + ref
-	return o.files.get(key, func() ([]byte, error) {
+	return o.files.get(fileKey(typ, repository, path, ref), func() ([]byte, error) {
 		switch strings.ToLower(typ) {
 		case typeAzureRepos:
 			known, ok := o.repository(repository)
@@ -200,8 +209,10 @@ type cachedFile struct {
 	err     error
 }
 
-func (c *fileCache) get(key string, read func() ([]byte, error)) ([]byte, error) {
+// entry gives the entry of a key, which may be new.
+func (c *fileCache) entry(key string) *cachedFile {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	f := c.files[key]
 	if f == nil {
 		if c.files == nil || c.size > fileCacheSize {
@@ -211,7 +222,11 @@ func (c *fileCache) get(key string, read func() ([]byte, error)) ([]byte, error)
 		c.files[key] = f
 		c.size += len(key) + 96
 	}
-	c.mu.Unlock()
+	return f
+}
+
+func (c *fileCache) get(key string, read func() ([]byte, error)) ([]byte, error) {
+	f := c.entry(key)
 	f.once.Do(func() {
 		f.content, f.err = read()
 		c.mu.Lock()
@@ -222,4 +237,15 @@ func (c *fileCache) get(key string, read func() ([]byte, error)) ([]byte, error)
 		}
 	})
 	return f.content, f.err
+}
+
+// put keeps a file that was read otherwise.
+func (c *fileCache) put(key string, content []byte) {
+	f := c.entry(key)
+	f.once.Do(func() {
+		f.content = content
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.size += len(content)
+	})
 }

@@ -90,11 +90,8 @@ func (o *organization) tell(g toldGap) {
 	}
 }
 
-// part reads an object of the project, or takes over what an interrupted scan has read of it at the same version.
+// part reads an object of the project, and keeps what came of it for a scan that continues this one.
 func (r *projectReader) part(ctx context.Context, key, version string, read func(context.Context, *projectReader) error) error {
-	if r.taken(ctx, key, version) {
-		return ctx.Err()
-	}
 	own := *r
 	own.out = &fragment{}
 	if err := read(ctx, &own); err != nil {

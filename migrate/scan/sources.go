@@ -46,6 +46,9 @@ type AzurePipelines interface {
 	Repositories(ctx context.Context, project Project) ([]DevOpsRepository, error)
 	// File reads a file of Azure Repos, byte for byte, at a branch, tag or commit; empty is the default branch.
 	File(ctx context.Context, repository DevOpsRepository, path, ref string) ([]byte, error)
+	// Files reads many files of one branch of a repository of Azure Repos, as File does one, with few requests. It may leave out any of them, or all: those
+	// are to be read with File.
+	Files(ctx context.Context, repository DevOpsRepository, branch string, paths []string) map[string][]byte
 	// PushedSince tells whether anything was pushed to a repository of Azure Repos since a time.
 	PushedSince(ctx context.Context, repository DevOpsRepository, since time.Time) (bool, error)
 	// Permissions tells which pipelines of a project may use a connection.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 	sdk "github.com/microsoft/azure-devops-go-api/azuredevops/v7"
@@ -42,6 +43,8 @@ type Client struct {
 	endpoints    *serviceendpoint.ClientImpl
 	location     *location.ClientImpl
 	releases     *sdk.Client
+
+	batchesFailed atomic.Int32 // how often in a row many files could not be read at once
 }
 
 // New makes the client of one organisation. It sends nothing.

@@ -33,6 +33,10 @@ func (t *tripper) isRead(r *http.Request, body []byte) bool {
 			// The checks on several resources at once: the resources are in the body, and nothing changes
 			// (Azure DevOps Services REST API: Check Configurations - Query).
 			return true
+		case t.o.Kind == "azureDevOps" && strings.Contains(path, "/_apis/git/repositories/") && (strings.HasSuffix(path, "/itemsbatch") || strings.HasSuffix(path, "/blobs")):
+			// Several files of a repository at once: the body names them, and nothing changes. Objects are made by pushes only
+			// (Azure DevOps Services REST API: Items - Get Items Batch; Blobs - Get Blobs Zip).
+			return true
 		}
 	}
 	return t.o.IsRead != nil && t.o.IsRead(r, body)

@@ -56,6 +56,8 @@ var routes = []route{
 	{http.MethodGet, "{org}/{project}/_apis/git/repositories", reader, (*call).listRepos},
 	{http.MethodGet, "{org}/{project}/_apis/git/repositories/{repo}", reader, (*call).getRepo},
 	{http.MethodGet, "{org}/{project}/_apis/git/repositories/{repo}/items", reader, (*call).items},
+	{http.MethodPost, "{org}/{project}/_apis/git/repositories/{repo}/itemsbatch", reader, (*call).itemsBatch},
+	{http.MethodPost, "{org}/{project}/_apis/git/repositories/{repo}/blobs", reader, (*call).blobsZip},
 	{http.MethodGet, "{org}/{project}/_apis/git/repositories/{repo}/refs", reader, (*call).listRefs},
 	{http.MethodGet, "{org}/{project}/_apis/git/repositories/{repo}/pushes", reader, (*call).listPushes},
 	{http.MethodPost, "{org}/{project}/_apis/git/repositories/{repo}/pushes", writer, (*call).push},

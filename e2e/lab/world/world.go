@@ -101,7 +101,8 @@ type Knobs struct {
 	AutoMergeable     bool          // pull requests are mergeable at once; otherwise undecided until asked once
 	GraphQLMaxRepos   int           // a GraphQL query for more repositories answers 502; 0: no limit
 
-	Expand string // of lists in Graph: "refuse" or "ignore" $expand; otherwise it gives at most 20 related objects
+	NoGitBatches bool   // reading many files of Azure Repos at once is refused
+	Expand       string // of lists in Graph: "refuse" or "ignore" $expand; otherwise it gives at most 20 related objects
 
 	EnvironmentAsCreated bool // a token names the environment in the case it was created with, not as the workflow writes it
 }
