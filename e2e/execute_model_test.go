@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -51,7 +52,7 @@ type act struct {
 	Named, Force bool
 	Accept       bool
 	For          time.Duration
-	What         string
+	What         string `json:",omitempty"`
 }
 
 var kills = []string{"record before", "record after", "request before", "request after"}
@@ -73,22 +74,42 @@ func drawScript(rt *rapid.T) script {
 
 // TestWhateverHappensInAnyOrderNothingThatSignedInStops takes random organisations through random sequences of commands, crashes, people's
 // edits, merges and time. After each it holds the laws: what signed in before still does, unless a person broke it; no secret is
-// written; the journal is whole; nothing is minted or opened twice.
+// written; the journal is whole; nothing is minted or opened twice. A life that fails is made shorter, and shown so that it can be
+// kept in testdata/lives.
 func TestWhateverHappensInAnyOrderNothingThatSignedInStops(t *testing.T) {
-	checks := 12
-	if sampling.Long() {
-		checks = 5000
-	}
-	setFlag(t, "rapid.checks", strconv.Itoa(checks))
-	setFlag(t, "rapid.seed", strconv.FormatUint(sampling.Seed(t), 10))
-	n := 0
-	rapid.Check(t, func(rt *rapid.T) {
-		n++
-		s := drawScript(rt)
-		if !t.Run(strconv.Itoa(n), func(t *testing.T) { newModel(t, s).run() }) {
-			rt.Fatal("see the run")
+	for _, seed := range sampling.Seeds(t, 12, 5000) {
+		s := scripts.Example(int(seed)) //nolint:gosec // any number will do
+		if !t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) { newModel(t, s).run() }) {
+			t.Logf("life %d, made shorter:\n%s", seed, writeScript(shrink(t, s)))
 		}
-	})
+	}
+}
+
+// scripts are random lives. Each seed gives one, the same on every machine.
+var scripts = rapid.Custom(drawScript)
+
+// TestLivesThatOnceFailedGoWell repeats the lives that showed a fault, and the one that UNSECRET_LIFE names.
+func TestLivesThatOnceFailedGoWell(t *testing.T) {
+	files, err := filepath.Glob("testdata/lives/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if one := os.Getenv("UNSECRET_LIFE"); one != "" {
+		files = []string{one}
+	}
+	for _, f := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(f), ".json"), func(t *testing.T) {
+			text, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var s script
+			if err := json.Unmarshal(text, &s); err != nil {
+				t.Fatal(err)
+			}
+			newModel(t, s).run()
+		})
+	}
 }
 
 func newModel(t *testing.T, s script) *model {
@@ -345,15 +366,14 @@ func (m *model) laws() {
 }
 
 // TestFaultMatrix lets faults hit 30 % of all requests, alone and mixed, during whole migrations. They end done, or as they were and
-// explained, and nothing stops signing in. A few seeds are run, beginning with that of the sample; UNSECRET_SEED runs one alone, which is the name of
-// a failed run.
+// explained, and nothing stops signing in.
 func TestFaultMatrix(t *testing.T) {
 	names := make([]string, 0, len(lab.FaultNames))
 	for name := range lab.FaultNames {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	for _, seed := range faultSeeds(t) {
+	for _, seed := range sampling.Seeds(t, 4, 500) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			picked, rate := []string{names[seed%uint64(len(names))]}, 0.3
 			if seed%3 == 0 { // three at once, together as often
@@ -362,22 +382,6 @@ func TestFaultMatrix(t *testing.T) {
 			migrateUnder(t, picked, rate, seed)
 		})
 	}
-}
-
-func faultSeeds(t *testing.T) []uint64 {
-	t.Helper()
-	if seed, ok := sampling.Given(t); ok {
-		return []uint64{seed}
-	}
-	first, count := sampling.Seed(t), 4
-	if sampling.Long() {
-		first, count = 1, 500
-	}
-	seeds := make([]uint64, 0, count)
-	for i := range uint64(count) {
-		seeds = append(seeds, first+i)
-	}
-	return seeds
 }
 
 func migrateUnder(t *testing.T, names []string, rate float64, seed uint64) {

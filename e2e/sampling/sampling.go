@@ -2,15 +2,18 @@
 //
 //	go test ./...                                    a sample
 //	UNSECRET_SEED=7 go test ./...                    the sample of a seed, as an earlier run printed it
+//	UNSECRET_SEED=100-199 go test ./e2e -run InAnyOrder    several entries of a matrix that is numbered
 //	UNSECRET_SEED=fresh go test ./...                a sample that nobody has run before
 //	UNSECRET_LONG=1 go test -timeout 0 ./e2e ./cmd/unsecret -run 'FaultMatrix|InAnyOrder|KilledAtAny'    all of it
 package sampling
 
 import (
+	"errors"
 	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -49,6 +52,33 @@ func Seed(tb testing.TB) uint64 {
 	}
 	tb.Logf("a sample of seed %d: UNSECRET_SEED=%d runs the same again, UNSECRET_LONG=1 runs all", seed, seed)
 	return seed
+}
+
+// Seeds gives the numbers of the entries of a matrix whose entries are made from a number each: a few from the seed of the sample on, all from 1
+// on, or those that UNSECRET_SEED names, one or several as 100-199.
+func Seeds(tb testing.TB, few, all int) []uint64 {
+	tb.Helper()
+	first, count := uint64(1), all
+	from, to, several := strings.Cut(os.Getenv("UNSECRET_SEED"), "-")
+	switch {
+	case several:
+		x, err := strconv.ParseUint(from, 10, 63)
+		y, err2 := strconv.ParseUint(to, 10, 63)
+		if err = errors.Join(err, err2); err != nil || x == 0 || y < x {
+			tb.Fatalf("UNSECRET_SEED is %q: it must be a number from 1 on, two as 100-199, or fresh", os.Getenv("UNSECRET_SEED"))
+		}
+		first, count = x, int(y-x)+1 //nolint:gosec // as many as a person asks for
+	case !Long():
+		if _, given := Given(tb); given {
+			few = 1 // the name of a failed run
+		}
+		first, count = Seed(tb), few
+	}
+	out := make([]uint64, 0, count)
+	for i := range count {
+		out = append(out, first+uint64(i)) //nolint:gosec // not negative
+	}
+	return out
 }
 
 // Of gives n of the entries, in their order, chosen by the seed; all of them where matrices run in full.

@@ -92,8 +92,7 @@ type applyRun struct {
 }
 
 func (a *applyRun) skipped(u plan.Unit) bool {
-	what, _ := a.e.goingBack(u)
-	return (what != "" || a.e.rolledBack(u.ID)) && !slices.Contains(a.options.Only, u.ID)
+	return a.e.rolledBack(u.ID) && !slices.Contains(a.options.Only, u.ID) || a.e.rollingBack(u) != nil
 }
 
 func (a *applyRun) set(u plan.Unit, r StepResult) {

@@ -228,27 +228,6 @@ func blockedResult(u plan.Unit) UnitResult {
 	return r
 }
 
-// goingBack tells what a rollback of a unit has begun and not finished, and how it comes to an end; nothing where there is none. Until
-// then nothing else goes on with the unit: an apply would do again what the rollback has undone, and a revoke take away what it goes
-// back to.
-func (e *Executor) goingBack(u plan.Unit) (what string, next []string) {
-	begun := func(step string) bool {
-		p := e.step(u.ID, step)
-		return p.intent != nil && p.done == nil
-	}
-	again := "or apply the unit again: unsecret apply --only " + u.ID
-	if begun(rollbackStep) {
-		return "its rollback has begun and is not finished", []string{"go on with it: unsecret rollback --unit " + u.ID, again}
-	}
-	for _, repo := range repositories([]plan.Unit{u}) {
-		if begun(partialStep(repo)) {
-			return fmt.Sprintf("its rollback in %s has begun and is not finished", repo),
-				[]string{fmt.Sprintf("go on with it: unsecret rollback --unit %s --repository %s", u.ID, repo), again}
-		}
-	}
-	return "", nil
-}
-
 // rolledBack tells whether the last thing that happened to a unit as a whole is a rollback.
 func (e *Executor) rolledBack(unit string) bool {
 	p := e.step(unit, rollbackStep)

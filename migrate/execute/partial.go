@@ -18,6 +18,25 @@ func (e *Executor) rolledBackIn(unit string, repo inventory.RepositoryName) bool
 	return e.step(unit, partialStep(repo)).done != nil
 }
 
+// rollingBack is the gate of a unit whose rollback has begun and is not finished; nil where there is none. Nothing else is done
+// with it until then: whoever went on would pull at the same objects from the other side, and a revoke would take away the
+// secret that the rollback is about to go back to.
+func (e *Executor) rollingBack(u plan.Unit) *Gate {
+	g := &Gate{Name: GateRollback, Reason: "its rollback has begun and is not finished",
+		Next: []string{"finish it: unsecret rollback --unit " + u.ID, "then it can be applied again by name: unsecret apply --only " + u.ID}}
+	if e.step(u.ID, rollbackStep).intent != nil {
+		return g
+	}
+	for _, repo := range repositories([]plan.Unit{u}) {
+		if e.step(u.ID, partialStep(repo)).intent != nil {
+			g.Reason = fmt.Sprintf("the rollback of its part in %s has begun and is not finished", repo)
+			g.Next[0] += " --repository " + string(repo)
+			return g
+		}
+	}
+	return nil
+}
+
 // rollbackRepository takes the workflows of one repository of a unit back to the stored secret. That is safe only while the
 // secret is there: once a revoke has begun, the unit goes back as a whole or not at all.
 func (r *rollbackRun) rollbackRepository(ctx context.Context, repo inventory.RepositoryName) error {

@@ -39,7 +39,7 @@ func (r *rollbackRun) restore(ctx, stop context.Context, u plan.Unit) error {
 	if err != nil {
 		return err
 	}
-	back, places, err := r.connectionPlaces(ctx, u, id, gone)
+	back, places, begun, err := r.connectionPlaces(ctx, u, id, gone)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (r *rollbackRun) restore(ctx, stop context.Context, u plan.Unit) error {
 	}
 	if len(places) > 0 {
 		if err := r.refill(ctx, stop, u, places); err != nil {
-			return err
+			return r.forbidden(u, err, places, begun || r.anyWritten(u, places))
 		}
 	}
 	for _, c := range back {
@@ -60,11 +60,30 @@ func (r *rollbackRun) restore(ctx, stop context.Context, u plan.Unit) error {
 		if failed != nil {
 			places = append(places, *failed)
 			if err := r.refill(ctx, stop, u, places); err != nil {
-				return err
+				return r.forbidden(u, err, places, true)
 			}
 		}
 	}
 	return r.noteRestored(u)
+}
+
+// forbidden explains that no password could be minted, because a policy or a missing right forbids it. Where nothing was changed
+// yet the rollback is over, and the unit stands where it stood.
+func (r *rollbackRun) forbidden(u plan.Unit, err error, places []place, begun bool) error {
+	if !errors.Is(err, errMint) || !errors.Is(err, ErrPolicy) && !errors.Is(err, ErrForbidden) {
+		return err
+	}
+	what := "what was put back so far stays so"
+	if !begun {
+		what = "nothing was changed: the pipelines go on signing in without a secret"
+		if err := r.e.record(Record{Unit: u.ID, Step: rollbackStep, Phase: PhaseUndone, Note: "given up before anything was changed: " + err.Error()}); err != nil {
+			return err
+		}
+	}
+	return &manualError{err: fmt.Errorf("%w; %s", err, what), next: []string{
+		fmt.Sprintf("let the tenant's app management policy allow passwords on application %s (or give the caller the right to add one), then run the rollback again", u.AppID),
+		"or make a secret by other means and put it where the old one was: " + placesText(places),
+		"or stay with workload identity federation and repair what is wrong there: unsecret verify names it"}}
 }
 
 // settleConversions finds out what became of conversions that an interrupted run announced.
@@ -119,8 +138,9 @@ func (r *rollbackRun) removed(u plan.Unit, id inventory.Identity) bool {
 	})
 }
 
-// connectionPlaces sorts the converted connections into those that can be converted back and those that need a password.
-func (r *rollbackRun) connectionPlaces(ctx context.Context, u plan.Unit, id inventory.Identity, gone bool) (back []inventory.Connection, places []place, err error) {
+// connectionPlaces sorts the converted connections into those that can be converted back and those that need a password, and
+// tells whether any was converted back already.
+func (r *rollbackRun) connectionPlaces(ctx context.Context, u plan.Unit, id inventory.Identity, gone bool) (back []inventory.Connection, places []place, begun bool, err error) {
 	usable := slices.ContainsFunc(id.Credentials, func(c inventory.Credential) bool {
 		return c.Type == inventory.CredentialPassword && c.End.After(r.e.now()) && !r.mine(u, c)
 	})
@@ -134,19 +154,19 @@ func (r *rollbackRun) connectionPlaces(ctx context.Context, u plan.Unit, id inve
 			continue // deleted by a person: nothing signs in with it
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("read connection %s: %w", s.Connection.Name, err)
+			return nil, nil, false, fmt.Errorf("read connection %s: %w", s.Connection.Name, err)
 		}
 		refilled := r.e.step(u.ID, restorePrefix+s.ID)
 		switch {
 		case c.Scheme == inventory.SchemeServicePrincipal && c.Ready && !gone && refilled.done == nil && refilled.intent == nil:
-			// as before
+			begun = begun || p.done != nil
 		case c.Scheme != inventory.SchemeServicePrincipal && !gone && usable && c.RevertDeadline.After(r.e.now()):
 			back = append(back, c)
 		default:
 			places = append(places, connectionPlace(s, c))
 		}
 	}
-	return back, places, nil
+	return back, places, begun, nil
 }
 
 func connectionPlace(s plan.Step, c inventory.Connection) place {
@@ -252,7 +272,7 @@ func (r *rollbackRun) refill(ctx, stop context.Context, u plan.Unit, places []pl
 		}
 		orphans = nil
 	}
-	key, password, err := r.mint(ctx, u, places)
+	key, password, err := r.mint(ctx, u)
 	if err != nil {
 		return err
 	}
@@ -311,7 +331,7 @@ func (r *rollbackRun) removeOrphans(ctx context.Context, u plan.Unit, keys []inv
 
 // mint makes a short-lived password. It is the first change where one is needed, so that a policy that forbids it is found before
 // anything is touched.
-func (r *rollbackRun) mint(ctx context.Context, u plan.Unit, places []place) (inventory.KeyID, *Password, error) {
+func (r *rollbackRun) mint(ctx context.Context, u plan.Unit) (inventory.KeyID, *Password, error) {
 	end := r.e.now().Add(time.Duration(r.e.Plan.Settings.RollbackDays) * 24 * time.Hour)
 	if err := r.e.record(Record{Unit: u.ID, Step: mintStep, Phase: PhaseIntent, Before: State{"displayName": r.marker(u), "end": end.Format(time.RFC3339)}}); err != nil {
 		return "", nil, err
@@ -320,7 +340,7 @@ func (r *rollbackRun) mint(ctx context.Context, u plan.Unit, places []place) (in
 	if err != nil {
 		result := StepResult{Reason: err.Error()}
 		r.e.noteFailure(u.ID, mintStep, &result, false)
-		return "", nil, r.mintError(u, err, places)
+		return "", nil, fmt.Errorf("%w for %s: %w", errMint, u.Title, err)
 	}
 	if err := r.e.record(Record{Unit: u.ID, Step: mintStep, Phase: PhaseDone, After: State{"keyId": string(key), "displayName": r.marker(u), "end": end.Format(time.RFC3339)}}); err != nil {
 		password.Clear()
@@ -330,16 +350,8 @@ func (r *rollbackRun) mint(ctx context.Context, u plan.Unit, places []place) (in
 	return key, password, nil
 }
 
-func (r *rollbackRun) mintError(u plan.Unit, err error, places []place) error {
-	wrapped := fmt.Errorf("mint a password for %s: %w", u.Title, err)
-	if !errors.Is(err, ErrPolicy) && !errors.Is(err, ErrForbidden) {
-		return wrapped
-	}
-	return &manualError{err: fmt.Errorf("%w; nothing was changed: the pipelines go on signing in without a secret", wrapped), next: []string{
-		fmt.Sprintf("let the tenant's app management policy allow passwords on application %s (or give the caller the right to add one), then run the rollback again", u.AppID),
-		"or make a secret by other means and put it where the old one was: " + placesText(places),
-		"or stay with workload identity federation and repair what is wrong there: unsecret verify names it"}}
-}
+// errMint tells that no password could be made.
+var errMint = errors.New("mint a password")
 
 // placesText names the places that need a password.
 func placesText(places []place) string {

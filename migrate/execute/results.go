@@ -99,6 +99,7 @@ const (
 	GateLimit     GateName = "limit"     // this run has revoked as much as one run may
 	GateConsent   GateName = "consent"   // after a revoke nothing could be rolled back, and nobody has consented to that
 	GateWatch     GateName = "watch"     // another password of the application was removed a short time ago, or its removal has harmed somebody
+	GateRollback  GateName = "rollback"  // its rollback is not finished
 )
 
 // Gate is something that must be true before a step may run, and is not.

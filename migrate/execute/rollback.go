@@ -144,8 +144,12 @@ func (r *rollbackRun) cleanUp(ctx, stop context.Context, u plan.Unit) error {
 			return err
 		}
 	}
-	for _, step := range []string{verifyStep, approveStep, noRollbackStep} {
-		if r.e.step(u.ID, step).seen == nil {
+	steps := []string{verifyStep, approveStep, noRollbackStep}
+	for _, repo := range repositories([]plan.Unit{u}) {
+		steps = append(steps, partialStep(repo))
+	}
+	for _, step := range steps {
+		if p := r.e.step(u.ID, step); p.seen == nil && p.done == nil && p.intent == nil {
 			continue
 		}
 		if err := r.e.record(Record{Unit: u.ID, Step: step, Phase: PhaseUndone, Note: "the unit was rolled back"}); err != nil {

@@ -168,12 +168,12 @@ func (e *Executor) judge(u plan.Unit, r *UnitResult) {
 			r.State, r.Reason, r.Next = UnitFailed, step.Title+": "+step.Reason, step.Next
 		}
 	}
-	back, next := e.goingBack(u)
 	switch {
 	case e.rolledBack(u.ID):
 		r.State, r.Reason, r.Next, r.Gates = UnitRolledBack, "everything is as it was before", nil, nil
-	case back != "":
-		r.State, r.Reason, r.Next = UnitPending, back, next
+	case e.rollingBack(u) != nil:
+		g := e.rollingBack(u)
+		r.State, r.Reason, r.Next, r.Gates = UnitPending, g.Reason, g.Next, []Gate{*g}
 	case r.State == UnitFailed:
 	case revoke && apply && revoked:
 		r.State = UnitRevoked
@@ -328,7 +328,7 @@ func (a *applyRun) result(u plan.Unit) UnitResult {
 	}
 	r := a.e.status(u)
 	if a.skipped(u) {
-		if a.e.rolledBack(u.ID) {
+		if r.State == UnitRolledBack {
 			r.Next = []string{"name the unit with --only to apply it again"}
 		}
 		return r

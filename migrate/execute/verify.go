@@ -74,8 +74,7 @@ func (p *proof) ok() bool {
 // verifyUnit proves one unit, if it is migrated, and journals what it saw. It tells whether the proof holds.
 func (e *Executor) verifyUnit(ctx context.Context, u plan.Unit, problems map[inventory.RepositoryName]error) (UnitResult, bool) {
 	r := e.status(u)
-	back, _ := e.goingBack(u)
-	if _, err := e.moved(u); err != nil || u.Blocked() || e.rolledBack(u.ID) || back != "" || r.State == UnitRevoked || ctx.Err() != nil {
+	if _, err := e.moved(u); err != nil || u.Blocked() || e.rolledBack(u.ID) || e.rollingBack(u) != nil || r.State == UnitRevoked || ctx.Err() != nil {
 		return r, false
 	}
 	for _, repo := range repositories([]plan.Unit{u}) {
