@@ -327,3 +327,40 @@ func TestSlowServicesAreWaitedFor(t *testing.T) {
 		})
 	}
 }
+
+// TestNoPullRequestIsOpenedOnGroundThatIsGone lets go what a later plan found in place, and so has no step for.
+func TestNoPullRequestIsOpenedOnGroundThatIsGone(t *testing.T) {
+	for name, tc := range map[string]struct {
+		edit func(w *world.World)
+		want string
+	}{
+		"a federated credential": {func(w *world.World) { app(w, "tools").FICs = nil }, `federated credential unsecret-repo-contoso-shop-environment-tools-`},
+		"a variable":             {func(w *world.World) { w.GitHub.Repos["contoso/shop"].Variables = nil }, "AZURE_TENANT_ID"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := smallJourney(t)
+			j.makePlan()
+			j.apply()
+			j.change(func(w *world.World) {
+				r := w.GitHub.Repos["contoso/shop"]
+				r.Pulls, r.Refs = nil, map[string]string{"refs/heads/main": r.Head("main")}
+			})
+			j.dir = t.TempDir() // somebody else's trust and variables, as far as this journal knows
+			j.makePlan()
+			j.change(tc.edit)
+			j.want(j.apply(), "tools", execute.UnitFailed, tc.want)
+			if n := len(j.openPulls()); n > 1 {
+				t.Errorf("%d pull requests are open", n)
+			}
+			j.mergeAll()
+			j.mustSignIn("after merging what was opened")
+			j.makePlan()
+			j.apply()
+			j.pass(time.Minute)
+			j.mergeAll()
+			j.pass(time.Minute)
+			j.want(j.apply(), "tools", execute.UnitMigrated, "")
+			j.mustSignIn("after planning again")
+		})
+	}
+}

@@ -41,6 +41,9 @@ func (e *Executor) propose(ctx context.Context, repo inventory.RepositoryName, u
 		return nil, err
 	}
 	p.logins = slices.DeleteFunc(slices.Clone(logins), func(l inventory.LoginID) bool { return len(p.owner[l]) == 0 })
+	if err := e.ground(ctx, p, units); err != nil {
+		return nil, err
+	}
 	for {
 		all := map[inventory.LoginID]bool{}
 		for l := range merged {

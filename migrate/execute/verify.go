@@ -203,8 +203,7 @@ func (e *Executor) neededSubjects(u plan.Unit) []subject.Subject {
 		if slices.ContainsFunc(u.Connections, func(x plan.ConnectionUse) bool { return !x.Already && slices.Contains(c.For, string(x.ID)) }) {
 			continue
 		}
-		out = append(out, subject.Subject{Issuer: c.Issuer, Value: c.Subject, Pattern: c.Pattern, Audience: subject.Audience,
-			RepositoryID: c.RepositoryID, OwnerID: c.OwnerID})
+		out = append(out, coverageSubject(c))
 	}
 	return out
 }

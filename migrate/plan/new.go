@@ -33,6 +33,7 @@ type draft struct {
 	blockers  []Reason
 	suspects  []Reason // logins that may use the identity, which is not certain
 	variables []*placed
+	relied    []*placed // that exist already
 }
 
 // New plans the migration of everything in an inventory. The result depends on nothing but the two arguments.

@@ -94,6 +94,7 @@ type PullRequestStep struct {
 	Context     []inventory.File         `json:"context"` // the repository's other workflows and actions, as the rewrite needs to see them
 	Permissions string                   `json:"permissions"`
 	Default     string                   `json:"defaultPermissions,omitempty"` // of GITHUB_TOKEN: read, write or not known
+	Reads       []VariableStep           `json:"reads,omitempty"`              // variables that the rewritten logins read, and that exist already
 	// RepositoryID and OIDC are what the repository's tokens were at the scan: a proof holds only while they stay so.
 	RepositoryID int64          `json:"repositoryId,omitempty"`
 	OIDC         inventory.OIDC `json:"oidc,omitzero"`

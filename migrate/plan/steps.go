@@ -167,6 +167,11 @@ func (p *planner) pullRequestStep(d *draft, name inventory.RepositoryName, befor
 	if len(params.Logins) == 0 {
 		return Step{}, false
 	}
+	for _, v := range d.relied {
+		if v.store.Repository == name || v.store.Level == inventory.LevelOrganization {
+			params.Reads = append(params.Reads, VariableStep{Store: v.store, Value: v.value})
+		}
+	}
 	facts := map[string]string{}
 	for _, f := range repo.Files {
 		if edited[f.Path] {

@@ -27,7 +27,8 @@ type placed struct {
 type namer struct {
 	p      *planner
 	placed map[string]*placed
-	reads  map[string]string // the value that a name has for the logins that read it, by repository, environment and name
+	reads  map[string]string  // the value that a name has for the logins that read it, by repository, environment and name
+	relied map[string]*placed // variables that exist already and have the right value
 }
 
 // nameVariables decides for every login that is rewritten by which variables it names its identity. The logins are
@@ -38,7 +39,7 @@ func (p *planner) nameVariables(drafts []*draft) {
 	for _, d := range drafts {
 		blocked[d.unit.AppID] = len(d.blockers) > 0
 	}
-	n := &namer{p: p, placed: map[string]*placed{}, reads: map[string]string{}}
+	n := &namer{p: p, placed: map[string]*placed{}, reads: map[string]string{}, relied: map[string]*placed{}}
 	ordered := slices.Clone(p.members)
 	by(ordered, func(m *member) string {
 		return string(m.login.Repository) + "|" + m.secretName() + "|" + string(m.login.ID)
@@ -52,7 +53,7 @@ func (p *planner) nameVariables(drafts []*draft) {
 		}
 	}
 	for _, d := range drafts {
-		d.variables = n.of(d.unit.AppID)
+		d.variables, d.relied = of(n.placed, d.unit.AppID), of(n.relied, d.unit.AppID)
 	}
 }
 
@@ -174,17 +175,25 @@ func (n *namer) placeAt(u memberUse, environment, name, value string) {
 	n.reads[readKey(u, environment, name)] = value
 	for _, r := range levels(u.repository, environment, name) {
 		if p := n.placed[r.Key()]; p != nil && p.value == value {
-			if !slices.Contains(p.apps, u.app) {
-				p.apps = append(p.apps, u.app)
-			}
+			p.readBy(u.app)
 			return
 		}
 		if existing, ok := n.existing(r); ok && existing == value {
+			if n.relied[r.Key()] == nil {
+				n.relied[r.Key()] = &placed{store: r, value: value}
+			}
+			n.relied[r.Key()].readBy(u.app)
 			return
 		}
 	}
 	target := variableStore(u, environment, name)
 	n.placed[target.Key()] = &placed{store: target, value: value, apps: []inventory.AppID{u.app}}
+}
+
+func (p *placed) readBy(app inventory.AppID) {
+	if !slices.Contains(p.apps, app) {
+		p.apps = append(p.apps, app)
+	}
 }
 
 // variableStore is where a variable goes: into the environment where the secret is in one, else into the repository. An
@@ -197,10 +206,10 @@ func variableStore(u memberUse, environment, name string) inventory.StoreRef {
 	return r
 }
 
-// of gives the variables that an application's logins read, sorted.
-func (n *namer) of(app inventory.AppID) []*placed {
+// of gives those of the variables that an application's logins read, sorted.
+func of(variables map[string]*placed, app inventory.AppID) []*placed {
 	var out []*placed
-	for _, p := range n.placed {
+	for _, p := range variables {
 		if slices.Contains(p.apps, app) {
 			out = append(out, p)
 		}
