@@ -36,11 +36,11 @@ func (j *journey) revokeWith(o execute.RevokeOptions) execute.Result {
 
 func (j *journey) status() execute.Result {
 	j.t.Helper()
-	records, err := execute.ReadJournal(j.dir)
+	records, err := execute.ReadJournalIn(context.Background(), j.state())
 	if err != nil {
 		j.t.Fatal(err)
 	}
-	return execute.Standing(j.plan, records, j.lab.World.Clock.Now())
+	return execute.Standing(j.plan, records, execute.KeptPlans(context.Background(), j.state()), j.lab.World.Clock.Now())
 }
 
 func (j *journey) hasGate(r execute.Result, prefix string, name execute.GateName) bool {

@@ -474,6 +474,15 @@ func TestARollbackUnderALaterPlanLeavesNothingWithoutItsTrust(t *testing.T) {
 	j.apply()
 	j.mustSignIn("after apply")
 	j.makePlan()
+	kept, away := filepath.Join(j.dir, "plans"), filepath.Join(j.dir, "elsewhere")
+	if err := os.Rename(kept, away); err != nil {
+		t.Fatal(err)
+	}
 	j.want(j.rollback(j.unitID("shop")), "shop", execute.UnitFailed, "an earlier plan did what this plan does not know any more")
 	j.mustSignIn("after the rollback that was refused")
+	if err := errors.Join(os.RemoveAll(kept), os.Rename(away, kept)); err != nil {
+		t.Fatal(err)
+	}
+	j.want(j.rollback(j.unitID("shop")), "shop", execute.UnitRolledBack, "")
+	j.mustSignIn("after the rollback by the plan that the state keeps")
 }

@@ -26,6 +26,7 @@ type journey struct {
 	mapping lab.Mapping
 	plan    *plan.Plan
 	dir     string
+	store   execute.Store // where the state is, if not in dir
 	hooks   execute.JournalOptions
 
 	settings func(*plan.Config) // changes the configuration of the plan
@@ -135,12 +136,20 @@ func (j *journey) makePlan() *plan.Plan {
 	return p
 }
 
+// state is the directory of the journey, or what it has in place of it.
+func (j *journey) state() execute.Store {
+	if j.store != nil {
+		return j.store
+	}
+	return execute.NewDirStore(j.dir)
+}
+
 // run opens the journal as a new process would, and lets the executor work.
 func (j *journey) run(work func(*execute.Executor) (execute.Result, error)) (execute.Result, error) {
 	j.t.Helper()
 	o := j.hooks
 	o.Holder = "test"
-	journal, err := execute.OpenJournal(j.dir, o)
+	journal, err := execute.OpenJournalIn(context.Background(), j.state(), o)
 	if err != nil {
 		j.t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func (a *app) approve(units []string, note, output string) error {
 	if err != nil {
 		return err
 	}
-	if err := x.check(p); err != nil {
+	if err := x.check(a, p); err != nil {
 		return err
 	}
 	e, done, err := a.openExecutor(p, execute.Outside{}, "approve", func() {})

@@ -45,10 +45,17 @@ func (x *execution) showFlags(cmd *cobra.Command) {
 	outputFlag(cmd, &x.output, "table", "json")
 }
 
-// check refuses what the plan cannot answer, before anything is asked outside.
-func (x *execution) check(p *plan.Plan) error {
+// check refuses what neither the plan nor an earlier one that is under way can answer, before anything is asked outside.
+func (x *execution) check(a *app, p *plan.Plan) error {
 	for _, id := range x.only {
-		if _, ok := p.Unit(id); !ok {
+		if _, ok := p.Unit(id); ok {
+			continue
+		}
+		r, _, err := a.readStatus(p)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(r.Units, func(u execute.UnitResult) bool { return u.Unit == id }) {
 			return usageErrorf("the plan has no unit %q: see `unsecret status` for the units", id)
 		}
 	}
@@ -65,7 +72,7 @@ func (a *app) executor(ctx context.Context, x execution, command string, readOnl
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := x.check(p); err != nil {
+	if err := x.check(a, p); err != nil {
 		return nil, nil, err
 	}
 	if inv, err := a.loadInventory(); err == nil {
@@ -395,7 +402,7 @@ func (a *app) status(x execution) error {
 	if err != nil {
 		return err
 	}
-	if err := x.check(p); err != nil {
+	if err := x.check(a, p); err != nil {
 		return err
 	}
 	r, damage, err := a.readStatus(p)
@@ -414,11 +421,7 @@ func (a *app) status(x execution) error {
 
 // readStatus folds the journal. With a damaged one it gives the state up to the damage, and the damage.
 func (a *app) readStatus(p *plan.Plan) (r execute.Result, damage, err error) {
-	records, err := a.readJournal()
-	var d *execute.DamageError
-	if errors.As(err, &d) {
-		damage, err = d, nil
-	}
+	records, plans, damage, err := a.past()
 	if err != nil {
 		return r, nil, err
 	}
@@ -426,7 +429,24 @@ func (a *app) readStatus(p *plan.Plan) (r execute.Result, damage, err error) {
 	if err != nil {
 		return r, nil, err
 	}
-	return execute.Standing(p, records, time.Now(), approvals...), damage, nil
+	return execute.Standing(p, records, plans, time.Now(), approvals...), damage, nil
+}
+
+// past gives what the journal tells, up to a damage, and the plans that it names.
+func (a *app) past() (records []execute.Record, plans execute.Plans, damage, err error) {
+	records, err = a.readJournal()
+	var d *execute.DamageError
+	if errors.As(err, &d) {
+		damage, err = d, nil
+	}
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	s, err := a.store()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return records, execute.KeptPlans(a.context(), s), damage, nil
 }
 
 // unitProgress gives the state of each unit for a report.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -55,13 +54,12 @@ func (a *app) addStates(q *query) error {
 	case saved.Config != q.Plan.Config:
 		q.note = "The configuration has changed since the plan was made: this is what unsecret plan would decide now."
 	}
-	records, err := a.readJournal()
-	var damage *execute.DamageError
-	if err != nil && !errors.As(err, &damage) {
+	records, plans, _, err := a.past()
+	if err != nil {
 		return err
 	}
 	q.States = map[string]string{}
-	for _, u := range execute.Standing(saved, records, time.Now()).Units {
+	for _, u := range execute.Standing(saved, records, plans, time.Now()).Units {
 		q.States[u.Unit] = string(u.State)
 	}
 	return nil

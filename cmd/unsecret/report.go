@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -89,23 +88,22 @@ func (a *app) reportInput() (reports.Input, error) {
 	if in.Progress, err = a.unitProgress(in.Plan); err != nil {
 		return in, err
 	}
-	in.ChangedAt, err = a.lastChange()
-	return in, err
+	records, plans, _, err := a.past()
+	if err != nil {
+		return in, err
+	}
+	in.Plan, in.ChangedAt = execute.Present(in.Plan, records, plans), lastChange(records)
+	return in, nil
 }
 
-// lastChange gives the time of the journal's last record of a change, and zero if there is none. A damaged journal
-// tells what it can.
-func (a *app) lastChange() (time.Time, error) {
-	records, err := a.readJournal()
-	if d := (*execute.DamageError)(nil); err != nil && !errors.As(err, &d) {
-		return time.Time{}, err
-	}
+// lastChange gives the time of the last record of a change, and zero if there is none.
+func lastChange(records []execute.Record) time.Time {
 	for _, r := range slices.Backward(records) {
 		if r.Phase == execute.PhaseDone || r.Phase == execute.PhaseUndone {
-			return r.Time, nil
+			return r.Time
 		}
 	}
-	return time.Time{}, nil
+	return time.Time{}
 }
 
 func newCheck(a *app) *cobra.Command {

@@ -49,7 +49,11 @@ func printResult(w io.Writer, r execute.Result, steps bool) {
 }
 
 func printUnit(w io.Writer, u execute.UnitResult, r execute.Result, steps bool) {
-	paragraph(w, "", u.Title+": "+stateText(u.State))
+	title := u.Title + ": " + stateText(u.State)
+	if u.Plan != "" {
+		title += " (by an earlier plan)"
+	}
+	paragraph(w, "", title)
 	head := "  id " + u.Unit
 	if done, all := settledSteps(u); all > 0 && !r.DryRun && r.Command != "rollback" {
 		head += fmt.Sprintf("  (%d of %s done)", done, plural(all, "step"))

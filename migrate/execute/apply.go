@@ -33,7 +33,11 @@ func (e *Executor) Apply(ctx context.Context, o ApplyOptions) (Result, error) {
 		return Result{}, err
 	}
 	run := &applyRun{e: e, options: o, results: map[string]map[string]StepResult{}, problems: map[inventory.RepositoryName]error{}}
-	todo := slices.DeleteFunc(slices.Clone(units), func(u plan.Unit) bool { return u.Blocked() || run.skipped(u) || len(e.startGates(u)) > 0 })
+	units = slices.DeleteFunc(slices.Clone(units), func(u plan.Unit) bool { return e.gone(u.ID) && e.ended(u) && !slices.Contains(o.Only, u.ID) })
+	run.lookAfter(ctx, slices.DeleteFunc(slices.Clone(units), func(u plan.Unit) bool { return !e.gone(u.ID) }))
+	todo := slices.DeleteFunc(slices.Clone(units), func(u plan.Unit) bool {
+		return u.Blocked() || e.gone(u.ID) || run.skipped(u) || len(e.startGates(u)) > 0
+	})
 	e.each(todo, func(u plan.Unit) { run.unit(ctx, u) })
 	e.eachRepository(todo, func(repo inventory.RepositoryName) { run.repository(ctx, repo, todo) })
 	out := make([]UnitResult, 0, len(units))
@@ -43,6 +47,31 @@ func (e *Executor) Apply(ctx context.Context, o ApplyOptions) (Result, error) {
 	r := e.result("apply", out)
 	r.DryRun = o.DryRun
 	return r, ctx.Err()
+}
+
+// ended tells whether nothing is to be done with a unit any more.
+func (e *Executor) ended(u plan.Unit) bool {
+	state := e.status(u).State
+	return state == UnitRevoked || state == UnitRolledBack
+}
+
+// lookAfter sees what has become of units that the present plan does not have: whether their pull requests were merged, and what
+// an earlier run announced. It changes nothing of theirs.
+func (a *applyRun) lookAfter(ctx context.Context, units []plan.Unit) {
+	if len(units) == 0 || a.options.DryRun || a.e.unconnected(units) != nil {
+		return
+	}
+	problems := a.e.refreshAll(ctx, units)
+	a.mu.Lock()
+	a.problems = problems
+	a.mu.Unlock()
+	a.e.each(units, func(u plan.Unit) {
+		for _, s := range u.Steps {
+			if p := a.e.step(u.ID, s.ID); s.Phase == plan.PhaseApply && s.Kind != plan.StepPullRequest && p.intent != nil {
+				a.set(u, a.e.settle(ctx, u, s, false))
+			}
+		}
+	})
 }
 
 // each runs a function for every unit, several at once.
@@ -121,6 +150,10 @@ func (a *applyRun) unit(ctx context.Context, u plan.Unit) {
 	}
 	for _, s := range u.Steps {
 		if s.Phase != plan.PhaseApply || s.Kind == plan.StepPullRequest || s.OnDemand || a.stays(u, s) {
+			continue
+		}
+		if a.e.carried(u, s) && !a.e.step(u.ID, s.ID).settled() {
+			a.set(u, a.e.settle(ctx, u, s, a.options.DryRun))
 			continue
 		}
 		if waits := a.waitsFor(u, s); waits != "" {
@@ -215,7 +248,7 @@ func (a *applyRun) repositoryErr(ctx context.Context, repo inventory.RepositoryN
 	if len(logins) == 0 {
 		return nil
 	}
-	p, err := a.e.propose(hard, repo, ready, logins)
+	p, err := a.e.propose(hard, repo, ready, logins, a.options.DryRun)
 	if err != nil {
 		return err
 	}
@@ -258,7 +291,7 @@ func (a *applyRun) resume(ctx context.Context, repo inventory.RepositoryName, un
 	if q == nil {
 		return nil
 	}
-	p, err := a.e.propose(ctx, repo, a.e.Plan.Units, q.logins)
+	p, err := a.e.propose(ctx, repo, a.e.Plan.Units, q.logins, false)
 	if err != nil {
 		return err
 	}
@@ -289,6 +322,9 @@ func (a *applyRun) update(ctx context.Context, repo inventory.RepositoryName) er
 	if q == nil {
 		return nil
 	}
+	if by := a.e.by(q.plan); by != nil {
+		return by.rebuild(ctx, *q)
+	}
 	return a.e.rebuild(ctx, *q)
 }
 
@@ -308,7 +344,7 @@ func (a *applyRun) wanted(repo inventory.RepositoryName, ready []plan.Unit) []in
 	for _, u := range ready {
 		s, _ := u.Step(plan.PullRequestID(repo))
 		for _, l := range s.PullRequest.Logins {
-			carried := look(a.e, func(f *fold) bool { return f.carrying(repo, l.ID) != nil })
+			carried := look(a.e, func(f *fold) bool { return a.e.carrying(f, s.PullRequest, l.ID) != nil })
 			shared := !slices.ContainsFunc(l.Shares, func(id string) bool {
 				return !slices.ContainsFunc(ready, func(r plan.Unit) bool { return r.ID == id })
 			})

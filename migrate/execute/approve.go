@@ -74,12 +74,23 @@ func (e *Executor) Approve(ids []string, note string) (Result, error) {
 }
 
 func (e *Executor) recordApproval(u plan.Unit, a Approval) error {
-	return e.record(Record{Unit: u.ID, Step: approveStep, Phase: PhaseObserved, After: State{"unit": u.Hash(), "by": a.By}, Note: a.Note})
+	return e.record(Record{Unit: u.ID, Step: approveStep, Phase: PhaseObserved, After: State{"unit": e.reviewed(u), "by": a.By}, Note: a.Note})
+}
+
+// reviewed is the hash of a unit as it stands in the plan that it is carried out by, without what other plans did with it.
+func (e *Executor) reviewed(u plan.Unit) string {
+	if own, ok := e.own(u.ID); ok && !own.Blocked() {
+		return own.Hash()
+	}
+	if parts := e.parts(u.ID); len(parts) > 0 {
+		return parts[0].unit.Hash()
+	}
+	return u.Hash()
 }
 
 // approved gives the approval of a unit as it stands in the plan: from the journal, or from the file.
 func (e *Executor) approved(u plan.Unit) (Approval, bool) {
-	hash := u.Hash()
+	hash := e.reviewed(u)
 	if p := e.step(u.ID, approveStep); p.seen != nil && p.seen.After["unit"] == hash {
 		return Approval{Unit: u.ID, Hash: hash, By: p.seen.After["by"], Note: p.seen.Note}, true
 	}
@@ -101,9 +112,9 @@ func (e *Executor) approvalGate(u plan.Unit, phase plan.Phase) *Gate {
 	if _, ok := e.approved(u); ok {
 		return nil
 	}
-	reason := fmt.Sprintf("nobody has approved what the plan does with it (hash %s)", u.Hash()[:hashLength])
+	reason := fmt.Sprintf("nobody has approved what the plan does with it (hash %s)", e.reviewed(u)[:hashLength])
 	if p := e.step(u.ID, approveStep); p.seen != nil {
-		reason = fmt.Sprintf("%s approved it as it was in an earlier plan; it is another one now (hash %s)", p.seen.After["by"], u.Hash()[:hashLength])
+		reason = fmt.Sprintf("%s approved it as it was in an earlier plan; it is another one now (hash %s)", p.seen.After["by"], e.reviewed(u)[:hashLength])
 	}
 	return &Gate{Name: GateApproval, Reason: reason,
 		Next: []string{"review the unit in the plan, then: unsecret approve " + u.ID, "or add it, with this hash, to " + ApprovalsFile + " in the state"}}
@@ -115,7 +126,7 @@ func (e *Executor) noteApproval(u plan.Unit) error {
 		return nil
 	}
 	a, ok := e.approved(u)
-	if p := e.step(u.ID, approveStep); !ok || p.seen != nil && p.seen.After["unit"] == u.Hash() {
+	if p := e.step(u.ID, approveStep); !ok || p.seen != nil && p.seen.After["unit"] == e.reviewed(u) {
 		return nil
 	}
 	return e.recordApproval(u, a)

@@ -15,6 +15,7 @@ import (
 func (e *Executor) earlier(u plan.Unit) error {
 	var what []string
 	hash := ""
+	units := e.units()
 	look(e, func(f *fold) bool {
 		for _, k := range f.order {
 			p := f.steps[k]
@@ -31,7 +32,7 @@ func (e *Executor) earlier(u plan.Unit) error {
 			hash, what = r.Plan, append(what, "the conversion of connection "+strings.TrimPrefix(k.step, string(plan.StepConnection)+"/"))
 		}
 		for _, q := range f.requests {
-			if slices.Contains(q.units, u.ID) && e.unknown(f, u, q) {
+			if slices.Contains(q.units, u.ID) && e.unknown(f, units, u, q) {
 				what = append(what, fmt.Sprintf("pull request #%d of %s", q.number, q.repository))
 			}
 		}
@@ -48,8 +49,8 @@ func (e *Executor) earlier(u plan.Unit) error {
 		next: append(next, "and roll back with it; or take these back by hand, and remove what unsecret added to the application afterwards")}
 }
 
-// unknown tells whether a pull request that counts carries logins that no step of the plan names.
-func (e *Executor) unknown(f *fold, u plan.Unit, q *request) bool {
+// unknown tells whether a pull request that counts carries logins that no step of any plan that is to be had names.
+func (e *Executor) unknown(f *fold, units []plan.Unit, u plan.Unit, q *request) bool {
 	if q.revert || q.state == requestUndone {
 		return false
 	}
@@ -57,14 +58,26 @@ func (e *Executor) unknown(f *fold, u plan.Unit, q *request) bool {
 		_, ok := u.Step(plan.PullRequestID(q.repository))
 		return !ok
 	}
-	merged := f.merged(q.repository)
-	return slices.ContainsFunc(q.logins, func(l inventory.LoginID) bool { return merged[l] && !e.plans(q.repository, l) })
+	return slices.ContainsFunc(q.logins, func(l inventory.LoginID) bool {
+		_, left := q.left[string(l)]
+		return !left && !e.reverted(f, q, l) && !e.named(units, q, l)
+	})
 }
 
-// plans tells whether a step of the plan rewrites a login.
-func (e *Executor) plans(repo inventory.RepositoryName, l inventory.LoginID) bool {
-	return slices.ContainsFunc(e.Plan.Units, func(u plan.Unit) bool {
-		s, ok := u.Step(plan.PullRequestID(repo))
-		return ok && slices.ContainsFunc(s.PullRequest.Logins, func(x plan.PlannedLogin) bool { return x.ID == l })
+// reverted tells whether a later pull request has taken the rewrite of a login back.
+func (e *Executor) reverted(f *fold, q *request, l inventory.LoginID) bool {
+	all := f.of(q.repository)
+	return slices.ContainsFunc(all[slices.Index(all, q):], func(r *request) bool {
+		return r.revert && r.state == requestMerged && slices.Contains(r.logins, l) && e.sameScan(r, q, fileOf(l, q.repository))
+	})
+}
+
+// named tells whether a step of any unit rewrites the login that a request means.
+func (e *Executor) named(units []plan.Unit, q *request, l inventory.LoginID) bool {
+	return slices.ContainsFunc(units, func(u plan.Unit) bool {
+		return slices.ContainsFunc(u.Steps, func(s plan.Step) bool {
+			return s.Kind == plan.StepPullRequest && s.PullRequest.Repository == q.repository && e.speaksOf(q, s.PullRequest, fileOf(l, q.repository)) &&
+				slices.ContainsFunc(s.PullRequest.Logins, func(x plan.PlannedLogin) bool { return x.ID == l })
+		})
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,11 +28,18 @@ type Executor struct {
 	// Sleep waits between two looks at the world; default a timer. Tests move a clock instead.
 	Sleep func(ctx context.Context, d time.Duration) error
 
-	mu   sync.Mutex
-	fold *fold
-	hash string
-	wave *openWave
-	past []string // units that later waves do not wait for, by this run
+	mu    sync.Mutex
+	fold  *fold
+	hash  string
+	wave  *openWave
+	past  []string       // units that later waves do not wait for, by this run
+	index map[string]int // of the plan's units, by id
+
+	root    *Executor // of the present plan, where this is of an earlier one: it has the fold
+	plans   Plans
+	keeping sync.Mutex
+	kept    bool                         // the plan, in the state
+	oids    map[string]map[string]string // of the files that plans were made from, by plan and repository
 }
 
 // Patience bounds how long a step waits for the outside world.
@@ -65,14 +73,24 @@ func (e *Executor) open() error {
 		return errors.New("execute: the executor needs a plan and a journal")
 	}
 	if e.fold == nil {
-		e.fold, e.hash = newFold(e.Journal.Records()), e.Plan.Hash()
+		e.adopt(e.Journal.Records(), KeptPlans(context.Background(), e.Journal.store))
 	}
 	return nil
 }
 
+// adopt takes the records as what was done.
+func (e *Executor) adopt(records []Record, plans Plans) {
+	e.fold, e.hash, e.plans, e.index = newFold(records), e.Plan.Hash(), plans, map[string]int{}
+	for i, u := range e.Plan.Units {
+		e.index[u.ID] = i
+	}
+}
+
 // connected checks that every system is connected that a step of the plan acts on.
-func (e *Executor) connected() error {
-	for _, u := range e.Plan.Units {
+func (e *Executor) connected() error { return e.unconnected(e.Plan.Units) }
+
+func (e *Executor) unconnected(units []plan.Unit) error {
+	for _, u := range units {
 		for _, s := range u.Steps {
 			missing := ""
 			switch {
@@ -101,21 +119,36 @@ func (e *Executor) now() time.Time {
 // record writes a record and folds it in. It is written outside of the lock, so that the records of units that run side by
 // side share a sync; then all that the journal has by now are folded in its order, whoever wrote them.
 func (e *Executor) record(r Record) error {
-	r.Time, r.Plan, r.Actor = e.now(), e.hash, e.Actor
+	if err := e.keep(); err != nil {
+		return err
+	}
+	r.Time, r.Plan, r.Actor = e.now(), e.planOf(r.Unit), e.Actor
 	if _, err := e.Journal.Append(r); err != nil {
 		return err
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.fold.extend(e.Journal.Records())
+	t := e.top()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.fold.extend(e.Journal.Records())
 	return nil
+}
+
+// planOf gives the hash of the plan that a unit is carried out by: that of an earlier one only where the present one does not have it.
+func (e *Executor) planOf(unit string) string {
+	if e.root == nil && e.gone(unit) && !strings.HasPrefix(unit, repositoryUnit) {
+		if parts := e.parts(unit); len(parts) > 0 {
+			return parts[0].by.hash
+		}
+	}
+	return e.hash
 }
 
 // look gives a part of the folded state under the lock.
 func look[T any](e *Executor, read func(*fold) T) T {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return read(e.fold)
+	t := e.top()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return read(t.fold)
 }
 
 // step gives a copy of what the journal knows of a step.
@@ -198,15 +231,16 @@ func (e *Executor) conversion() time.Duration {
 	return cmp.Or(e.Patience.Conversion, 10*time.Minute)
 }
 
-// selectUnits gives the units that a command is asked for. Naming one that the plan does not have is an error.
+// selectUnits gives the units that a command is asked for, those of earlier plans included. Naming one that no plan has is an error.
 func (e *Executor) selectUnits(only []string, wave int) ([]plan.Unit, error) {
+	all := e.units()
 	for _, id := range only {
-		if _, ok := e.Plan.Unit(id); !ok {
+		if !slices.ContainsFunc(all, func(u plan.Unit) bool { return u.ID == id }) {
 			return nil, fmt.Errorf("the plan has no unit %q: see unsecret status for the units", id)
 		}
 	}
 	var out []plan.Unit
-	for _, u := range e.Plan.Units {
+	for _, u := range all {
 		if (len(only) == 0 || slices.Contains(only, u.ID)) && (wave == 0 || u.Wave == wave) {
 			out = append(out, u)
 		}

@@ -29,12 +29,15 @@ type fold struct {
 	steps    map[stepKey]*stepProgress
 	order    []stepKey // in the order of their first record
 	requests []*request
-	records  int // that were folded in
+	records  int                 // that were folded in
+	touched  map[string][]string // hashes of the plans that did something with a unit since it was last rolled back, in their order
+	closed   map[string]bool     // units that were rolled back since
 }
 
 // request is one pull request of the program, with everything that the journal tells of it.
 type request struct {
 	repository inventory.RepositoryName
+	plan       string // hash of the plan whose logins it names
 	branch     string
 	revert     bool
 	units      []string
@@ -77,7 +80,7 @@ const (
 )
 
 func newFold(records []Record) *fold {
-	f := &fold{steps: map[stepKey]*stepProgress{}}
+	f := &fold{steps: map[stepKey]*stepProgress{}, touched: map[string][]string{}, closed: map[string]bool{}}
 	for i := range records {
 		f.add(&records[i])
 	}
@@ -97,6 +100,12 @@ func (f *fold) add(r *Record) {
 	if repo, ok := strings.CutPrefix(r.Unit, repositoryUnit); ok {
 		f.addRequest(inventory.RepositoryName(repo), r)
 		return
+	}
+	if r.Phase != PhaseFailed && r.Phase != PhaseUndone && !slices.Contains(notesOnly, r.Step) {
+		f.touch(r.Unit, r.Plan)
+	}
+	if r.Step == rollbackStep && r.Phase == PhaseDone {
+		f.closed[r.Unit] = true
 	}
 	k := stepKey{r.Unit, r.Step}
 	p := f.steps[k]
@@ -119,6 +128,29 @@ func (f *fold) add(r *Record) {
 	}
 }
 
+// touch notes that a plan does something with a unit.
+func (f *fold) touch(unit, plan string) {
+	if f.closed[unit] {
+		delete(f.touched, unit)
+		delete(f.closed, unit)
+	}
+	if unit != "" && plan != "" && !slices.Contains(f.touched[unit], plan) {
+		f.touched[unit] = append(f.touched[unit], plan)
+	}
+}
+
+// touchedByOthers gives the units with which another plan did something, sorted.
+func (f *fold) touchedByOthers(hash string) []string {
+	var out []string
+	for id, hashes := range f.touched {
+		if slices.ContainsFunc(hashes, func(h string) bool { return h != hash }) {
+			out = append(out, id)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 func (f *fold) addRequest(repo inventory.RepositoryName, r *Record) {
 	q := f.request(repo, r.Step)
 	switch r.Phase {
@@ -132,7 +164,11 @@ func (f *fold) addRequest(repo inventory.RepositoryName, r *Record) {
 		}
 		q.state = requestOpening
 		q.units, q.logins = readList[string](r.Before["units"]), readList[inventory.LoginID](r.Before["logins"])
+		q.plan = r.Plan
 		q.content(r.Before)
+		for _, u := range q.units {
+			f.touch(u, r.Plan)
+		}
 	case PhaseDone:
 		if q != nil {
 			q.state, q.url = requestOpen, r.After["url"]
@@ -160,17 +196,6 @@ func (q *request) content(s State) {
 	q.files, q.left = readMap(s["files"]), readMap(s["left"])
 	q.from, q.sources = readMap(s["from"]), readMap(s["sources"])
 	q.base, q.baseHead = s["base"], s["head"]
-}
-
-// sources gives the versions of a repository's files that its rewrites start from, where they are not those of the plan.
-func (f *fold) sources(repo inventory.RepositoryName) map[string]string {
-	var out map[string]string
-	for _, q := range f.of(repo) {
-		if q.state != requestUndone && q.state != requestClosed && len(q.sources) > 0 {
-			out = q.sources
-		}
-	}
-	return out
 }
 
 func (f *fold) request(repo inventory.RepositoryName, step string) *request {
@@ -238,25 +263,6 @@ func (f *fold) pending(repo inventory.RepositoryName) *request {
 		if q.state == requestOpen || q.state == requestOpening {
 			return q
 		}
-	}
-	return nil
-}
-
-// carrying gives the newest request that rewrites a login and still counts.
-func (f *fold) carrying(repo inventory.RepositoryName, login inventory.LoginID) *request {
-	all := f.of(repo)
-	for i := len(all) - 1; i >= 0; i-- {
-		q := all[i]
-		if !slices.Contains(q.logins, login) || q.state == requestUndone {
-			continue
-		}
-		if q.revert {
-			if q.state == requestMerged {
-				return nil
-			}
-			continue
-		}
-		return q
 	}
 	return nil
 }

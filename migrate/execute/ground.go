@@ -13,13 +13,13 @@ import (
 
 // ground takes the units out of a proposal whose rewritten logins would not sign in, since something that the plan counts on as
 // being there is gone: a federated credential or a variable that the scan found, and that a person, or a rollback, has removed.
-func (e *Executor) ground(ctx context.Context, p *proposal, units []plan.Unit) error {
+func (e *Executor) ground(ctx context.Context, p *proposal, units []plan.Unit, dry bool) error {
 	for _, u := range units {
 		s, ok := u.Step(plan.PullRequestID(p.repo))
 		if !ok || !slices.ContainsFunc(p.logins, func(l inventory.LoginID) bool { return p.has(u, l) }) {
 			continue
 		}
-		lost, err := e.lost(ctx, u, s.PullRequest)
+		lost, err := e.lost(ctx, u, s.PullRequest, dry)
 		if err != nil {
 			return err
 		}
@@ -32,8 +32,8 @@ func (e *Executor) ground(ctx context.Context, p *proposal, units []plan.Unit) e
 	return nil
 }
 
-// lost tells what the logins of a unit in one repository need and do not have.
-func (e *Executor) lost(ctx context.Context, u plan.Unit, s *plan.PullRequestStep) ([]Change, error) {
+// lost tells what the logins of a unit in one repository need and do not have. A dry run has not added what the plan adds.
+func (e *Executor) lost(ctx context.Context, u plan.Unit, s *plan.PullRequestStep, dry bool) ([]Change, error) {
 	var out []Change
 	for _, v := range s.Reads {
 		value, err := e.Outside.Repositories.Variable(ctx, v.Store)
@@ -46,7 +46,7 @@ func (e *Executor) lost(ctx context.Context, u plan.Unit, s *plan.PullRequestSte
 	}
 	needed, by := []subject.Subject{}, map[string]string{}
 	for _, c := range u.Coverage {
-		if c.By != "" && slices.ContainsFunc(s.Logins, func(l plan.PlannedLogin) bool { return slices.Contains(c.For, string(l.ID)) }) {
+		if c.By != "" && !(dry && c.State == plan.CoveragePlanned) && slices.ContainsFunc(s.Logins, func(l plan.PlannedLogin) bool { return slices.Contains(c.For, string(l.ID)) }) {
 			needed, by[c.Subject] = append(needed, coverageSubject(c)), c.By
 		}
 	}

@@ -36,7 +36,7 @@ func namedGate(u plan.Unit, only []string) *Gate {
 // earlier run has begun does not count again.
 func (e *Executor) limit(all []*revocation, o RevokeOptions) {
 	units := 0
-	for _, u := range e.Plan.Units {
+	for _, u := range e.units() {
 		if !u.Blocked() {
 			units++
 		}

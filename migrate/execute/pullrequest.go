@@ -31,17 +31,17 @@ type proposal struct {
 
 // propose works out what a pull request for these units has to contain. Units whose files have changed are
 // left out, so that one person's edit does not hold up the others.
-func (e *Executor) propose(ctx context.Context, repo inventory.RepositoryName, units []plan.Unit, logins []inventory.LoginID) (*proposal, error) {
+func (e *Executor) propose(ctx context.Context, repo inventory.RepositoryName, units []plan.Unit, logins []inventory.LoginID, dry bool) (*proposal, error) {
 	p, err := e.newProposal(ctx, repo)
 	if err != nil {
 		return nil, err
 	}
-	merged := look(e, func(f *fold) map[inventory.LoginID]bool { return f.merged(repo) })
+	merged := look(e, func(f *fold) map[inventory.LoginID]bool { return e.merged(f, &p.step) })
 	if p.now, err = p.with(merged); err != nil {
 		return nil, err
 	}
 	p.logins = slices.DeleteFunc(slices.Clone(logins), func(l inventory.LoginID) bool { return len(p.owner[l]) == 0 })
-	if err := e.ground(ctx, p, units); err != nil {
+	if err := e.ground(ctx, p, units, dry); err != nil {
 		return nil, err
 	}
 	for {

@@ -221,7 +221,12 @@ func (e *Executor) rebase(ctx context.Context, q request) (*proposal, error) {
 	if err != nil {
 		return nil, err
 	}
-	merged := look(e, func(f *fold) map[inventory.LoginID]bool { return f.merged(q.repository) })
+	for _, l := range q.logins {
+		if len(p.owner[l]) == 0 {
+			return nil, &movedError{fmt.Sprintf("the plan does not have its login %s any more", l)}
+		}
+	}
+	merged := look(e, func(f *fold) map[inventory.LoginID]bool { return e.merged(f, &p.step) })
 	before, err := p.with(merged)
 	if err != nil {
 		return nil, err

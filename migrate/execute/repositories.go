@@ -19,10 +19,14 @@ func (e *Executor) proveRepositories(ctx context.Context, u plan.Unit, p *proof)
 		if s.Kind != plan.StepPullRequest {
 			continue
 		}
-		changed, err := e.repositoryChange(ctx, s.PullRequest)
+		changed, gone, err := e.repositoryChange(ctx, s.PullRequest)
 		if err != nil {
 			p.err = err
 			return
+		}
+		if gone && e.carried(u, s) {
+			p.gone = append(p.gone, s.PullRequest.Repository) // the plan was made again since, and it does not have it either
+			continue
 		}
 		if changed != "" {
 			p.world = append(p.world, changed)
@@ -30,26 +34,28 @@ func (e *Executor) proveRepositories(ctx context.Context, u plan.Unit, p *proof)
 	}
 }
 
-// repositoryChange tells what has become of a repository since the scan, empty where it is as it was.
-func (e *Executor) repositoryChange(ctx context.Context, s *plan.PullRequestStep) (string, error) {
+// repositoryChange tells what has become of a repository since the scan, empty where it is as it was, and whether nothing can
+// run there any more.
+func (e *Executor) repositoryChange(ctx context.Context, s *plan.PullRequestStep) (change string, gone bool, err error) {
 	r, err := e.Outside.Repositories.Repository(ctx, s.Repository)
 	if errors.Is(err, ErrNotFound) {
-		return fmt.Sprintf("repository %s is gone: it was deleted, or transferred to where the caller cannot see it; if nothing of it runs any more, exclude it and plan again", s.Repository), nil
+		return fmt.Sprintf("repository %s is gone: it was deleted, or transferred to where the caller cannot see it; if nothing of it runs any more, exclude it and plan again", s.Repository), true, nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("read repository %s: %w", s.Repository, err)
+		return "", false, fmt.Errorf("read repository %s: %w", s.Repository, err)
 	}
 	switch {
 	case s.RepositoryID != 0 && r.ID != s.RepositoryID:
-		return fmt.Sprintf("another repository has the name %s now (id %d, it was %d): scan and plan again", s.Repository, r.ID, s.RepositoryID), nil
+		return fmt.Sprintf("another repository has the name %s now (id %d, it was %d): scan and plan again", s.Repository, r.ID, s.RepositoryID), false, nil
 	case !strings.EqualFold(string(r.Name), string(s.Repository)):
-		return fmt.Sprintf("repository %s is called %s now, renamed or transferred: its tokens name it so, and the federated credentials trust the old name; scan and plan again, which adds trust for the new one", s.Repository, r.Name), nil
+		return fmt.Sprintf("repository %s is called %s now, renamed or transferred: its tokens name it so, and the federated credentials trust the old name; scan and plan again, which adds trust for the new one", s.Repository, r.Name), false, nil
 	case r.Archived:
-		return fmt.Sprintf("repository %s was archived: its workflows do not run any more, so that nothing can prove them; unarchive it, or exclude it and plan again", s.Repository), nil
+		return fmt.Sprintf("repository %s was archived: its workflows do not run any more, so that nothing can prove them; unarchive it, or exclude it and plan again", s.Repository), true, nil
 	case r.DefaultBranch != s.Base:
-		return fmt.Sprintf("the default branch of %s is %s now, it was %s: what runs on it (schedules, and pushes to it) presents another subject; scan and plan again", s.Repository, r.DefaultBranch, s.Base), nil
+		return fmt.Sprintf("the default branch of %s is %s now, it was %s: what runs on it (schedules, and pushes to it) presents another subject; scan and plan again", s.Repository, r.DefaultBranch, s.Base), false, nil
 	}
-	return e.subjectChange(ctx, s)
+	change, err = e.subjectChange(ctx, s)
+	return change, false, err
 }
 
 // subjectChange tells whether a repository makes the subjects of its tokens in another way than at the scan.

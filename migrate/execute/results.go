@@ -37,6 +37,7 @@ type UnitResult struct {
 	Title  string          `json:"title"`
 	AppID  inventory.AppID `json:"appId,omitempty"`
 	Wave   int             `json:"wave,omitempty"`
+	Plan   string          `json:"plan,omitempty"` // hash of the plan that the unit was applied by, where the present one does not have it
 	State  UnitState       `json:"state"`
 	Reason string          `json:"reason,omitempty"`
 	Next   []string        `json:"next,omitempty"` // what a person can do

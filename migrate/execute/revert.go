@@ -45,11 +45,42 @@ func (r *rollbackRun) takeOut(ctx context.Context, repo inventory.RepositoryName
 			return nil, err
 		}
 	}
-	logins, err := r.mergedLogins(repo, units)
-	if err != nil || len(logins) == 0 {
-		return nil, err
+	for _, by := range r.plansOf(repo, units) {
+		logins, err := r.mergedLogins(by, repo, units)
+		if err != nil {
+			return nil, err
+		}
+		if len(logins) == 0 {
+			continue
+		}
+		// What an earlier plan rewrote is the ground of the later one, so the later goes first, and has to be merged.
+		if gate, err := r.revert(ctx, by, repo, units, logins); err != nil || gate != nil {
+			return gate, err
+		}
 	}
-	return r.revert(ctx, repo, units, logins)
+	return nil, nil
+}
+
+// plansOf are the executors of the plans by which units rewrite logins in a repository, the newest first.
+func (r *rollbackRun) plansOf(repo inventory.RepositoryName, units []plan.Unit) []*Executor {
+	var out []*Executor
+	for _, u := range units {
+		for _, p := range r.e.parts(u.ID) {
+			_, ok := p.unit.Step(plan.PullRequestID(repo))
+			if ok && !slices.ContainsFunc(out, func(by *Executor) bool { return by.hash == p.by.hash }) {
+				out = append(out, p.by)
+			}
+		}
+	}
+	age := look(r.e, func(f *fold) map[string]int {
+		age := map[string]int{}
+		for i, q := range f.of(repo) {
+			age[q.plan] = i
+		}
+		return age
+	})
+	slices.SortStableFunc(out, func(a, b *Executor) int { return age[b.hash] - age[a.hash] })
+	return out
 }
 
 func concerns(q request, units []plan.Unit) bool {
@@ -77,11 +108,15 @@ func (r *rollbackRun) closeRequest(ctx context.Context, q request, units []plan.
 
 // mergedLogins are the units' logins that are rewritten on the base branch. A login that signs in as several identities goes back
 // for all of them, so all of their units have to be rolled back together.
-func (r *rollbackRun) mergedLogins(repo inventory.RepositoryName, units []plan.Unit) ([]inventory.LoginID, error) {
-	merged := look(r.e, func(f *fold) map[inventory.LoginID]bool { return f.merged(repo) })
+func (r *rollbackRun) mergedLogins(by *Executor, repo inventory.RepositoryName, units []plan.Unit) ([]inventory.LoginID, error) {
 	var out []inventory.LoginID
-	for _, u := range units {
-		s, _ := u.Step(plan.PullRequestID(repo))
+	for _, unit := range units {
+		u, _ := by.Plan.Unit(unit.ID)
+		s, ok := u.Step(plan.PullRequestID(repo))
+		if !ok {
+			continue
+		}
+		merged := look(by, func(f *fold) map[inventory.LoginID]bool { return by.merged(f, s.PullRequest) })
 		for _, l := range s.PullRequest.Logins {
 			if !merged[l.ID] {
 				continue
@@ -102,10 +137,10 @@ func (r *rollbackRun) mergedLogins(repo inventory.RepositoryName, units []plan.U
 }
 
 // revert opens the pull request that takes the logins back, or tells what it waits for.
-func (r *rollbackRun) revert(ctx context.Context, repo inventory.RepositoryName, units []plan.Unit, logins []inventory.LoginID) (*Gate, error) {
+func (r *rollbackRun) revert(ctx context.Context, by *Executor, repo inventory.RepositoryName, units []plan.Unit, logins []inventory.LoginID) (*Gate, error) {
 	q := look(r.e, func(f *fold) *request {
 		for _, q := range f.of(repo) {
-			if q.revert && q.state != requestMerged && q.state != requestUndone && slices.ContainsFunc(q.logins, func(l inventory.LoginID) bool { return slices.Contains(logins, l) }) {
+			if q.revert && q.plan == by.hash && q.state != requestMerged && q.state != requestUndone && slices.ContainsFunc(q.logins, func(l inventory.LoginID) bool { return slices.Contains(logins, l) }) {
 				c := *q
 				return &c
 			}
@@ -118,7 +153,7 @@ func (r *rollbackRun) revert(ctx context.Context, repo inventory.RepositoryName,
 	if q != nil {
 		logins = q.logins
 	}
-	p, err := r.e.proposeRevert(ctx, repo, units, logins)
+	p, err := by.proposeRevert(ctx, repo, units, logins)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +163,7 @@ func (r *rollbackRun) revert(ctx context.Context, repo inventory.RepositoryName,
 	if len(changed(p.now, p.next)) == 0 {
 		return nil, nil
 	}
-	pr, err := r.e.openRequest(ctx, p, revertTitle, revertBody(p))
+	pr, err := by.openRequest(ctx, p, revertTitle, revertBody(p))
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +190,10 @@ func (e *Executor) proposeRevert(ctx context.Context, repo inventory.RepositoryN
 		return nil, err
 	}
 	p.revert, p.logins = true, logins
-	merged := look(e, func(f *fold) map[inventory.LoginID]bool { return f.merged(repo) })
+	for _, u := range units {
+		p.units = append(p.units, u.ID)
+	}
+	merged := look(e, func(f *fold) map[inventory.LoginID]bool { return e.merged(f, &p.step) })
 	if p.now, err = p.with(merged); err != nil {
 		return nil, err
 	}
@@ -166,17 +204,34 @@ func (e *Executor) proposeRevert(ctx context.Context, repo inventory.RepositoryN
 		return nil, err
 	}
 	if again, err := e.dropDrifted(ctx, p); err != nil || again {
-		return nil, errors.Join(err, driftedRevert(p))
-	}
-	for _, u := range units {
-		p.units = append(p.units, u.ID)
+		return nil, errors.Join(err, e.driftedRevert(p))
 	}
 	p.branch = e.branch(p)
 	return p, nil
 }
 
+// rewrittenSince are the other units whose logins a later plan has rewritten in the same repository.
+func (e *Executor) rewrittenSince(p *proposal) []string {
+	return look(e, func(f *fold) []string {
+		var out []string
+		all := f.of(p.repo)
+		first := slices.IndexFunc(all, func(q *request) bool { return q.plan == e.hash })
+		for _, q := range all[max(first, 0):] {
+			if q.plan == e.hash || q.revert || q.state != requestMerged {
+				continue
+			}
+			for _, u := range q.units {
+				if !slices.Contains(p.units, u) && !slices.Contains(out, u) && !f.closed[u] {
+					out = append(out, u)
+				}
+			}
+		}
+		return out
+	})
+}
+
 // driftedRevert tells what a person has to do where somebody has edited the rewritten files meanwhile.
-func driftedRevert(p *proposal) error {
+func (e *Executor) driftedRevert(p *proposal) error {
 	var files []string
 	for _, cs := range p.refused {
 		for _, c := range cs {
@@ -189,6 +244,10 @@ func driftedRevert(p *proposal) error {
 		return nil
 	}
 	slices.Sort(files)
+	if others := e.rewrittenSince(p); len(others) > 0 {
+		return &manualError{err: fmt.Errorf("a later plan has rewritten other logins in %s of %s for %s, so that this rewrite cannot be taken back alone: %w", strings.Join(files, ", "), p.repo, strings.Join(others, ", "), ErrConflict),
+			next: []string{"roll these units back first, or together with it: unsecret rollback --unit " + strings.Join(slices.Concat(others, p.units), " --unit ")}}
+	}
 	return &manualError{err: fmt.Errorf("somebody has edited %s in %s since the rewrite was merged, so that it cannot be taken back without losing that: %w", strings.Join(files, ", "), p.repo, ErrConflict),
 		next: []string{"put the old sign-in back into these files by hand (the secrets are back already)", "then scan and plan again; what this program added can stay until then"}}
 }

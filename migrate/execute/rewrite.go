@@ -48,7 +48,7 @@ func (e *Executor) sources(ctx context.Context, repo inventory.RepositoryName) (
 		}
 		src.oids[path], src.files[path] = oid, content
 	}
-	if moved := look(e, func(f *fold) map[string]string { return f.sources(repo) }); len(moved) > 0 {
+	if moved := look(e, func(f *fold) map[string]string { return e.rebasedOn(f, &src.step) }); len(moved) > 0 {
 		if err := e.reload(ctx, src, repo, moved); err != nil {
 			return nil, fmt.Errorf("find the logins of %s in its changed files again: %w", repo, err)
 		}

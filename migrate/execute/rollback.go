@@ -49,7 +49,7 @@ func (e *Executor) Rollback(ctx context.Context, o RollbackOptions) (Result, err
 	run := &rollbackRun{e: e, options: o, units: units, steps: map[string][]StepResult{}, errs: map[string]error{}, gates: map[string][]Gate{}}
 	todo := slices.DeleteFunc(slices.Clone(units), func(u plan.Unit) bool { return !e.touched(u) || e.rolledBack(u.ID) })
 	for _, u := range todo {
-		if err := e.earlier(u); err != nil {
+		if err := errors.Join(e.unconnected([]plan.Unit{u}), e.earlier(u)); err != nil {
 			run.fail(u, err)
 		}
 	}
@@ -231,7 +231,7 @@ func (r *rollbackRun) owned(u plan.Unit, s plan.Step) bool {
 
 // usedBy names another unit that is under way and reads the same variable.
 func (r *rollbackRun) usedBy(u plan.Unit, s plan.Step) string {
-	for _, other := range r.e.Plan.Units {
+	for _, other := range r.e.units() {
 		if other.ID == u.ID || r.e.rolledBack(other.ID) || slices.ContainsFunc(r.units, func(x plan.Unit) bool { return x.ID == other.ID && r.clear(x) }) {
 			continue
 		}

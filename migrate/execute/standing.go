@@ -8,11 +8,26 @@ import (
 
 // Standing tells where every unit of a plan stands by a journal's records, without the outside world and without the
 // journal's lock: for status and reports, also while another process writes, and on a journal that is damaged from some line on.
-// Approvals are those that a file gives.
-func Standing(p *plan.Plan, records []Record, now time.Time, approvals ...Approval) Result {
-	e := &Executor{Plan: p, Approvals: approvals, fold: newFold(records), hash: p.Hash(), Outside: Outside{Now: func() time.Time { return now }}}
-	out := make([]UnitResult, 0, len(p.Units))
-	for _, u := range p.Units {
+// Plans gives the earlier plans that units were applied by. Approvals are those that a file gives.
+func Standing(p *plan.Plan, records []Record, plans Plans, now time.Time, approvals ...Approval) Result {
+	e := &Executor{Plan: p, Approvals: approvals, Outside: Outside{Now: func() time.Time { return now }}}
+	e.adopt(records, plans)
+	return e.standing()
+}
+
+// Present gives a plan with what earlier plans did with its units, and with the units that only those have: what a report tells of.
+func Present(p *plan.Plan, records []Record, plans Plans) *plan.Plan {
+	e := &Executor{Plan: p}
+	e.adopt(records, plans)
+	out := *p
+	out.Units = e.units()
+	return &out
+}
+
+func (e *Executor) standing() Result {
+	units := e.units()
+	out := make([]UnitResult, 0, len(units))
+	for _, u := range units {
 		out = append(out, e.status(u))
 	}
 	return e.result("status", out)

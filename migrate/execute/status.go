@@ -15,11 +15,7 @@ func (e *Executor) Status() (Result, error) {
 	if err := e.start(); err != nil {
 		return Result{}, err
 	}
-	out := make([]UnitResult, 0, len(e.Plan.Units))
-	for _, u := range e.Plan.Units {
-		out = append(out, e.status(u))
-	}
-	return e.result("status", out), nil
+	return e.standing(), nil
 }
 
 // status is a unit's standing by the journal.
@@ -28,6 +24,9 @@ func (e *Executor) status(u plan.Unit) UnitResult {
 		return blockedResult(u)
 	}
 	r := unitResult(u, UnitPlanned)
+	if e.root == nil && e.gone(u.ID) {
+		r.Plan = e.planOf(u.ID)
+	}
 	for _, s := range u.Steps {
 		step, gate := e.stepStatus(u, s)
 		r.Steps = append(r.Steps, step)
@@ -68,7 +67,7 @@ func (e *Executor) requestStatus(u plan.Unit, s plan.Step) (StepResult, *Gate) {
 	var gate *Gate
 	for _, l := range s.PullRequest.Logins {
 		q := look(e, func(f *fold) *request {
-			if q := f.carrying(s.PullRequest.Repository, l.ID); q != nil {
+			if q := e.carrying(f, s.PullRequest, l.ID); q != nil {
 				c := *q
 				return &c
 			}
@@ -91,7 +90,7 @@ func (e *Executor) requestStatus(u plan.Unit, s plan.Step) (StepResult, *Gate) {
 		}
 		g := mergeGate(q)
 		if g == nil {
-			g = e.revertGate(s.PullRequest.Repository, l.ID)
+			g = e.revertGate(s.PullRequest, l.ID)
 		}
 		if g != nil {
 			gate, r.State, r.Reason = g, StepPending, g.Reason
@@ -101,9 +100,10 @@ func (e *Executor) requestStatus(u plan.Unit, s plan.Step) (StepResult, *Gate) {
 }
 
 // revertGate holds a login that an open pull request takes back: once that is merged it needs the old secret again.
-func (e *Executor) revertGate(repo inventory.RepositoryName, l inventory.LoginID) *Gate {
+func (e *Executor) revertGate(s *plan.PullRequestStep, l inventory.LoginID) *Gate {
+	repo := s.Repository
 	q := look(e, func(f *fold) request {
-		if q := f.pending(repo); q != nil && q.revert && slices.Contains(q.logins, l) {
+		if q := f.pending(repo); q != nil && q.revert && slices.Contains(q.logins, l) && e.speaksOf(q, s, fileOf(l, repo)) {
 			return *q
 		}
 		return request{}
@@ -183,6 +183,10 @@ func (e *Executor) judge(u plan.Unit, r *UnitResult) {
 		r.State, r.Reason, r.Next = UnitPending, r.Gates[0].Reason, r.Gates[0].Next
 	case started:
 		r.State, r.Reason, r.Next = UnitPending, "some steps are not done yet", []string{"run apply again"}
+		if e.gone(u.ID) {
+			r.Reason += ", and the present plan does not have the unit, so that apply leaves it alone"
+			r.Next = []string{"see why (unsecret why " + string(u.AppID) + "), then scan and plan again so that it is in the plan", "or take it back: unsecret rollback --unit " + u.ID}
+		}
 		for _, s := range r.Steps {
 			if s.State == StepUndone && s.Kind == plan.StepPullRequest {
 				r.Reason, r.Next = s.Title+": "+s.Reason, s.Next
@@ -289,7 +293,7 @@ func (e *Executor) stepMoved(u plan.Unit, s plan.Step) (time.Time, error) {
 	if s.Kind == plan.StepPullRequest {
 		var last time.Time
 		for _, l := range s.PullRequest.Logins {
-			at, ok := e.mergedAt(s.PullRequest.Repository, l.ID)
+			at, ok := e.mergedAt(s.PullRequest, l.ID)
 			if !ok {
 				return last, errNotMoved
 			}
@@ -310,15 +314,15 @@ func (e *Executor) stepMoved(u plan.Unit, s plan.Step) (time.Time, error) {
 }
 
 // mergedAt is when a login's rewrite reached its base branch.
-func (e *Executor) mergedAt(repo inventory.RepositoryName, l inventory.LoginID) (time.Time, bool) {
+func (e *Executor) mergedAt(s *plan.PullRequestStep, l inventory.LoginID) (time.Time, bool) {
 	q := look(e, func(f *fold) request {
-		if q := f.carrying(repo, l); q != nil {
+		if q := e.carrying(f, s, l); q != nil {
 			return *q
 		}
 		return request{}
 	})
 	_, left := q.left[string(l)]
-	return q.mergedAt, q.state == requestMerged && !left && e.revertGate(repo, l) == nil
+	return q.mergedAt, q.state == requestMerged && !left && e.revertGate(s, l) == nil
 }
 
 // result puts together what one call of Apply did to a unit.

@@ -56,6 +56,39 @@ func (e *Executor) runStep(ctx context.Context, u plan.Unit, s plan.Step, dry bo
 	return r
 }
 
+// settle finds out what became of a step that an earlier plan announced, and the present one does not have. It is not done any more
+// if it was not done then.
+func (e *Executor) settle(ctx context.Context, u plan.Unit, s plan.Step, dry bool) StepResult {
+	r := StepResult{Step: s.ID, Kind: s.Kind, Title: s.Title, State: StepOpen, Reason: "an earlier plan announced it, and its outcome is not known yet"}
+	progress := e.step(u.ID, s.ID)
+	if ctx.Err() != nil {
+		return r
+	}
+	hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
+	defer cancel()
+	ef := e.effect(u, s, progress)
+	seen, err := ef.look(hard)
+	if c, ok := ef.(*connectionEffect); ok && err == nil && !seen.present {
+		found, readErr := c.read(hard)
+		if readErr != nil || busy(found) {
+			return r
+		}
+	}
+	switch {
+	case err != nil:
+		e.fail(&r, u, s, err, dry)
+	case seen.present:
+		r.Reason = ""
+		e.notePresent(u, s, seen, progress, dry, &r)
+	case !dry:
+		r.State, r.Reason = StepUndone, ""
+		if err := e.record(Record{Unit: u.ID, Step: s.ID, Phase: PhaseUndone, Note: "an earlier plan announced it, it was not done, and the present plan does not have it"}); err != nil {
+			r.State, r.Reason = StepFailed, err.Error()
+		}
+	}
+	return r
+}
+
 func settledState(p stepProgress) StepState {
 	if p.done != nil {
 		return StepDone

@@ -25,7 +25,7 @@ type DirStore struct{ dir string }
 func NewDirStore(dir string) *DirStore { return &DirStore{dir: dir} }
 
 // Place implements Store.
-func (s *DirStore) Place(name string) string { return filepath.Join(s.dir, name) }
+func (s *DirStore) Place(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
 
 // Load implements Store. The version is a hash of the content.
 func (s *DirStore) Load(_ context.Context, name string) ([]byte, Version, error) {
@@ -54,6 +54,9 @@ func (s *DirStore) Save(ctx context.Context, name string, content []byte, at Ver
 		if err := s.still(ctx, name, at); err != nil {
 			return err
 		}
+		if err := s.makeFolder(name); err != nil {
+			return err
+		}
 		return replaceFile(s.Place(name), content)
 	})
 	return versionOf(content), errors.Join(err, guard.file.Close())
@@ -79,6 +82,18 @@ func (s *DirStore) make() error {
 		return fmt.Errorf("make the state directory: %w; choose another with --state", err)
 	}
 	return nil
+}
+
+// makeFolder makes the folder of a document that is in one.
+func (s *DirStore) makeFolder(name string) error {
+	folder := filepath.Dir(s.Place(name))
+	if _, err := os.Stat(folder); err == nil {
+		return nil
+	}
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		return err
+	}
+	return syncDir(s.dir)
 }
 
 // replaceFile replaces a file atomically and durably, with mode 0600.

@@ -65,6 +65,7 @@ type proof struct {
 	// gap is the longest time between two runs of a workflow, where it is longer than the default soak time.
 	gap       time.Duration
 	gapReason string
+	gone      []inventory.RepositoryName // with logins that only an earlier plan has: nothing runs there any more
 }
 
 func (p *proof) ok() bool {
@@ -75,6 +76,10 @@ func (p *proof) ok() bool {
 func (e *Executor) verifyUnit(ctx context.Context, u plan.Unit, problems map[inventory.RepositoryName]error) (UnitResult, bool) {
 	r := e.status(u)
 	if _, err := e.moved(u); err != nil || u.Blocked() || e.rolledBack(u.ID) || e.rollingBack(u) != nil || r.State == UnitRevoked || ctx.Err() != nil {
+		return r, false
+	}
+	if err := e.unconnected([]plan.Unit{u}); err != nil {
+		r.State, r.Reason = UnitFailed, err.Error()
 		return r, false
 	}
 	for _, repo := range repositories([]plan.Unit{u}) {
@@ -180,7 +185,7 @@ func (e *Executor) prove(ctx context.Context, u plan.Unit) proof {
 		if s.Kind != plan.StepConnection {
 			continue
 		}
-		presented, err := e.proveConnection(ctx, s, &p)
+		presented, err := e.proveConnection(ctx, s, e.carried(u, s), &p)
 		if err != nil {
 			p.err = err
 			return p
@@ -209,8 +214,11 @@ func (e *Executor) neededSubjects(u plan.Unit) []subject.Subject {
 }
 
 // proveConnection tests one connection, and gives what it presents.
-func (e *Executor) proveConnection(ctx context.Context, s plan.Step, p *proof) ([]subject.Subject, error) {
+func (e *Executor) proveConnection(ctx context.Context, s plan.Step, earlier bool, p *proof) ([]subject.Subject, error) {
 	c, err := e.Outside.Connections.Connection(ctx, s.Connection.Organization, s.Connection.Project, s.Connection.ID)
+	if errors.Is(err, ErrNotFound) && earlier {
+		return nil, nil // the plan was made again since, and it does not have it either
+	}
 	if errors.Is(err, ErrNotFound) {
 		p.world = append(p.world, "connection "+s.Connection.Name+" is gone: nothing signs in with it any more; exclude it and plan again")
 		return nil, nil
@@ -244,6 +252,9 @@ func (e *Executor) proveWorkflows(ctx context.Context, u plan.Unit, id inventory
 	}
 	signedIn := e.federatedSignIns(ctx, u, id)
 	for _, w := range u.Workflows {
+		if slices.Contains(p.gone, w.Repository) {
+			continue
+		}
 		since := e.mergedSince(u, w, moved)
 		if signedIn(w, since) {
 			continue
@@ -266,15 +277,27 @@ func (e *Executor) proveWorkflows(ctx context.Context, u plan.Unit, id inventory
 
 // mergedSince is the last merge of the repository's logins of the unit.
 func (e *Executor) mergedSince(u plan.Unit, w plan.WorkflowRef, fallback time.Time) time.Time {
-	s, ok := u.Step(plan.PullRequestID(w.Repository))
-	if !ok {
+	var last time.Time
+	for _, s := range requestSteps(u, w.Repository) {
+		t, err := e.stepMoved(u, s)
+		if err != nil {
+			return fallback
+		}
+		if t.After(last) {
+			last = t
+		}
+	}
+	if last.IsZero() {
 		return fallback
 	}
-	t, err := e.stepMoved(u, s)
-	if err != nil {
-		return fallback
-	}
-	return t
+	return last
+}
+
+// requestSteps are a unit's steps that rewrite logins in a repository: one of each plan.
+func requestSteps(u plan.Unit, repo inventory.RepositoryName) []plan.Step {
+	return slices.DeleteFunc(slices.Clone(u.Steps), func(s plan.Step) bool {
+		return s.Kind != plan.StepPullRequest || s.PullRequest.Repository != repo
+	})
 }
 
 // federatedSignIns gives a test for sign-ins with the federated credentials that cover a workflow's logins.
@@ -364,8 +387,8 @@ func (e *Executor) ranGreen(ctx context.Context, u plan.Unit, w plan.WorkflowRef
 
 // hasNewText tells whether the files that hold the unit's logins are not the old ones any more at a commit.
 func (e *Executor) hasNewText(ctx context.Context, u plan.Unit, repo inventory.RepositoryName, commit string) (bool, error) {
-	s, ok := u.Step(plan.PullRequestID(repo))
-	if !ok {
+	steps := requestSteps(u, repo)
+	if len(steps) == 0 {
 		return false, nil
 	}
 	before := look(e, func(f *fold) map[string][]string {
@@ -380,7 +403,11 @@ func (e *Executor) hasNewText(ctx context.Context, u plan.Unit, repo inventory.R
 		}
 		return out
 	})
-	for _, f := range s.PullRequest.Files {
+	var files []inventory.File
+	for _, s := range steps {
+		files = append(files, s.PullRequest.Files...)
+	}
+	for _, f := range files {
 		oid, err := e.Outside.Repositories.FileOID(ctx, repo, commit, f.Path)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return false, fmt.Errorf("read %s of %s at %s: %w", f.Path, repo, commit, err)

@@ -29,13 +29,20 @@ func (f *fold) through(u plan.Unit) bool {
 
 // firstOpenWave finds the first wave with a unit that is not through, once for each state of the journal.
 func (e *Executor) firstOpenWave() *openWave {
+	e = e.top()
+	if w := look(e, func(f *fold) *openWave {
+		if e.wave != nil && e.wave.at == f.records {
+			return e.wave
+		}
+		return nil
+	}); w != nil {
+		return w
+	}
+	units := e.units()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.wave != nil && e.wave.at == e.fold.records {
-		return e.wave
-	}
 	o := &openWave{at: e.fold.records}
-	for _, u := range e.Plan.Units {
+	for _, u := range units {
 		if e.fold.through(u) || slices.Contains(e.past, u.ID) || o.wave != 0 && u.Wave > o.wave {
 			continue
 		}
