@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -135,7 +136,8 @@ func begin(t *testing.T, m moment, mapping lab.Mapping) *life {
 		t.Fatal(err)
 	}
 	for name, content := range m.files {
-		if err := os.WriteFile(filepath.Join(l.state(), name), content, 0o600); err != nil {
+		path := filepath.Join(l.state(), name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, content, 0o600)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -148,14 +150,18 @@ func (l *life) state() string { return filepath.Join(l.dir, "state") }
 func (l *life) moment() moment {
 	l.t.Helper()
 	m := moment{world: l.lab.World.Clone(), files: map[string][]byte{}}
-	entries, err := os.ReadDir(l.state())
+	err := filepath.WalkDir(l.state(), func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(l.state(), path)
+		if err == nil {
+			m.files[name], err = os.ReadFile(path)
+		}
+		return err
+	})
 	if err != nil {
 		l.t.Fatal(err)
-	}
-	for _, e := range entries {
-		if m.files[e.Name()], err = os.ReadFile(filepath.Join(l.state(), e.Name())); err != nil {
-			l.t.Fatal(err)
-		}
 	}
 	return m
 }
