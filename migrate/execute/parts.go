@@ -242,6 +242,9 @@ func joined(u, old plan.Unit) plan.Unit {
 			u.Named = append(u.Named, r)
 		}
 	}
+	if u.NoRollback == nil {
+		u.NoRollback = old.NoRollback
+	}
 	if old.Soak != nil && (u.Soak == nil || time.Duration(old.Soak.Time) > time.Duration(u.Soak.Time)) {
 		u.Soak = old.Soak
 	}
