@@ -111,7 +111,7 @@ func (s *Set) Outside() execute.Outside {
 		outside.Directory = s.Entra
 	}
 	if len(s.AzureDevOps) > 0 {
-		outside.Connections = s.AzureDevOps
+		outside.Connections, outside.AzureRepos = s.AzureDevOps, s.AzureDevOps
 	}
 	if s.GitHub != nil {
 		outside.Repositories = s.GitHub

@@ -121,6 +121,33 @@ func (l *Lab) TriggerAll() ([]Outcome, error) {
 	return out, errors.Join(failed...)
 }
 
+// RunPipelines runs every YAML pipeline of every organisation on its default branch.
+func (l *Lab) RunPipelines() ([]simulate.PipelineStep, error) {
+	l.World.Lock()
+	type ref struct{ org, project, name string }
+	var all []ref
+	for _, name := range sortedKeys(l.World.DevOps) {
+		org := l.World.DevOps[name]
+		for _, d := range org.Definitions {
+			i := slices.IndexFunc(org.Projects, func(p *world.Project) bool { return p.ID == d.ProjectID })
+			if d.YAMLFile != "" && i >= 0 {
+				all = append(all, ref{org.Name, org.Projects[i].Name, d.Name})
+			}
+		}
+	}
+	l.World.Unlock()
+	var out []simulate.PipelineStep
+	var failed []error
+	for _, p := range all {
+		steps, err := l.Simulator.Pipeline(context.Background(), p.org, p.project, p.name)
+		if err != nil {
+			failed = append(failed, fmt.Errorf("pipeline %s/%s/%s: %w", p.org, p.project, p.name, err))
+		}
+		out = append(out, steps...)
+	}
+	return out, errors.Join(failed...)
+}
+
 // connections lists organisation and id of every connection that can sign in to Azure.
 func (l *Lab) connections() [][2]string {
 	l.World.Lock()
@@ -195,12 +222,37 @@ func (l *Lab) MergeAll() (merged int, err error) {
 	}
 	l.World.Unlock()
 	var failed []error
+	for _, org := range sortedKeys(l.World.DevOps) {
+		n, err := l.completeAll(l.World.DevOps[org])
+		merged += n
+		failed = append(failed, err)
+	}
 	for _, p := range all {
 		if err := l.Merge(p.repository, p.number); err != nil {
 			failed = append(failed, err)
 			continue
 		}
 		merged++
+	}
+	return merged, errors.Join(failed...)
+}
+
+// completeAll completes every active pull request of Azure Repos in an organisation, as a reviewer would.
+func (l *Lab) completeAll(o *world.DevOpsOrg) (merged int, err error) {
+	l.World.Lock()
+	defer l.World.Unlock()
+	var failed []error
+	for _, r := range o.Repos {
+		for _, p := range r.Git.Pulls {
+			if p.State != "open" {
+				continue
+			}
+			if err := l.World.MergePull(r.Git, p.Number); err != nil {
+				failed = append(failed, err)
+				continue
+			}
+			merged++
+		}
 	}
 	return merged, errors.Join(failed...)
 }

@@ -38,6 +38,7 @@ func (e *Executor) Apply(ctx context.Context, o ApplyOptions) (Result, error) {
 	todo := slices.DeleteFunc(slices.Clone(units), func(u plan.Unit) bool {
 		return u.Blocked() || e.gone(u.ID) || run.skipped(u) || len(e.startGates(u)) > 0
 	})
+	run.refreshFirst(ctx, todo)
 	e.each(todo, func(u plan.Unit) { run.unit(ctx, u) })
 	e.eachRepository(todo, func(repo inventory.RepositoryName) { run.repository(ctx, repo, todo) })
 	out := make([]UnitResult, 0, len(units))
@@ -200,9 +201,45 @@ func (a *applyRun) stays(u plan.Unit, s plan.Step) bool {
 	return false
 }
 
-// waitsFor gives the first step that a step depends on and that is not done.
-func (a *applyRun) waitsFor(u plan.Unit, s plan.Step) string {
+// refreshFirst looks what became of the pull requests that conversions wait for.
+func (a *applyRun) refreshFirst(ctx context.Context, units []plan.Unit) {
+	if a.options.DryRun {
+		return
+	}
+	waited := slices.DeleteFunc(slices.Clone(units), func(u plan.Unit) bool {
+		return !slices.ContainsFunc(u.Steps, func(s plan.Step) bool { return len(requestsBefore(u, s)) > 0 })
+	})
+	a.e.eachRepository(waited, func(repo inventory.RepositoryName) {
+		if err := a.e.refresh(ctx, repo); err != nil {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.problems[repo] = err
+		}
+	})
+}
+
+// requestsBefore are the pull requests that a step waits for.
+func requestsBefore(u plan.Unit, s plan.Step) []plan.Step {
+	var out []plan.Step
 	for _, id := range s.DependsOn {
+		if other, ok := u.Step(id); ok && other.Kind == plan.StepPullRequest {
+			out = append(out, other)
+		}
+	}
+	return out
+}
+
+// waitsFor gives the first step that a step depends on and that is not done. A pull request is done when it is merged.
+func (a *applyRun) waitsFor(u plan.Unit, s plan.Step) string {
+	for _, other := range requestsBefore(u, s) {
+		if _, err := a.e.stepMoved(u, other); err != nil {
+			return other.ID
+		}
+	}
+	for _, id := range s.DependsOn {
+		if other, ok := u.Step(id); ok && other.Kind == plan.StepPullRequest {
+			continue
+		}
 		r, ok := a.get(u, id)
 		if !ok || r.State != StepDone && r.State != StepAlready && r.State != StepWould {
 			return id
@@ -330,7 +367,7 @@ func (a *applyRun) update(ctx context.Context, repo inventory.RepositoryName) er
 
 // giveUp removes what there may be of a pull request that was announced and never opened.
 func (e *Executor) giveUp(ctx context.Context, q request, why string) error {
-	err := e.Outside.Repositories.DeleteBranch(ctx, q.repository, q.branch)
+	err := e.host(q.repository).DeleteBranch(ctx, q.repository, q.branch)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return fmt.Errorf("delete branch %s of %s: %w", q.branch, q.repository, err)
 	}
@@ -345,7 +382,7 @@ func (a *applyRun) wanted(repo inventory.RepositoryName, ready []plan.Unit) []in
 		s, _ := u.Step(plan.PullRequestID(repo))
 		for _, l := range s.PullRequest.Logins {
 			carried := look(a.e, func(f *fold) bool { return a.e.carrying(f, s.PullRequest, l.ID) != nil })
-			shared := !slices.ContainsFunc(l.Shares, func(id string) bool {
+			shared := l.Pipeline != nil && l.Pipeline.Both || !slices.ContainsFunc(l.Shares, func(id string) bool {
 				return !slices.ContainsFunc(ready, func(r plan.Unit) bool { return r.ID == id })
 			})
 			if !carried && shared && !slices.Contains(out, l.ID) {

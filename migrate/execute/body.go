@@ -19,21 +19,53 @@ const (
 // and jobs are written by whoever can push to it.
 func (e *Executor) body(p *proposal) string {
 	var b strings.Builder
-	b.WriteString("This pull request takes the workflows below off stored Azure credentials. They sign in by workload identity federation instead: " +
-		"GitHub gives each job a token that says where it comes from, and Azure trusts exactly the ones listed here.\n")
+	workflows, before, after := p.kinds()
+	if workflows {
+		b.WriteString("This pull request takes the workflows below off stored Azure credentials. They sign in by workload identity federation instead: " +
+			"GitHub gives each job a token that says where it comes from, and Azure trusts exactly the ones listed here.\n")
+	}
+	if before || after {
+		b.WriteString("This pull request changes steps of Azure Pipelines that do not work with a service connection which uses workload identity federation instead of a stored secret.\n")
+	}
 	b.WriteString("\n## What changes\n\n")
 	for _, path := range slices.Sorted(maps.Keys(p.next.edits)) {
 		writeEdits(&b, path, p)
 	}
 	writeLeft(&b, p)
-	e.writeTrust(&b, p)
-	b.WriteString("\n## What happens next\n\n" +
-		"1. Review and merge this pull request. Until then nothing has changed: the federated credentials and variables are there already, and the secret still works.\n" +
-		"2. After the merge `unsecret verify` looks for a green run or a federated sign-in of every workflow.\n" +
-		fmt.Sprintf("3. When %s have passed without anybody using the old secret, `unsecret revoke` removes it.\n", days(e.longestSoak(p.units))) +
+	if workflows {
+		e.writeTrust(&b, p)
+	}
+	b.WriteString("\n## What happens next\n\n")
+	switch {
+	case after:
+		b.WriteString("1. Review and merge this pull request soon. The service connections are converted already: until the merge the steps of Azure Pipelines above fail.\n" +
+			"2. After the merge `unsecret verify` tests the connections.\n")
+	case before && !workflows:
+		b.WriteString("1. Review and merge this pull request. The new text works with the stored secret, too, so that nothing fails meanwhile.\n" +
+			"2. After the merge `unsecret apply` converts the service connections, and `unsecret verify` tests them.\n")
+	default:
+		b.WriteString("1. Review and merge this pull request. Until then nothing has changed: the federated credentials and variables are there already, and the secret still works.\n" +
+			"2. After the merge `unsecret verify` looks for a green run or a federated sign-in of every workflow.\n")
+	}
+	b.WriteString(fmt.Sprintf("3. When %s have passed without anybody using the old secret, `unsecret revoke` removes it.\n", days(e.longestSoak(p.units))) +
 		"\n## If something goes wrong\n\nClose this pull request, or after the merge revert it: the old secret works until it is revoked. `unsecret rollback` does both and cleans up.\n")
 	fmt.Fprintf(&b, "\n<sub>Plan %s</sub>\n", e.hash[:12])
 	return b.String()
+}
+
+// kinds tells what a proposal rewrites: workflows, and pipelines before or after the conversion of their connections.
+func (p *proposal) kinds() (workflows, before, after bool) {
+	for _, l := range p.logins {
+		switch {
+		case !p.steps[l]:
+			workflows = true
+		case p.both[l]:
+			before = true
+		default:
+			after = true
+		}
+	}
+	return workflows, before, after
 }
 
 // longestSoak is how long the old secrets of several units are kept.
@@ -107,7 +139,7 @@ func (e *Executor) writeTrust(b *strings.Builder, p *proposal) {
 // revertBody explains a pull request that undoes one.
 func revertBody(p *proposal) string {
 	var b strings.Builder
-	b.WriteString("This pull request takes back a migration to workload identity federation, because a rollback was asked for. The workflows sign in with the stored secret again, which has been put back.\n\n## What changes\n\n")
+	b.WriteString("This pull request takes back a migration to workload identity federation, because a rollback was asked for. The workflows and pipelines sign in with the stored secret again, which has been put back.\n\n## What changes\n\n")
 	for _, path := range changed(p.now, p.next) {
 		fmt.Fprintf(&b, "- %s gets back the sign-ins that it had before\n", mdCode(path))
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
 )
 
@@ -98,6 +99,10 @@ func (e *Executor) unconnected(units []plan.Unit) error {
 				missing = "Microsoft Entra"
 			case e.Outside.Connections == nil && s.Kind == plan.StepConnection:
 				missing = "Azure DevOps"
+			case s.Kind == plan.StepPullRequest && isAzureRepos(s.PullRequest.Repository):
+				if e.Outside.AzureRepos == nil {
+					missing = "Azure Repos"
+				}
 			case e.Outside.Repositories == nil && (s.Kind == plan.StepPullRequest || s.Kind == plan.StepVariable || s.Kind == plan.StepSecret):
 				missing = "GitHub"
 			}
@@ -107,6 +112,19 @@ func (e *Executor) unconnected(units []plan.Unit) error {
 		}
 	}
 	return nil
+}
+
+// host is where a repository lives.
+func (e *Executor) host(repo inventory.RepositoryName) CodeHost {
+	if isAzureRepos(repo) {
+		return e.Outside.AzureRepos
+	}
+	return e.Outside.Repositories
+}
+
+func isAzureRepos(repo inventory.RepositoryName) bool {
+	_, _, _, ok := repo.AzureRepos()
+	return ok
 }
 
 func (e *Executor) now() time.Time {

@@ -16,7 +16,8 @@ import (
 type Outside struct {
 	Directory    Directory
 	Connections  Connections
-	Repositories Repositories
+	Repositories Repositories // GitHub
+	AzureRepos   CodeHost     // the repositories of Azure DevOps, whose names tell them apart
 	// Now gives the time of the systems that the deadlines live in (learned from their answers), since a
 	// soak time or a revert deadline must not depend on the clock of the machine that the program runs on.
 	Now func() time.Time
@@ -75,12 +76,10 @@ type Connections interface {
 	Test(ctx context.Context, c inventory.Connection) (ok bool, message string, err error)
 }
 
-// Repositories is GitHub, as far as the executor changes or reads it back.
-type Repositories interface {
+// CodeHost is where files live that pull requests change: GitHub or Azure Repos.
+type CodeHost interface {
 	// Repository reads name, id, default branch, head and archived state afresh. ErrNotFound: gone or not readable.
 	Repository(ctx context.Context, repo inventory.RepositoryName) (inventory.Repository, error)
-	// OIDC reads afresh how a repository makes the subjects of its tokens, its organisation's template included.
-	OIDC(ctx context.Context, repo inventory.RepositoryName) (inventory.OIDC, error)
 	// Blob reads a file's raw bytes by its blob id and checks that they hash to it.
 	Blob(ctx context.Context, repo inventory.RepositoryName, oid string) ([]byte, error)
 	// FileOID gives the blob id of a path at a branch or commit. ErrNotFound: no such file there.
@@ -108,9 +107,17 @@ type Repositories interface {
 	ClosePullRequest(ctx context.Context, repo inventory.RepositoryName, number int, comment string) error
 	// DescribePullRequest replaces its body.
 	DescribePullRequest(ctx context.Context, repo inventory.RepositoryName, number int, body string) error
-	// Checks gives the check runs and commit statuses of a commit, the newest of each name; none where there are none, or
-	// where the caller may not read them.
-	Checks(ctx context.Context, repo inventory.RepositoryName, oid string) ([]Check, error)
+	// Checks gives what a pull request has to pass: check runs, statuses and policies of its head, the newest of each name; none where there are
+	// none, or where the caller may not read them.
+	Checks(ctx context.Context, repo inventory.RepositoryName, pr PullRequest) ([]Check, error)
+}
+
+// Repositories is GitHub, as far as the executor changes or reads it back.
+type Repositories interface {
+	CodeHost
+
+	// OIDC reads afresh how a repository makes the subjects of its tokens, its organisation's template included.
+	OIDC(ctx context.Context, repo inventory.RepositoryName) (inventory.OIDC, error)
 	// Runs lists completed workflow runs of a workflow file on any branch since a time, newest first.
 	Runs(ctx context.Context, repo inventory.RepositoryName, workflow string, since time.Time) ([]Run, error)
 

@@ -78,7 +78,7 @@ func (e *Executor) newProposal(ctx context.Context, repo inventory.RepositoryNam
 		return nil, err
 	}
 	p := &proposal{sources: src, repo: repo, refused: map[string][]Change{}}
-	r, err := e.Outside.Repositories.Repository(ctx, repo)
+	r, err := e.host(repo).Repository(ctx, repo)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("read repository %s: %w", repo, err)
@@ -88,7 +88,7 @@ func (e *Executor) newProposal(ctx context.Context, repo inventory.RepositoryNam
 		return nil, fmt.Errorf("the default branch of %s moved from %q to %q since the scan: subjects depend on it: scan and plan again: %w", repo, src.step.Base, r.DefaultBranch, ErrConflict)
 	}
 	p.base = r.DefaultBranch
-	if p.head, err = e.Outside.Repositories.Branch(ctx, repo, p.base); err != nil {
+	if p.head, err = e.host(repo).Branch(ctx, repo, p.base); err != nil {
 		return nil, fmt.Errorf("read branch %s of %s: %w", p.base, repo, err)
 	}
 	return p, nil
@@ -106,7 +106,7 @@ func (e *Executor) dropDrifted(ctx context.Context, p *proposal) (bool, error) {
 	dropped := false
 	for _, path := range changed(p.now, p.next) {
 		want := blobOID(p.now.files[path])
-		have, err := e.Outside.Repositories.FileOID(ctx, p.repo, p.head, path)
+		have, err := e.host(p.repo).FileOID(ctx, p.repo, p.head, path)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return false, fmt.Errorf("read %s of %s: %w", path, p.repo, err)
 		}
@@ -226,7 +226,7 @@ func (e *Executor) opened(repo inventory.RepositoryName, step string, pr PullReq
 }
 
 func (e *Executor) push(ctx context.Context, p *proposal, title, body string) (PullRequest, error) {
-	r := e.Outside.Repositories
+	r := e.host(p.repo)
 	if pr, err := r.FindPullRequest(ctx, p.repo, p.branch); err == nil {
 		return pr, nil
 	} else if !errors.Is(err, ErrNotFound) {
@@ -256,7 +256,7 @@ func (e *Executor) commit(ctx context.Context, p *proposal, title string) error 
 	files := p.changes()
 	var last error
 	for range 3 {
-		head, err := e.Outside.Repositories.Branch(ctx, p.repo, p.branch)
+		head, err := e.host(p.repo).Branch(ctx, p.repo, p.branch)
 		if err != nil {
 			return fmt.Errorf("read branch %s of %s: %w", p.branch, p.repo, err)
 		}
@@ -264,7 +264,7 @@ func (e *Executor) commit(ctx context.Context, p *proposal, title string) error 
 		if err != nil || there {
 			return err
 		}
-		_, last = e.Outside.Repositories.Commit(ctx, p.repo, p.branch, head, title, commitBody, files)
+		_, last = e.host(p.repo).Commit(ctx, p.repo, p.branch, head, title, commitBody, files)
 		if last == nil {
 			return nil
 		}
@@ -279,7 +279,7 @@ const commitBody = "Made by unsecret. The pull request explains each change."
 
 func (e *Executor) committed(ctx context.Context, repo inventory.RepositoryName, head string, files []FileChange) (bool, error) {
 	for _, f := range files {
-		oid, err := e.Outside.Repositories.FileOID(ctx, repo, head, f.Path)
+		oid, err := e.host(repo).FileOID(ctx, repo, head, f.Path)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return false, fmt.Errorf("read %s of %s: %w", f.Path, repo, err)
 		}
@@ -317,7 +317,7 @@ func copyRequests(qs []*request) []request {
 }
 
 func (e *Executor) refreshOpening(ctx context.Context, q request) error {
-	pr, err := e.Outside.Repositories.FindPullRequest(ctx, q.repository, q.branch)
+	pr, err := e.host(q.repository).FindPullRequest(ctx, q.repository, q.branch)
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
@@ -332,7 +332,7 @@ func (e *Executor) refreshOpening(ctx context.Context, q request) error {
 }
 
 func (e *Executor) refreshOpen(ctx context.Context, q request, number int) error {
-	pr, err := e.Outside.Repositories.PullRequest(ctx, q.repository, number)
+	pr, err := e.host(q.repository).PullRequest(ctx, q.repository, number)
 	if err != nil {
 		return fmt.Errorf("read pull request #%d of %s: %w", number, q.repository, err)
 	}
@@ -349,7 +349,7 @@ func (e *Executor) refreshOpen(ctx context.Context, q request, number int) error
 	}
 	note := "the pull request is " + pr.State
 	if pr.State == requestClosed {
-		_, err := e.Outside.Repositories.Branch(ctx, q.repository, q.branch)
+		_, err := e.host(q.repository).Branch(ctx, q.repository, q.branch)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return fmt.Errorf("read branch %s of %s: %w", q.branch, q.repository, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/pipeline"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
 	"github.com/unsecret-dev/unsecret/migrate/workflow"
 )
@@ -51,7 +52,13 @@ func (e *Executor) trouble(ctx context.Context, q request, pr PullRequest) (code
 	if pr.Base != q.base && q.base != "" {
 		return troubleBase, fmt.Sprintf("its base was changed from %s to %s", q.base, pr.Base), nil
 	}
-	head, err := e.Outside.Repositories.Branch(ctx, q.repository, pr.Base)
+	// Azure Repos leaves a pull request active whose branch is gone; GitHub closes it.
+	if isAzureRepos(q.repository) {
+		if _, err := e.host(q.repository).Branch(ctx, q.repository, q.branch); errors.Is(err, ErrNotFound) {
+			return troubleBranch, "its branch " + q.branch + " was deleted", nil
+		}
+	}
+	head, err := e.host(q.repository).Branch(ctx, q.repository, pr.Base)
 	if err != nil {
 		return "", "", fmt.Errorf("read branch %s of %s: %w", pr.Base, q.repository, err)
 	}
@@ -77,7 +84,7 @@ func (e *Executor) trouble(ctx context.Context, q request, pr PullRequest) (code
 
 // checks tells of checks that are not green.
 func (e *Executor) checks(ctx context.Context, q request, pr PullRequest) (code, detail string, err error) {
-	checks, err := e.Outside.Repositories.Checks(ctx, q.repository, pr.HeadOID)
+	checks, err := e.host(q.repository).Checks(ctx, q.repository, pr)
 	if err != nil {
 		return "", "", fmt.Errorf("read the checks of pull request #%d of %s: %w", q.number, q.repository, err)
 	}
@@ -106,7 +113,7 @@ func (e *Executor) checks(ctx context.Context, q request, pr PullRequest) (code,
 func (e *Executor) compareBase(ctx context.Context, q request, head string) (stale []string, there bool, err error) {
 	there = len(q.files) > 0
 	for _, path := range slices.Sorted(maps.Keys(q.files)) {
-		oid, err := e.Outside.Repositories.FileOID(ctx, q.repository, head, path)
+		oid, err := e.host(q.repository).FileOID(ctx, q.repository, head, path)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return nil, false, fmt.Errorf("read %s of %s: %w", path, q.repository, err)
 		}
@@ -120,9 +127,9 @@ func (e *Executor) compareBase(ctx context.Context, q request, head string) (sta
 
 // closeSuperseded closes a pull request whose change has reached the base branch by another way.
 func (e *Executor) closeSuperseded(ctx context.Context, q request) error {
-	pr, err := e.Outside.Repositories.PullRequest(ctx, q.repository, q.number)
+	pr, err := e.host(q.repository).PullRequest(ctx, q.repository, q.number)
 	if err == nil && pr.State == requestOpen {
-		err = e.Outside.Repositories.ClosePullRequest(ctx, q.repository, q.number, "Closed by unsecret: "+pr.Base+" has this change already.")
+		err = e.host(q.repository).ClosePullRequest(ctx, q.repository, q.number, "Closed by unsecret: "+pr.Base+" has this change already.")
 	}
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return fmt.Errorf("close pull request #%d of %s: %w", q.number, q.repository, err)
@@ -140,7 +147,7 @@ func (e *Executor) rebuild(ctx context.Context, q request) error {
 	if err != nil {
 		return err
 	}
-	pr, err := e.Outside.Repositories.PullRequest(ctx, q.repository, q.number)
+	pr, err := e.host(q.repository).PullRequest(ctx, q.repository, q.number)
 	if err != nil {
 		return fmt.Errorf("read pull request #%d of %s: %w", q.number, q.repository, err)
 	}
@@ -163,7 +170,7 @@ func (e *Executor) rebuild(ctx context.Context, q request) error {
 			return err
 		}
 	}
-	if err := e.Outside.Repositories.DescribePullRequest(ctx, q.repository, q.number, e.body(p)); err != nil {
+	if err := e.host(q.repository).DescribePullRequest(ctx, q.repository, q.number, e.body(p)); err != nil {
 		return fmt.Errorf("describe pull request #%d of %s: %w", q.number, q.repository, err)
 	}
 	after := p.request()
@@ -174,7 +181,7 @@ func (e *Executor) rebuild(ctx context.Context, q request) error {
 // replaceBranch puts a proposal's commit on top of its base, and points the pull request's branch at it. The commit is made on
 // a branch of its own: a pull request whose branch has nothing ahead of its base is closed by the service.
 func (e *Executor) replaceBranch(ctx context.Context, p *proposal) (string, error) {
-	r := e.Outside.Repositories
+	r := e.host(p.repo)
 	branch, side := p.branch, p.branch+"-next"
 	if err := r.DeleteBranch(ctx, p.repo, side); err != nil && !errors.Is(err, ErrNotFound) {
 		return "", fmt.Errorf("delete branch %s of %s, which an interrupted run left behind: %w", side, p.repo, err)
@@ -233,7 +240,7 @@ func (e *Executor) rebase(ctx context.Context, q request) (*proposal, error) {
 	}
 	oids := map[string]string{}
 	for _, path := range slices.Sorted(maps.Keys(p.oids)) {
-		have, err := e.Outside.Repositories.FileOID(ctx, q.repository, p.head, path)
+		have, err := e.host(q.repository).FileOID(ctx, q.repository, p.head, path)
 		switch {
 		case errors.Is(err, ErrNotFound):
 			return nil, &movedError{path + " is not on " + p.base + " any more"}
@@ -270,24 +277,24 @@ func (e *Executor) rebase(ctx context.Context, q request) (*proposal, error) {
 
 // reload takes other versions of the files as what the rewrite starts from, and finds the plan's logins in them again.
 func (e *Executor) reload(ctx context.Context, src *sources, repo inventory.RepositoryName, oids map[string]string) error {
-	was := workflow.Scan(src.tree(), workflow.Options{Subjects: true})
+	was, steps := workflow.Scan(src.tree(), workflow.Options{Subjects: true}), src.stepTexts()
 	for path, oid := range oids {
 		if oid == src.oids[path] {
 			continue
 		}
-		content, err := e.Outside.Repositories.Blob(ctx, repo, oid)
+		content, err := e.host(repo).Blob(ctx, repo, oid)
 		if err != nil {
 			return fmt.Errorf("read %s of %s: %w", path, repo, err)
 		}
 		src.oids[path], src.files[path] = oid, content
 	}
 	is := workflow.Scan(src.tree(), workflow.Options{Subjects: true})
-	return src.follow(was.Logins, is.Logins)
+	return src.follow(was.Logins, is.Logins, steps)
 }
 
 // follow notes under which id each of the plan's logins is found in changed files. They must be the same in all but their
 // place: what they read, which job they are in, and above all what their tokens say.
-func (s *sources) follow(was, is []inventory.Login) error {
+func (s *sources) follow(was, is []inventory.Login, steps map[string][]pipeline.StepText) error {
 	found := map[string][]inventory.LoginID{}
 	for _, l := range is {
 		found[likeness(l)] = append(found[likeness(l)], l.ID)
@@ -316,6 +323,9 @@ func (s *sources) follow(was, is []inventory.Login) error {
 			alias[planned] = found[key][0]
 		}
 		found[key] = found[key][1:]
+	}
+	if err := s.followSteps(steps, s.stepTexts(), alias); err != nil {
+		return err
 	}
 	s.alias = alias
 	return nil
@@ -363,6 +373,8 @@ func troubleGate(q *request) *Gate {
 		g.Next = []string{"close the pull request, then scan and plan again: the new plan starts from the logins that are there now"}
 	case troubleBase:
 		g.Next = []string{"give it its old base again: what the plan proved holds for that branch alone"}
+	case troubleBranch:
+		g.Next = []string{"restore its branch and merge it", "or run unsecret rollback for the unit, then apply it again by name (--only): it gets a new pull request"}
 	case troubleChecks:
 		g.Name, g.Reason = GateChecks, fmt.Sprintf("the checks of pull request #%d of %s are not green: %s", q.number, q.repository, q.detail)
 		g.Next = []string{"see what the checks say, then review and merge it"}

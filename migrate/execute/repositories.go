@@ -37,7 +37,7 @@ func (e *Executor) proveRepositories(ctx context.Context, u plan.Unit, p *proof)
 // repositoryChange tells what has become of a repository since the scan, empty where it is as it was, and whether nothing can
 // run there any more.
 func (e *Executor) repositoryChange(ctx context.Context, s *plan.PullRequestStep) (change string, gone bool, err error) {
-	r, err := e.Outside.Repositories.Repository(ctx, s.Repository)
+	r, err := e.host(s.Repository).Repository(ctx, s.Repository)
 	if errors.Is(err, ErrNotFound) {
 		return fmt.Sprintf("repository %s is gone: it was deleted, or transferred to where the caller cannot see it; if nothing of it runs any more, exclude it and plan again", s.Repository), true, nil
 	}
@@ -47,6 +47,8 @@ func (e *Executor) repositoryChange(ctx context.Context, s *plan.PullRequestStep
 	switch {
 	case s.RepositoryID != 0 && r.ID != s.RepositoryID:
 		return fmt.Sprintf("another repository has the name %s now (id %d, it was %d): scan and plan again", s.Repository, r.ID, s.RepositoryID), false, nil
+	case s.NodeID != "" && r.NodeID != s.NodeID:
+		return fmt.Sprintf("another repository has the name %s now (id %s, it was %s): scan and plan again", s.Repository, r.NodeID, s.NodeID), false, nil
 	case !strings.EqualFold(string(r.Name), string(s.Repository)):
 		return fmt.Sprintf("repository %s is called %s now, renamed or transferred: its tokens name it so, and the federated credentials trust the old name; scan and plan again, which adds trust for the new one", s.Repository, r.Name), false, nil
 	case r.Archived:

@@ -90,7 +90,7 @@ func concerns(q request, units []plan.Unit) bool {
 // closeRequest closes a pull request that is not merged. Other units whose logins it held get a new one from the next apply.
 func (r *rollbackRun) closeRequest(ctx context.Context, q request, units []plan.Unit) error {
 	if q.state == requestOpen {
-		err := r.e.Outside.Repositories.ClosePullRequest(ctx, q.repository, q.number, "Closed by `unsecret rollback`: the migration was taken back before this was merged.")
+		err := r.e.host(q.repository).ClosePullRequest(ctx, q.repository, q.number, "Closed by `unsecret rollback`: the migration was taken back before this was merged.")
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return fmt.Errorf("close pull request #%d of %s: %w", q.number, q.repository, err)
 		}
@@ -118,10 +118,13 @@ func (r *rollbackRun) mergedLogins(by *Executor, repo inventory.RepositoryName, 
 		}
 		merged := look(by, func(f *fold) map[inventory.LoginID]bool { return by.merged(f, s.PullRequest) })
 		for _, l := range s.PullRequest.Logins {
-			if !merged[l.ID] {
+			if !merged[l.ID] || r.neededBy(l, units) {
 				continue
 			}
 			for _, other := range l.Shares {
+				if l.Pipeline != nil && l.Pipeline.Both {
+					break
+				}
 				if !slices.ContainsFunc(units, func(x plan.Unit) bool { return x.ID == other }) {
 					return nil, &manualError{err: fmt.Errorf("login %s signs in as unit %s too: taking it back would take that one off its new way", l.ID, other),
 						next: []string{"roll both units back together: unsecret rollback --unit " + u.ID + " --unit " + other}}
@@ -134,6 +137,17 @@ func (r *rollbackRun) mergedLogins(by *Executor, repo inventory.RepositoryName, 
 	}
 	slices.Sort(out)
 	return out, nil
+}
+
+// neededBy tells whether a pipeline's new text, which works with the stored secret too, stays for another unit that is under way.
+func (r *rollbackRun) neededBy(l plan.PlannedLogin, units []plan.Unit) bool {
+	if l.Pipeline == nil || !l.Pipeline.Both {
+		return false
+	}
+	return slices.ContainsFunc(l.Shares, func(id string) bool {
+		other, ok := r.e.Plan.Unit(id)
+		return ok && !slices.ContainsFunc(units, func(u plan.Unit) bool { return u.ID == id }) && r.e.touched(other) && !r.e.rolledBack(id)
+	})
 }
 
 // revert opens the pull request that takes the logins back, or tells what it waits for.

@@ -3,12 +3,9 @@ package execute
 import (
 	"bytes"
 	"context"
-	"crypto/sha1"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
@@ -27,22 +24,23 @@ type sources struct {
 	cfg   plan.Config
 	// alias gives the ids that planned logins have where the files are not those of the scan any more.
 	alias map[inventory.LoginID]inventory.LoginID
+	// steps are those that are steps of Azure Pipelines, and pipelines the files that they are in.
+	steps     map[inventory.LoginID]bool
+	pipelines map[string]bool
+	both      map[inventory.LoginID]bool // steps whose new text works with a stored secret, too
 }
 
 // sources reads the blobs that the plan names for a repository.
 func (e *Executor) sources(ctx context.Context, repo inventory.RepositoryName) (*sources, error) {
 	src := &sources{oids: map[string]string{}, files: map[string][]byte{}, names: map[inventory.LoginID]plan.IdentityNames{},
-		owner: map[inventory.LoginID][]string{}, cfg: e.Plan.Settings}
+		owner: map[inventory.LoginID][]string{}, cfg: e.Plan.Settings, steps: map[inventory.LoginID]bool{}, both: map[inventory.LoginID]bool{}, pipelines: map[string]bool{}}
 	for _, u := range e.Plan.Units {
 		if s, ok := u.Step(plan.PullRequestID(repo)); ok {
-			src.step = *s.PullRequest
-			for _, l := range s.PullRequest.Logins {
-				src.names[l.ID], src.owner[l.ID] = l.Names, append(src.owner[l.ID], u.ID)
-			}
+			src.add(u.ID, *s.PullRequest)
 		}
 	}
 	for path, oid := range planOIDs(src.step) {
-		content, err := e.Outside.Repositories.Blob(ctx, repo, oid)
+		content, err := e.host(repo).Blob(ctx, repo, oid)
 		if err != nil {
 			return nil, fmt.Errorf("read %s of %s as it was at the scan: %w", path, repo, err)
 		}
@@ -54,6 +52,25 @@ func (e *Executor) sources(ctx context.Context, repo inventory.RepositoryName) (
 		}
 	}
 	return src, nil
+}
+
+// add takes in what one unit has to do with the repository. Every unit names the pipelines that it changes, and no others.
+func (s *sources) add(unit string, step plan.PullRequestStep) {
+	files := slices.Concat(s.step.Files, s.step.Context)
+	for _, f := range slices.Concat(step.Files, step.Context) {
+		if !slices.ContainsFunc(files, func(g inventory.File) bool { return g.Path == f.Path }) {
+			files = append(files, f)
+		}
+	}
+	s.step = step
+	s.step.Files, s.step.Context = files, nil
+	for _, l := range step.Logins {
+		s.names[l.ID], s.owner[l.ID] = l.Names, append(s.owner[l.ID], unit)
+		if l.Pipeline != nil {
+			s.steps[l.ID], s.pipelines[fileOf(l.ID, step.Repository)] = true, true
+			s.both[l.ID] = l.Pipeline.Both
+		}
+	}
 }
 
 // contents is a repository's files with some logins rewritten.
@@ -71,12 +88,15 @@ type leftLogin struct {
 // with gives the files with exactly these logins rewritten.
 func (s *sources) with(logins map[inventory.LoginID]bool) (*contents, error) {
 	out := &contents{files: maps.Clone(s.files), edits: map[string][]workflow.Edit{}, left: map[inventory.LoginID]leftLogin{}}
-	if len(logins) == 0 {
-		return out, nil
-	}
 	now := map[inventory.LoginID]bool{}
 	for l := range logins {
-		now[s.current(l)] = true
+		if !s.steps[l] {
+			now[s.current(l)] = true
+		}
+	}
+	s.withSteps(out, logins)
+	if len(now) == 0 {
+		return out, s.check(out, logins)
 	}
 	rewriting := workflow.Rewrite(s.tree(), s.options(now))
 	for _, l := range rewriting.Left {
@@ -102,6 +122,9 @@ func (s *sources) with(logins map[inventory.LoginID]bool) (*contents, error) {
 func (s *sources) tree() workflow.Tree {
 	t := workflow.Tree{Repository: s.step.Repository, DefaultBranch: s.step.Base, DefaultPermissions: s.step.Default}
 	for _, path := range slices.Sorted(maps.Keys(s.files)) {
+		if s.pipelines[path] {
+			continue
+		}
 		t.Files = append(t.Files, workflow.File{Path: path, Content: s.files[path]})
 	}
 	return t
@@ -172,9 +195,4 @@ func fileOf(id inventory.LoginID, repo inventory.RepositoryName) string {
 }
 
 // blobOID is the id that git gives to a file's content.
-func blobOID(content []byte) string {
-	h := sha1.New() //nolint:gosec // git's object ids are SHA-1
-	h.Write([]byte("blob " + strconv.Itoa(len(content)) + "\x00"))
-	h.Write(content)
-	return hex.EncodeToString(h.Sum(nil))
-}
+func blobOID(content []byte) string { return inventory.BlobOID(content) }

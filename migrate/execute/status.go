@@ -387,7 +387,7 @@ func (a *applyRun) missingShares(u plan.Unit, s plan.Step) string {
 	for _, l := range s.PullRequest.Logins {
 		for _, id := range l.Shares {
 			other, ok := a.e.Plan.Unit(id)
-			if !ok {
+			if !ok || l.Pipeline != nil && l.Pipeline.Both {
 				continue
 			}
 			if step, ok := other.Step(s.ID); !ok || a.waitsFor(other, step) != "" {

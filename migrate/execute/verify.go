@@ -408,7 +408,7 @@ func (e *Executor) hasNewText(ctx context.Context, u plan.Unit, repo inventory.R
 		files = append(files, s.PullRequest.Files...)
 	}
 	for _, f := range files {
-		oid, err := e.Outside.Repositories.FileOID(ctx, repo, commit, f.Path)
+		oid, err := e.host(repo).FileOID(ctx, repo, commit, f.Path)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return false, fmt.Errorf("read %s of %s at %s: %w", f.Path, repo, commit, err)
 		}

@@ -1,6 +1,9 @@
 package inventory
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Typed identifiers. Microsoft's objects are known by several GUIDs at once, and passing one where
 // another is meant is the classic mistake here; as distinct types the mistake does not compile.
@@ -25,6 +28,24 @@ type (
 
 // RepositoryName is a repository's "OWNER/NAME" as GitHub spells it (the canonical case of full_name).
 type RepositoryName string
+
+// azureReposMark stands in the name of a repository of Azure Repos, as in its address, and in no name of GitHub's.
+const azureReposMark = "/_git/"
+
+// AzureReposName is the name of a repository of Azure Repos: "ORGANIZATION/PROJECT/_git/NAME", as in its address.
+func AzureReposName(organization, project, name string) RepositoryName {
+	return RepositoryName(organization + "/" + project + azureReposMark + name)
+}
+
+// AzureRepos takes the name of a repository of Azure Repos apart; ok is false for GitHub's.
+func (n RepositoryName) AzureRepos() (organization, project, name string, ok bool) {
+	place, name, ok := strings.Cut(string(n), azureReposMark)
+	if !ok {
+		return "", "", "", false
+	}
+	organization, project, ok = strings.Cut(place, "/")
+	return organization, project, name, ok && organization != "" && project != "" && name != ""
+}
 
 // LoginID names one login: "OWNER/NAME/PATH:LINE:COLUMN", or "PATH:LINE:COLUMN" for local files.
 // It is stable for one version of the file.

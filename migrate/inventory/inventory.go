@@ -29,6 +29,8 @@ type Inventory struct {
 	PipelineSecrets []PipelineSecret `json:"pipelineSecrets,omitempty"`
 	Unresolved      []UnresolvedUse  `json:"unresolved,omitempty"`
 	Pools           []AgentPool      `json:"pools,omitempty"`
+	// PipelineRepositories are the repositories with pipelines whose text can be rewritten.
+	PipelineRepositories []PipelineRepository `json:"pipelineRepositories,omitempty"`
 }
 
 // SourceKind tells what kind of system a source is.

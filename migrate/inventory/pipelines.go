@@ -63,6 +63,26 @@ type Concern struct {
 	URL      string `json:"url,omitempty"`
 	Maybe    bool   `json:"maybe,omitempty"` // it is not certain that the place means this connection
 	Disabled bool   `json:"disabled,omitempty"`
+	// Rewrite tells whether a pull request can put the place right: safe, needs-review, or empty where a person has to.
+	Rewrite string `json:"rewrite,omitempty"`
+	// After tells that the rewritten text works only on a converted connection; else it works before the conversion, too.
+	After bool `json:"after,omitempty"`
+}
+
+// Values of Concern.Rewrite.
+const (
+	RewriteSafe        = "safe"
+	RewriteNeedsReview = "needs-review"
+)
+
+// PipelineRepository is a repository that holds pipelines of Azure DevOps whose text can be rewritten.
+type PipelineRepository struct {
+	Organization  string         `json:"organization"`
+	Name          RepositoryName `json:"name"`          // as in AzureReposName, or OWNER/NAME of GitHub
+	Place         string         `json:"place"`         // as in PipelinePlace.Repository
+	ID            string         `json:"id,omitempty"`  // of Azure Repos
+	DefaultBranch string         `json:"defaultBranch"` // that its files were read at
+	Files         []File         `json:"files"`         // those that can be rewritten
 }
 
 // UnresolvedUse is an expression in the place of a connection that a pipeline's text does not decide. Any connection of its project

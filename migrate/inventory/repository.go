@@ -1,6 +1,11 @@
 package inventory
 
-import "time"
+import (
+	"crypto/sha1" //nolint:gosec // git's object ids are SHA-1
+	"encoding/hex"
+	"strconv"
+	"time"
+)
 
 // Repository is one GitHub repository as far as sign-ins depend on it.
 type Repository struct {
@@ -25,6 +30,14 @@ type File struct {
 	Path string `json:"path"`
 	OID  string `json:"oid"` // SHA-1 of the git blob
 	Size int    `json:"size"`
+}
+
+// BlobOID is the id that git gives to a file's content (Pro Git, "Git Internals - Git Objects").
+func BlobOID(content []byte) string {
+	h := sha1.New() //nolint:gosec // git's object ids are SHA-1
+	h.Write([]byte("blob " + strconv.Itoa(len(content)) + "\x00"))
+	h.Write(content)
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // OIDC is how the tokens of a repository's jobs are made, as the platform tells it

@@ -5,6 +5,8 @@ const (
 	DevOpsProjects        = "azureDevOps/projects"
 	DevOpsConnectionRead  = "azureDevOps/connection-reader"
 	DevOpsConnectionAdmin = "azureDevOps/connection-administrator"
+	DevOpsCodeRead        = "azureDevOps/code-read"
+	DevOpsCodeWrite       = "azureDevOps/code-write"
 	GraphApplicationRead  = "graph/Application.Read.All"
 	GraphAuditLog         = "graph/AuditLog.Read.All"
 	GraphPolicy           = "graph/Policy.Read.All"
@@ -49,6 +51,20 @@ var all = []Permission{
 		Without: "connections are not converted",
 		Grant:   []string{urlConnections + " (⋮, Security: role Administrator, on the connections of the plan)"},
 		Source:  "Azure DevOps REST API: Endpoints - Update Service Endpoint; Microsoft Learn: Set service connection permissions",
+	},
+	{
+		ID: DevOpsCodeRead, System: AzureDevOps, Name: "Read on repositories, pipelines and library", Scope: "vso.code, vso.build, vso.release, vso.variablegroups_read, vso.taskgroups_read, vso.securefiles_read", Phases: []Phase{Scan}, Optional: true,
+		For:     "pipelines, their templates and variable groups",
+		Without: "what uses a connection, and which pipelines would fail once it is converted",
+		Grant:   []string{urlRepositories + " (Security: Read, for all repositories of the project)"},
+		Source:  "Azure DevOps REST API: Git, Build, Release; Microsoft Learn: Set Git repository permissions",
+	},
+	{
+		ID: DevOpsCodeWrite, System: AzureDevOps, Name: "Contribute, Create branch, Contribute to pull requests", Scope: "vso.code_write", Phases: []Phase{Apply}, Optional: true,
+		For:     "pull requests in Azure Repos that change pipelines",
+		Without: "no pull request is opened in Azure Repos, and connections whose pipelines would fail are not converted",
+		Grant:   []string{urlRepositories + " (Security: Contribute, Create branch and Contribute to pull requests, on the repositories of the plan)"},
+		Source:  "Azure DevOps REST API: Pushes - Create, Refs - Update Refs, Pull Requests - Create; Microsoft Learn: Set Git repository permissions",
 	},
 	{
 		ID: GraphApplicationRead, System: Graph, Name: "Application.Read.All", Phases: []Phase{Scan}, RoleID: "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30",

@@ -96,10 +96,11 @@ func grantGraph(roleID string) []string {
 
 // Where the settings are.
 const (
-	urlConnections = "https://dev.azure.com/<organisation>/<project>/_settings/adminservices"
-	urlUsers       = "https://dev.azure.com/<organisation>/_settings/users"
-	urlFineGrained = "https://github.com/settings/personal-access-tokens"
-	urlApps        = "https://github.com/organizations/<organisation>/settings/installations"
+	urlConnections  = "https://dev.azure.com/<organisation>/<project>/_settings/adminservices"
+	urlRepositories = "https://dev.azure.com/<organisation>/<project>/_settings/repositories"
+	urlUsers        = "https://dev.azure.com/<organisation>/_settings/users"
+	urlFineGrained  = "https://github.com/settings/personal-access-tokens"
+	urlApps         = "https://github.com/organizations/<organisation>/settings/installations"
 )
 
 // grantGitHub is how a permission of GitHub is granted, for each kind of token.

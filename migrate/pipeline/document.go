@@ -18,6 +18,7 @@ const maxFileSize = 4 << 20
 // document is one YAML file with the byte places of its nodes.
 type document struct {
 	repository, path string
+	ref              string // that was asked for; empty: the version that was given, or the repository's default branch
 	src              []byte
 	starts           []int // the byte offset of each line, as the YAML scanner counts lines
 	root             *yaml.Node

@@ -28,7 +28,12 @@ type RewriteOptions struct {
 	Level Level
 	// Convert tells which connections, by name or id, are to be converted. Nil: all.
 	Convert func(connection string) bool
+	// Only tells by its place which steps are rewritten. Nil: all.
+	Only func(StepID) bool
 }
+
+// StepID is the place of a step in its file: that of its task, or of its script.
+type StepID struct{ Line, Column int }
 
 // Edit replaces the bytes from Start to End by New.
 type Edit struct {
@@ -37,6 +42,9 @@ type Edit struct {
 	Line       int
 	Rule       string // the check that it settles
 	Reason     string
+	Step       StepID // of the step that needs it; zero where that stands in another file
+
+	from fileKey // the file of that step
 }
 
 // FileRewrite is one file before and after. Where Refused is not empty, After is Before and no edit is made.
@@ -111,6 +119,9 @@ func (w *rewriter) judge(s *step) {
 
 // stays tells why a step's connections are not all converted; empty where they are.
 func (w *rewriter) stays(s *step) string {
+	if !w.chosen(s) {
+		return "another step has the same text, and is not rewritten"
+	}
 	if w.options.Convert == nil {
 		return ""
 	}
@@ -130,8 +141,25 @@ func (w *rewriter) stays(s *step) string {
 	return ""
 }
 
+// chosen tells whether a step is one of those that are to be rewritten.
+func (w *rewriter) chosen(s *step) bool {
+	return w.options.Only == nil || s.at.n != nil && w.options.Only(s.id())
+}
+
+// id is the step's place in the file that it stands in.
+func (s *step) id() StepID {
+	if s.at.doc == nil || s.at.n == nil {
+		return StepID{}
+	}
+	line, column := s.at.doc.place(s.at.doc.start(s.at.n))
+	return StepID{line, column}
+}
+
 // concerned tells whether a step has a connection that is converted.
 func (w *rewriter) concerned(s *step) bool {
+	if !w.chosen(s) {
+		return false
+	}
 	for _, u := range s.connected {
 		if u.Kind != KindAzureRM && u.Kind != KindDockerRegistry {
 			continue
@@ -151,14 +179,20 @@ func (w *rewriter) editable(at source) string {
 	case w.vetoes[at.n] != "":
 		return w.vetoes[at.n]
 	}
-	if _, ok := w.given[at.doc.repository+"\x00"+at.doc.path]; !ok {
+	if _, ok := w.given[at.doc.repository+"\x00"+at.doc.path]; !ok || at.doc.ref != "" {
 		return fmt.Sprintf("it stands in %s, which is not among the files to rewrite", fileKey{repository: at.doc.repository, path: at.doc.path})
 	}
 	return ""
 }
 
 // edit plans a change. The same change twice, as a template that is used twice causes it, is one.
-func (w *rewriter) edit(d *document, e Edit) {
+func (w *rewriter) edit(s *step, d *document, e Edit) {
+	if s.at.doc == d {
+		e.Step = s.id()
+	}
+	if s.at.doc != nil {
+		e.from = fileKey{repository: s.at.doc.repository, path: s.at.doc.path}
+	}
 	key := d.repository + "\x00" + d.path
 	p := w.plans[key]
 	if p == nil {
@@ -259,6 +293,9 @@ func prove(f FileRewrite, after []byte) error {
 	}
 	was := Scan([]File{{Repository: f.Repository, Path: f.Path, Content: f.Before}}, nil)
 	is := Scan([]File{file}, nil)
+	if before, after := blockers(was), blockers(is); slices.ContainsFunc(after, func(b string) bool { return !slices.Contains(before, b) }) {
+		return fmt.Errorf("the result would have another step that fails: %v instead of %v", after, before)
+	}
 	if a, b := connections(was), connections(is); !slices.Equal(a, b) {
 		return fmt.Errorf("the result would name other connections: %v instead of %v", b, a)
 	}
@@ -266,6 +303,17 @@ func prove(f FileRewrite, after []byte) error {
 		return fmt.Errorf("the result would need more changes than before: %d instead of %d", len(is.Checks), len(was.Checks))
 	}
 	return nil
+}
+
+// blockers are the steps that would fail, by what does not change with their place.
+func blockers(r Result) []string {
+	var list []string
+	for _, c := range r.Checks {
+		if c.Severity == Blocker {
+			list = append(list, strings.Join([]string{c.Stage, c.Job, c.Step, c.Rule}, "/"))
+		}
+	}
+	return list
 }
 
 func connections(r Result) []string {

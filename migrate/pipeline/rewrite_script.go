@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 
@@ -66,6 +67,11 @@ func (w *rewriter) script(s *step, t scriptText) string {
 	if why != "" {
 		return why
 	}
+	if len(changes) > 0 {
+		if why := w.handedBeside(s); why != "" {
+			return why
+		}
+	}
 	edits, why := closedForms(t, handed)
 	if why != "" {
 		return why
@@ -88,13 +94,24 @@ func (w *rewriter) script(s *step, t scriptText) string {
 		}
 	}
 	for _, c := range changes {
-		w.edit(c.at.doc, c.edit)
+		w.edit(s, c.at.doc, c.edit)
 	}
 	for _, e := range edits {
 		at, _ := find(segments, e)
-		w.edit(t.origin.doc, Edit{Start: at, End: at + e.end - e.start, New: e.text, Rule: RuleKeyRead, Reason: e.reason})
+		w.edit(s, t.origin.doc, Edit{Start: at, End: at + e.end - e.start, New: e.text, Rule: RuleKeyRead, Reason: e.reason})
 	}
 	w.settle(s, RuleKeyRead)
+	return ""
+}
+
+// handedBeside tells whether another step of the job, which is not rewritten, may hand the key on to the same later steps.
+func (w *rewriter) handedBeside(s *step) string {
+	for _, other := range s.context.job.steps {
+		if other == s || w.concerned(other) || !other.key {
+			continue
+		}
+		return fmt.Sprintf("the step %s, which is not rewritten, reads the key too", other.label)
+	}
 	return ""
 }
 

@@ -45,10 +45,10 @@ func (w *rewriter) raiseTo(s *step, c Compatibility) error {
 	if !guid().MatchString(strings.TrimSpace(name)) && !strings.EqualFold(s.task.name, target.name) {
 		name = strings.TrimSuffix(name, s.task.name) + target.name
 	}
-	w.edit(s.at.doc, Edit{Start: parts[0].src, End: parts[0].src + parts[0].length, New: name + "@" + strconv.Itoa(target.major), Rule: c.Rule,
+	w.edit(s, s.at.doc, Edit{Start: parts[0].src, End: parts[0].src + parts[0].length, New: name + "@" + strconv.Itoa(target.major), Rule: c.Rule,
 		Reason: fmt.Sprintf("%s: %s", s.task.label(), c.Message)})
 	for _, e := range renames {
-		w.edit(s.at.doc, e)
+		w.edit(s, s.at.doc, e)
 	}
 	return nil
 }

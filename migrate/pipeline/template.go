@@ -55,7 +55,12 @@ func (p *project) fetch(key fileKey) (*document, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseDocument(File{Repository: key.repository, Path: key.path, Content: content})
+	d, err := parseDocument(File{Repository: key.repository, Path: key.path, Content: content})
+	if err != nil {
+		return nil, err
+	}
+	d.ref = key.ref
+	return d, nil
 }
 
 func (p *project) content(key fileKey) ([]byte, error) {

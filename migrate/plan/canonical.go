@@ -42,6 +42,7 @@ func canonical(inv *inventory.Inventory) (*inventory.Inventory, error) {
 	for i := range c.Secrets {
 		slices.Sort(c.Secrets[i].SelectedRepositories)
 	}
+	by(c.PipelineRepositories, func(r inventory.PipelineRepository) string { return string(r.Name) + "|" + r.Organization })
 	canonicalLogins(c.Logins)
 	return &c, nil
 }

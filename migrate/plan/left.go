@@ -145,7 +145,9 @@ func (s *Summary) count(step Step, requests map[inventory.RepositoryName]bool, l
 	case StepPullRequest:
 		requests[step.PullRequest.Repository] = true
 		for _, l := range step.PullRequest.Logins {
-			logins[l.ID] = true
+			if l.Pipeline == nil {
+				logins[l.ID] = true
+			}
 		}
 	case StepCredential:
 		s.Credentials++

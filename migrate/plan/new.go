@@ -21,6 +21,7 @@ type planner struct {
 	members []*member
 	byLogin map[inventory.LoginID]*member
 	left    []Left
+	texts   pipelineTexts
 }
 
 // draft is a unit in the making.
@@ -62,7 +63,7 @@ func New(inv *inventory.Inventory, cfg Config) (*Plan, error) {
 func newPlanner(inv *inventory.Inventory, cfg Config) *planner {
 	p := &planner{inv: inv, cfg: cfg, stores: newStores(inv, cfg.Mapping), apps: map[inventory.AppID]*inventory.Identity{},
 		drafts: map[inventory.AppID]*draft{}, unknown: map[string]*draft{},
-		byLogin: map[inventory.LoginID]*member{}}
+		byLogin: map[inventory.LoginID]*member{}, texts: newPipelineTexts(inv)}
 	p.linker = &linker{inv: inv, stores: p.stores, mapping: cfg.Mapping, names: cfg.Variables, only: map[string]int{}}
 	for i := range inv.Identities {
 		p.apps[inv.Identities[i].AppID] = &inv.Identities[i]
@@ -98,6 +99,7 @@ func (p *planner) settle() {
 			changed = p.settleUnit(d) || changed
 		}
 		changed = p.holdShared() || changed
+		changed = p.holdTogether() || changed
 	}
 }
 

@@ -23,6 +23,10 @@ type ConnectionRules struct {
 	Registry string `yaml:"registry" json:"registry,omitempty"`
 	// Issuer says what becomes of connections on the issuer that retires: move (default) or report.
 	Issuer string `yaml:"issuer" json:"issuer,omitempty"`
+	// Pipelines says what becomes of YAML pipelines that would fail on a converted connection: rewrite (default) changes those by pull request whose
+	// new text works before the conversion, too; interrupt also those whose new text works only afterwards, so that they fail between the
+	// conversion and the merge; report leaves all of them to people.
+	Pipelines string `yaml:"pipelines" json:"pipelines,omitempty"`
 	// Accept are concerns about pipelines that a person has looked at and that do not hold a connection any more.
 	Accept []AcceptedConcern `yaml:"accept" json:"accept,omitempty"`
 }
@@ -41,6 +45,8 @@ const (
 	ConnectionsLeave   = "leave"
 	ConnectionsReport  = "report"
 	ConnectionsMove    = "move"
+	PipelinesRewrite   = "rewrite"
+	PipelinesInterrupt = "interrupt"
 )
 
 // DefaultUnusedDays is how long a connection may be idle. Azure DevOps itself disables connections that were not used for 100 days
@@ -52,6 +58,7 @@ func (r ConnectionRules) validate() error {
 		oneOf("certificates", r.Certificates, "", ConnectionsConvert, ConnectionsLeave),
 		oneOf("registry", r.Registry, "", ConnectionsReport, ConnectionsConvert),
 		oneOf("issuer", r.Issuer, "", ConnectionsMove, ConnectionsReport),
+		oneOf("pipelines", r.Pipelines, "", PipelinesRewrite, PipelinesInterrupt, ConnectionsReport),
 	} {
 		if err != nil {
 			return err
@@ -127,7 +134,7 @@ func idleText(c *inventory.Connection) string {
 // holdByConcern holds a connection while a pipeline that uses it would fail after the conversion. Microsoft's own Convert does not look
 // at that (azure-pipelines-tasks: docs/service-connections/azure-oidc/troubleshooting.md).
 func (p *planner) holdByConcern(c *connection, hold func(code, message string, next ...string) *Reason) *Reason {
-	blockers := slices.DeleteFunc(c.Blockers(), func(n inventory.Concern) bool { return p.accepted(c, n) })
+	blockers := slices.DeleteFunc(p.concerns(c), func(n inventory.Concern) bool { return p.cannotRewrite(c, n) == nil })
 	if len(blockers) == 0 {
 		return nil
 	}
@@ -139,6 +146,9 @@ func (p *planner) holdByConcern(c *connection, hold func(code, message string, n
 	var next []string
 	for _, n := range blockers {
 		step := fmt.Sprintf("in %s: %s", n.Text(), n.Remedy)
+		if why := p.cannotRewrite(c, n); why.Message != "" {
+			step = fmt.Sprintf("in %s: %s: %s; or %s", n.Text(), why.Message, why.Next[0], n.Remedy)
+		}
 		if len(next) < 10 && !slices.Contains(next, step) {
 			next = append(next, step)
 		}
@@ -211,7 +221,10 @@ func (p *planner) concernNotes(c *connection, object string) []Reason {
 		if n.Remedy != "" {
 			r.Next = []string{n.Remedy}
 		}
-		if n.Severity == inventory.ConcernBlocker {
+		switch {
+		case n.Severity == inventory.ConcernBlocker && !n.Maybe && !p.accepted(c, n) && p.cannotRewrite(c, n) == nil:
+			r.Code, r.Message = "pipeline-rewritten", r.Message+rewrittenText(n)
+		case n.Severity == inventory.ConcernBlocker:
 			r.Code, r.Message = "pipeline-accepted", r.Message+"; the configuration accepts it"
 		}
 		out = append(out, r)

@@ -98,13 +98,24 @@ type PullRequestStep struct {
 	// RepositoryID and OIDC are what the repository's tokens were at the scan: a proof holds only while they stay so.
 	RepositoryID int64          `json:"repositoryId,omitempty"`
 	OIDC         inventory.OIDC `json:"oidc,omitzero"`
+	NodeID       string         `json:"nodeId,omitempty"` // of a repository of Azure Repos
 }
 
 // PlannedLogin is one login that a pull request rewrites, with the expressions that stand for its identity afterwards.
 type PlannedLogin struct {
 	ID     inventory.LoginID `json:"id"`
-	Names  IdentityNames     `json:"names"`
+	Names  IdentityNames     `json:"names,omitzero"`
 	Shares []string          `json:"shares,omitempty"` // other units that the login signs in as, by environment; all of them must be ready
+	// Pipeline is set for a step of a pipeline of Azure DevOps, which signs in through a connection.
+	Pipeline *PipelineStep `json:"pipeline,omitempty"`
+}
+
+// PipelineStep is a step of Azure Pipelines whose text would fail once its connections are converted.
+type PipelineStep struct {
+	Connections []inventory.ConnectionID `json:"connections"` // of the unit
+	Rules       []string                 `json:"rules"`       // what is wrong with it
+	// Both tells that the new text works with a stored secret, too: it goes first, and other units need not be ready for it.
+	Both bool `json:"both,omitempty"`
 }
 
 // IdentityNames are the expressions, without ${{ }}, or literals that a rewritten login names its identity by.

@@ -21,23 +21,45 @@ func (p *planner) steps(d *draft, u Unit) []Step {
 		s := federatedStep(d, f)
 		steps, trustIDs = append(steps, s), append(trustIDs, s.ID)
 	}
+	var variables, requests []Step
+	for _, v := range d.variables {
+		variables = append(variables, variableStep(v, p.cfg.IDs == IDsSecrets))
+	}
+	texts := p.texted(d)
+	var early []Step // pull requests that the conversions wait for
+	for _, repo := range p.changedRepositories(d, texts) {
+		s, ok := p.pullRequestStep(d, repo, variables, trustIDs, texts)
+		switch {
+		case ok && texts.first(repo):
+			early = append(early, s)
+		case ok:
+			requests = append(requests, s)
+		}
+	}
+	if len(early) > 0 {
+		steps, variables = append(steps, variables...), nil
+		steps = append(steps, early...)
+	}
 	for _, c := range d.conns {
 		if c.hold == nil && !c.already() {
-			steps = append(steps, p.connectionSteps(d, c)...)
+			steps = append(steps, p.connectionSteps(d, c, texts.before(c.ID))...)
 		}
 	}
-	for _, v := range d.variables {
-		steps = append(steps, variableStep(v, p.cfg.IDs == IDsSecrets))
-	}
-	for _, repo := range repositoriesOf(d) {
-		if s, ok := p.pullRequestStep(d, repo, steps, trustIDs); ok {
-			steps = append(steps, s)
-		}
-	}
+	steps = append(append(steps, variables...), requests...)
 	if len(u.Withheld) == 0 {
 		steps = append(steps, p.revokeSteps(d, u, stepIDs(steps))...)
 	}
 	return steps
+}
+
+// changedRepositories are those that a unit changes files of, sorted.
+func (p *planner) changedRepositories(d *draft, texts textPlan) []inventory.RepositoryName {
+	out := repositoriesOf(d)
+	for repo := range texts {
+		out = append(out, repo)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // stepIDs are the ids of the steps that must be done before a revoke.
@@ -86,13 +108,14 @@ func TrustFact(f inventory.FederatedCredential) string {
 
 // connectionSteps convert one connection. The trust in Azure DevOps' older issuer is prepared for a manual connection,
 // since nothing public says which issuer a conversion gives: it is added only if the service asks for it.
-func (p *planner) connectionSteps(d *draft, c *connection) []Step {
+func (p *planner) connectionSteps(d *draft, c *connection, before []string) []Step {
 	s := connectionSubject(d, c)
 	params := &ConnectionStep{Organization: c.Organization, Project: c.Projects[0].ID, ID: c.ID, Name: c.Name, Manual: c.manual(), Issuer: s.Issuer, Subject: s.Value}
 	step := Step{ID: string(StepConnection) + "/" + string(c.ID), Kind: StepConnection, Class: OnceOnly, Phase: PhaseApply,
 		Title:        fmt.Sprintf("convert service connection %s (%s)", c.Name, c.place()),
 		Precondition: ConnectionFacts(*c.Connection),
 		Undo:         "convert it back while Azure DevOps allows that (seven days), then by a new password",
+		DependsOn:    before,
 		Connection:   params}
 	if !c.manual() {
 		return []Step{step}
@@ -147,23 +170,19 @@ func storeID(r inventory.StoreRef) string {
 	return strings.Join(parts, "/")
 }
 
-// pullRequestStep rewrites a unit's logins in one repository.
-func (p *planner) pullRequestStep(d *draft, name inventory.RepositoryName, before []Step, trustIDs []string) (Step, bool) {
-	repo := p.stores.repo(name)
-	if repo == nil {
+// pullRequestStep rewrites a unit's logins and pipelines in one repository.
+func (p *planner) pullRequestStep(d *draft, name inventory.RepositoryName, before []Step, trustIDs []string, texts textPlan) (Step, bool) {
+	params := p.requestIn(name, texts[name])
+	if params == nil {
 		return Step{}, false
 	}
-	params := &PullRequestStep{Repository: repo.Name, Base: repo.DefaultBranch, Permissions: p.cfg.Permissions, Default: repo.DefaultPermissions,
-		RepositoryID: repo.ID, OIDC: repo.OIDC,
-		Files: []inventory.File{}, Context: []inventory.File{}}
-	edited := map[string]bool{}
-	for _, m := range d.members {
-		if m.login.Repository != name || m.hold != nil {
-			continue
-		}
-		params.Logins = append(params.Logins, PlannedLogin{ID: m.login.ID, Names: m.names, Shares: p.shares(m, d.unit.AppID)})
-		edited[m.login.File] = true
+	what, waits := "login", []string{}
+	if p.addLogins(params, d) {
+		waits = append(slices.Clone(trustIDs), variableIDs(before)...)
+	} else {
+		what = "step"
 	}
+	p.addTo(params, d, texts[name], texts.first(name))
 	if len(params.Logins) == 0 {
 		return Step{}, false
 	}
@@ -173,20 +192,52 @@ func (p *planner) pullRequestStep(d *draft, name inventory.RepositoryName, befor
 		}
 	}
 	facts := map[string]string{}
-	for _, f := range repo.Files {
-		if edited[f.Path] {
-			params.Files = append(params.Files, f)
-			facts[f.Path] = f.OID
-		} else {
-			params.Context = append(params.Context, f)
-		}
+	for _, f := range params.Files {
+		facts[f.Path] = f.OID
 	}
-	return Step{ID: PullRequestID(repo.Name), Kind: StepPullRequest, Class: OnceOnly, Phase: PhaseApply,
-		Title:        fmt.Sprintf("open a pull request in %s that rewrites %s", repo.Name, count(len(params.Logins), "login")),
+	return Step{ID: PullRequestID(params.Repository), Kind: StepPullRequest, Class: OnceOnly, Phase: PhaseApply,
+		Title:        fmt.Sprintf("open a pull request in %s that rewrites %s", params.Repository, count(len(params.Logins), what)),
 		Precondition: facts,
-		DependsOn:    append(slices.Clone(trustIDs), variableIDs(before)...),
+		DependsOn:    append(waits, texts.after(name)...),
 		Undo:         "close it; when it is merged, revert it by another pull request",
 		PullRequest:  params}, true
+}
+
+// requestIn begins a pull request in a repository of GitHub or of Azure Repos.
+func (p *planner) requestIn(name inventory.RepositoryName, edits []*pipelineEdit) *PullRequestStep {
+	if _, _, _, azure := name.AzureRepos(); azure && len(edits) > 0 {
+		return &PullRequestStep{Repository: name, Base: edits[0].repo.DefaultBranch, NodeID: edits[0].repo.ID, Files: []inventory.File{}, Context: []inventory.File{}}
+	}
+	repo := p.stores.repo(name)
+	if repo == nil {
+		return nil
+	}
+	return &PullRequestStep{Repository: repo.Name, Base: repo.DefaultBranch, Permissions: p.cfg.Permissions, Default: repo.DefaultPermissions,
+		RepositoryID: repo.ID, OIDC: repo.OIDC, Files: []inventory.File{}, Context: []inventory.File{}}
+}
+
+// addLogins puts a unit's logins in workflows into a pull request, and tells whether there are any.
+func (p *planner) addLogins(s *PullRequestStep, d *draft) bool {
+	repo := p.stores.repo(s.Repository)
+	edited := map[string]bool{}
+	for _, m := range d.members {
+		if m.login.Repository != s.Repository || m.hold != nil {
+			continue
+		}
+		s.Logins = append(s.Logins, PlannedLogin{ID: m.login.ID, Names: m.names, Shares: p.shares(m, d.unit.AppID)})
+		edited[m.login.File] = true
+	}
+	if len(s.Logins) == 0 {
+		return false
+	}
+	for _, f := range repo.Files {
+		if edited[f.Path] {
+			s.Files = append(s.Files, f)
+		} else {
+			s.Context = append(s.Context, f)
+		}
+	}
+	return true
 }
 
 // PullRequestID is the id of the step that rewrites a repository's logins.

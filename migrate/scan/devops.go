@@ -67,6 +67,7 @@ type organization struct {
 	answers memo
 
 	versions map[inventory.ConnectionID]string // of the connections as they were listed
+	rewrites []inventory.PipelineRepository    // files of pipelines that a pull request can put right, one in each
 }
 
 func newOrganization(s *scanner, org AzureDevOps, source inventory.Source, projects []Project) *organization {
@@ -242,6 +243,7 @@ func (o *organization) finish() {
 	o.s.add(func(inv *inventory.Inventory) {
 		inv.Connections = append(inv.Connections, list...)
 		inv.Gaps = append(slices.AppendSeq(inv.Gaps, maps.Values(o.told)), o.gaps...)
+		inv.PipelineRepositories = append(inv.PipelineRepositories, o.pipelineRepositories()...)
 		sortPipelines(inv)
 	})
 }

@@ -40,6 +40,9 @@ func sortPipelines(inv *inventory.Inventory) {
 	slices.SortStableFunc(inv.Unresolved, func(a, b inventory.UnresolvedUse) int {
 		return cmp.Or(comparePlace(a.PipelinePlace, b.PipelinePlace), cmp.Compare(a.Expression, b.Expression), cmp.Compare(a.Reason, b.Reason))
 	})
+	slices.SortFunc(inv.PipelineRepositories, func(a, b inventory.PipelineRepository) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Organization, b.Organization))
+	})
 	slices.SortFunc(inv.Pools, func(a, b inventory.AgentPool) int {
 		return cmp.Or(cmp.Compare(a.Organization, b.Organization), cmp.Compare(a.ID, b.ID))
 	})

@@ -20,6 +20,8 @@ type found struct {
 	name   string // of the definition, group or task group
 	id     int
 	vars   map[string]pipeline.ClassicVariable // its own, for the client id beside a secret
+	// rewrites are the steps that a pull request can put right.
+	rewrites []pipeline.StepRewrite
 }
 
 // clientIDName are variables that hold an application's client id beside its secret.
@@ -64,7 +66,7 @@ func (r *projectReader) take(f found, result pipeline.Result) int {
 func (r *projectReader) at(f found, p pipeline.Place) inventory.PipelinePlace {
 	out := r.place(f.name)
 	out.DefinitionID = f.id
-	out.Repository, out.File, out.Line, out.Column, out.Stage, out.Job, out.Step = p.Repository, p.File, p.Line, p.Column, p.Stage, p.Job, p.Step
+	out.Repository, out.File, out.Line, out.Column, out.Stage, out.Job, out.Step = r.fullName(p.Repository), p.File, p.Line, p.Column, p.Stage, p.Job, p.Step
 	return out
 }
 
@@ -102,9 +104,23 @@ func (r *projectReader) takeCheck(f found, c pipeline.Check, result pipeline.Res
 	}
 	concern := inventory.Concern{PipelinePlace: r.at(f, c.Place), Severity: string(c.Severity), Rule: c.Rule, Task: c.Task, Message: c.Message, Remedy: c.Remedy,
 		Source: c.Source.Title, URL: c.Source.URL, Maybe: maybe, Disabled: c.Disabled}
+	f.rewrite(&concern, c.Place)
 	for _, n := range names {
 		if conn := r.o.named(r.p, n); conn != nil {
 			r.out.Concerns = append(r.out.Concerns, ofConnection[inventory.Concern]{conn.ID, concern})
+		}
+	}
+}
+
+// rewrite notes whether a pull request can put a place right.
+func (f found) rewrite(c *inventory.Concern, p pipeline.Place) {
+	for _, w := range f.rewrites {
+		if w.Repository != p.Repository || w.File != p.File || w.Step != (pipeline.StepID{Line: p.Line, Column: p.Column}) || !slices.Contains(w.Rules, c.Rule) {
+			continue
+		}
+		c.Rewrite, c.After = inventory.RewriteSafe, w.After
+		if w.Review {
+			c.Rewrite = inventory.RewriteNeedsReview
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -78,7 +79,12 @@ func (r *projectReader) yaml(ctx context.Context, f found, d pipeline.BuildDefin
 		return 0, err
 	}
 	file := pipeline.File{Repository: repository, Path: strings.TrimLeft(d.Process.YAMLFilename, "/"), Content: content}
-	return r.take(f, pipeline.ScanWith([]pipeline.File{file}, read, r.options(d.Variables))), nil
+	files := &readFiles{files: []pipeline.File{file}, read: read}
+	result := pipeline.ScanWith(files.files, files.resolve, r.options(d.Variables))
+	if slices.ContainsFunc(result.Checks, func(c pipeline.Check) bool { return c.Severity == pipeline.Blocker && c.File != "" }) {
+		f.rewrites = r.rewritable(d, files, pipeline.Rewritable(files.files, read, r.options(d.Variables)))
+	}
+	return r.take(f, result), nil
 }
 
 func branchOf(d pipeline.BuildDefinition) string {
@@ -137,7 +143,7 @@ func (r *projectReader) file(ctx context.Context, typ, repository, path, ref str
 		return nil, err
 	}
 	if !strings.EqualFold(typ, typeAzureRepos) {
-		v.OID = blobOID(content)
+		v.OID = inventory.BlobOID(content)
 	}
 	r.out.Files = append(r.out.Files, v)
 	return content, nil

@@ -2,9 +2,6 @@ package scan
 
 import (
 	"context"
-	"crypto/sha1" //nolint:gosec // git names its objects so
-	"encoding/hex"
-	"fmt"
 	"strings"
 	"sync"
 
@@ -21,6 +18,7 @@ type fragment struct {
 	Gaps       []toldGap                             `json:"gaps,omitempty"`
 	Open       bool                                  `json:"open,omitempty"`  // it is not known which connections are used
 	Files      []fileVersion                         `json:"files,omitempty"` // that it was made of
+	Rewrites   []inventory.PipelineRepository        `json:"rewrites,omitempty"`
 
 	failed bool // something could not be read: what there is of it is not kept
 }
@@ -46,14 +44,6 @@ type fileVersion struct {
 	OID        string `json:"oid,omitempty"` // git's name of the content, for files of GitHub
 }
 
-// blobOID gives git's name of a file's content.
-func blobOID(content []byte) string {
-	h := sha1.New() //nolint:gosec // git names its objects so
-	fmt.Fprintf(h, "blob %d\x00", len(content))
-	h.Write(content)
-	return hex.EncodeToString(h.Sum(nil))
-}
-
 // merge takes a fragment into the inventory.
 func (o *organization) merge(p Project, f *fragment) {
 	o.mu.Lock()
@@ -68,6 +58,7 @@ func (o *organization) merge(p Project, f *fragment) {
 		}
 	}
 	o.open[p.ID] = o.open[p.ID] || f.Open
+	o.rewrites = append(o.rewrites, f.Rewrites...)
 	for _, g := range f.Gaps {
 		o.tell(g)
 	}

@@ -12,7 +12,8 @@ import (
 
 // Checks implements execute.Repositories. A token without Checks: read or Commit statuses: read sees none of either: the
 // service's own branch protection still holds the merge.
-func (c *Client) Checks(ctx context.Context, repo inventory.RepositoryName, oid string) ([]execute.Check, error) {
+func (c *Client) Checks(ctx context.Context, repo inventory.RepositoryName, pr execute.PullRequest) ([]execute.Check, error) {
+	oid := pr.HeadOID
 	owner, name, err := split(repo)
 	if err != nil {
 		return nil, err

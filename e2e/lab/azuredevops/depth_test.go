@@ -43,6 +43,7 @@ func TestAnswersOfPipelinesFitTheOfficialDescriptions(t *testing.T) {
 		{"git", "Items_Get", "GET", repo + "/items?path=/azure-pipelines.yml&includeContent=true", ""},
 		{"git", "Refs_List", "GET", repo + "/refs?filter=heads/", ""},
 		{"git", "Pushes_Create", "POST", repo + "/pushes", push},
+		{"git", "Refs_Update Refs", "POST", repo + "/refs", `[{"name":"refs/heads/gone","oldObjectId":"` + strings.Repeat("0", 40) + `","newObjectId":"` + strings.Repeat("1", 40) + `"}]`},
 		{"git", "Pull Requests_Get Pull Requests", "GET", repo + "/pullrequests", ""},
 		{"build", "Definitions_List", "GET", project + "build/definitions?includeAllProperties=true", ""},
 		{"build", "Definitions_Get", "GET", project + "build/definitions/11", ""},

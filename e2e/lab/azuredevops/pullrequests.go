@@ -165,7 +165,10 @@ func pullStatus(p *world.Pull) string {
 
 func (c *call) showPull(r *world.DevOpsRepo, p *world.Pull) map[string]any {
 	merge := "succeeded"
-	if p.State == "open" && r.Git.Conflict(p) != "" {
+	switch {
+	case p.State == "open" && r.Git.Head(p.Head) == "":
+		merge = "failure"
+	case p.State == "open" && r.Git.Conflict(p) != "":
 		merge = "conflicts"
 	}
 	shown := map[string]any{

@@ -8,6 +8,10 @@
 //     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role Reader, for all connections of the project)
 //   Azure DevOps: Administrator role on service connections
 //     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role Administrator, on the connections of the plan)
+//   Azure DevOps: Read on repositories, pipelines and library
+//     https://dev.azure.com/<organisation>/<project>/_settings/repositories (Security: Read, for all repositories of the project)
+//   Azure DevOps: Contribute, Create branch, Contribute to pull requests
+//     https://dev.azure.com/<organisation>/<project>/_settings/repositories (Security: Contribute, Create branch and Contribute to pull requests, on the repositories of the plan)
 //   GitHub: Contents, Metadata: read
 //     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Contents: read
 //   GitHub: Actions: read

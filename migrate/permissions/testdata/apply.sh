@@ -7,6 +7,8 @@
 #     https://dev.azure.com/<organisation>/_settings/users (add the identity with access level Basic, to Project Readers of each project)
 #   Azure DevOps: Administrator role on service connections
 #     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role Administrator, on the connections of the plan)
+#   Azure DevOps: Contribute, Create branch, Contribute to pull requests
+#     https://dev.azure.com/<organisation>/<project>/_settings/repositories (Security: Contribute, Create branch and Contribute to pull requests, on the repositories of the plan)
 #   GitHub: Actions: read
 #     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Actions: read
 #   GitHub: Contents, Pull requests, Workflows: write

@@ -6,6 +6,8 @@
 //     https://dev.azure.com/<organisation>/_settings/users (add the identity with access level Basic, to Project Readers of each project)
 //   Azure DevOps: Reader role on service connections
 //     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role Reader, for all connections of the project)
+//   Azure DevOps: Read on repositories, pipelines and library
+//     https://dev.azure.com/<organisation>/<project>/_settings/repositories (Security: Read, for all repositories of the project)
 //   GitHub: Contents, Metadata: read
 //     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Contents: read
 //   GitHub: Actions: read

@@ -1,0 +1,280 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+)
+
+// pipelineTexts finds the places of YAML pipelines that pull requests can put right, and whose connections they are.
+type pipelineTexts struct {
+	repos map[string]*inventory.PipelineRepository // by organisation and place, lower case
+	at    map[string][]*inventory.Connection       // by place: connections that a blocker there is about, also where that is only possible
+	open  map[string]bool                          // files with expressions that can mean any connection
+}
+
+func newPipelineTexts(inv *inventory.Inventory) pipelineTexts {
+	t := pipelineTexts{repos: map[string]*inventory.PipelineRepository{}, at: map[string][]*inventory.Connection{}, open: map[string]bool{}}
+	for i := range inv.PipelineRepositories {
+		r := &inv.PipelineRepositories[i]
+		t.repos[strings.ToLower(r.Organization+"|"+r.Place)] = r
+	}
+	for i := range inv.Connections {
+		c := &inv.Connections[i]
+		for _, n := range c.Concerns {
+			key := textKey(n.PipelinePlace)
+			if n.Severity == inventory.ConcernBlocker && !n.Disabled && n.File != "" && !slices.Contains(t.at[key], c) {
+				t.at[key] = append(t.at[key], c)
+			}
+		}
+	}
+	for _, u := range inv.Unresolved {
+		t.open[fileKey(u.PipelinePlace)] = true
+	}
+	return t
+}
+
+func fileKey(p inventory.PipelinePlace) string {
+	return strings.ToLower(p.Organization+"|"+p.Repository) + "|" + p.File
+}
+
+func textKey(p inventory.PipelinePlace) string {
+	return fmt.Sprintf("%s:%d:%d", fileKey(p), p.Line, p.Column)
+}
+
+func (t pipelineTexts) repository(p inventory.PipelinePlace) *inventory.PipelineRepository {
+	return t.repos[strings.ToLower(p.Organization+"|"+p.Repository)]
+}
+
+// concerns are what speaks against converting a connection, and was not accepted.
+func (p *planner) concerns(c *connection) []inventory.Concern {
+	return slices.DeleteFunc(c.Blockers(), func(n inventory.Concern) bool { return p.accepted(c, n) })
+}
+
+// cannotRewrite tells why no pull request puts a place right; nil where one does. An empty message: only a person can.
+func (p *planner) cannotRewrite(c *connection, n inventory.Concern) *Reason {
+	no := func(message, next string) *Reason { return &Reason{Message: message, Next: []string{next}} }
+	repo := p.texts.repository(n.PipelinePlace)
+	switch {
+	case n.Rewrite == "" || repo == nil || n.File == "":
+		return &Reason{}
+	case p.cfg.Connections.Pipelines == ConnectionsReport:
+		return no("connections.pipelines: report leaves it to people", "set connections.pipelines: rewrite")
+	case n.Rewrite != inventory.RewriteSafe && p.cfg.Level == LevelSafe:
+		return no("a pull request can do it, which a person has to review", "set level: needs-review")
+	case n.After && p.cfg.Connections.Pipelines != PipelinesInterrupt:
+		return no("a pull request can do it, but its text works only on the converted connection, so that the pipeline fails between the conversion and the merge",
+			"agree on a time, and set connections.pipelines: interrupt")
+	}
+	if why := p.cannotChange(repo, n); why != nil {
+		return why
+	}
+	if n.After && p.texts.open[fileKey(n.PipelinePlace)] {
+		return no("its file also names a connection by an expression that the text does not decide, so that it is not known who else needs the old text", "name the connection")
+	}
+	return nil
+}
+
+// cannotChange tells why a repository takes no pull request of this program.
+func (p *planner) cannotChange(repo *inventory.PipelineRepository, n inventory.Concern) *Reason {
+	no := func(message, next string) *Reason { return &Reason{Message: message, Next: []string{next}} }
+	for _, e := range p.cfg.Exclude {
+		named := e.Repository != "" || e.File != ""
+		if named && e.AppID == "" && e.Connection == "" && (e.Repository == "" || matches(string(e.Repository), string(repo.Name))) && (e.File == "" || matches(e.File, n.File)) {
+			return no("the configuration excludes its text", "drop the exclusion")
+		}
+	}
+	if !slices.ContainsFunc(repo.Files, func(f inventory.File) bool { return f.Path == n.File }) {
+		return no("its file was read in two versions", "scan again")
+	}
+	if _, _, _, azure := repo.Name.AzureRepos(); azure {
+		return nil
+	}
+	known := p.stores.repo(repo.Name)
+	switch {
+	case known == nil:
+		return no("its repository is on GitHub, and not among those that were scanned", "scan it, too")
+	case known.Archived:
+		return no("its repository is archived", "unarchive it")
+	case repo.DefaultBranch != "" && repo.DefaultBranch != known.DefaultBranch:
+		return no("the pipeline is built from branch "+repo.DefaultBranch+", which is not the repository's default branch", "change that branch by hand")
+	}
+	return nil
+}
+
+// rewrittenText says what becomes of a place.
+func rewrittenText(n inventory.Concern) string {
+	if n.After {
+		return "; a pull request puts it right after the conversion: until it is merged the pipeline fails"
+	}
+	return "; a pull request puts it right before the conversion"
+}
+
+// pipelineEdit is one step of a pipeline that a unit's pull request rewrites.
+type pipelineEdit struct {
+	repo  *inventory.PipelineRepository
+	name  inventory.RepositoryName // as its host spells it
+	file  string
+	id    inventory.LoginID
+	key   string
+	after bool
+	rules []string
+	conns []inventory.ConnectionID // of the unit
+}
+
+// hostName is a repository's name as its host spells it, which a definition can write in another case.
+func (p *planner) hostName(r *inventory.PipelineRepository) inventory.RepositoryName {
+	if known := p.stores.repo(r.Name); known != nil {
+		return known.Name
+	}
+	return r.Name
+}
+
+// edits are the steps of pipelines that must change for a unit's connections, in the order of their places.
+func (p *planner) edits(d *draft) []*pipelineEdit {
+	var out []*pipelineEdit
+	byKey := map[string]*pipelineEdit{}
+	for _, c := range d.conns {
+		if c.hold != nil || c.already() {
+			continue
+		}
+		for _, n := range p.concerns(c) {
+			if p.cannotRewrite(c, n) != nil {
+				continue
+			}
+			key := textKey(n.PipelinePlace)
+			e := byKey[key]
+			if e == nil {
+				repo := p.texts.repository(n.PipelinePlace)
+				name := p.hostName(repo)
+				e = &pipelineEdit{repo: repo, name: name, file: n.File, key: key, id: inventory.NewLoginID(name, n.File, n.Line, n.Column)}
+				byKey[key], out = e, append(out, e)
+			}
+			e.after = e.after || n.After
+			e.rules, e.conns = appendOnce(e.rules, n.Rule), appendOnce(e.conns, c.ID)
+		}
+	}
+	by(out, func(e *pipelineEdit) string { return string(e.id) })
+	for _, e := range out {
+		slices.Sort(e.rules)
+	}
+	return out
+}
+
+func appendOnce[T comparable](list []T, x T) []T {
+	if slices.Contains(list, x) {
+		return list
+	}
+	return append(list, x)
+}
+
+// holdTogether holds connections whose pipelines share a text with one that stays as it is, where the new text works only on converted ones.
+func (p *planner) holdTogether() bool {
+	changed := false
+	for _, d := range p.drafts {
+		for _, e := range p.edits(d) {
+			if !e.after {
+				continue
+			}
+			other := p.staysBehind(e)
+			if other == nil {
+				continue
+			}
+			for _, c := range d.conns {
+				if slices.Contains(e.conns, c.ID) && c.hold == nil {
+					changed = true
+					c.hold = &Reason{Code: "pipeline-shared", Object: "connection " + c.Name + " (" + c.place() + ")",
+						Message: fmt.Sprintf("%s is used with connection %s, too, which is not converted and needs the old text", e.id, other.Name),
+						Next:    []string{"solve what holds connection " + other.Name + ", or give the pipelines texts of their own, then scan and plan again"}}
+				}
+			}
+		}
+	}
+	return changed
+}
+
+// staysBehind gives a connection that uses a text and is not converted by this plan.
+func (p *planner) staysBehind(e *pipelineEdit) *inventory.Connection {
+	for _, other := range p.texts.at[e.key] {
+		d := p.drafts[other.AppID]
+		converts := d != nil && len(d.blockers) == 0 && slices.ContainsFunc(d.conns, func(c *connection) bool { return c.ID == other.ID && c.hold == nil })
+		if !converts && other.Scheme != inventory.SchemeFederation {
+			return other
+		}
+	}
+	return nil
+}
+
+// editShares are the other units whose connections use a text.
+func (p *planner) editShares(e *pipelineEdit, app inventory.AppID) []string {
+	var out []string
+	for _, other := range p.texts.at[e.key] {
+		d := p.drafts[other.AppID]
+		if d == nil || other.AppID == app || len(d.blockers) > 0 {
+			continue
+		}
+		if slices.ContainsFunc(d.conns, func(c *connection) bool { return c.ID == other.ID && c.hold == nil && !c.already() }) {
+			out = appendOnce(out, d.unit.ID)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// textPlan is what a unit's pull requests do to pipelines, by repository.
+type textPlan map[inventory.RepositoryName][]*pipelineEdit
+
+func (p *planner) texted(d *draft) textPlan {
+	out := textPlan{}
+	for _, e := range p.edits(d) {
+		out[e.name] = append(out[e.name], e)
+	}
+	return out
+}
+
+// first tells whether a repository's pull request is to be merged before the unit's connections are converted: where all of its new texts
+// work both ways.
+func (t textPlan) first(repo inventory.RepositoryName) bool {
+	return len(t[repo]) > 0 && !slices.ContainsFunc(t[repo], func(e *pipelineEdit) bool { return e.after })
+}
+
+// before are the pull requests that a connection waits for.
+func (t textPlan) before(id inventory.ConnectionID) []string {
+	var out []string
+	for repo, edits := range t {
+		if t.first(repo) && slices.ContainsFunc(edits, func(e *pipelineEdit) bool { return slices.Contains(e.conns, id) }) {
+			out = append(out, PullRequestID(repo))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// after are the conversions that a repository's pull request waits for.
+func (t textPlan) after(repo inventory.RepositoryName) []string {
+	var out []string
+	if t.first(repo) {
+		return nil
+	}
+	for _, e := range t[repo] {
+		for _, id := range e.conns {
+			out = appendOnce(out, string(StepConnection)+"/"+string(id))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// addTo puts a repository's pipelines into the step that opens its pull request.
+func (p *planner) addTo(s *PullRequestStep, d *draft, edits []*pipelineEdit, first bool) {
+	for _, e := range edits {
+		s.Logins = append(s.Logins, PlannedLogin{ID: e.id, Shares: p.editShares(e, d.unit.AppID), Pipeline: &PipelineStep{Connections: e.conns, Rules: e.rules, Both: first}})
+		if slices.ContainsFunc(s.Files, func(f inventory.File) bool { return f.Path == e.file }) {
+			continue
+		}
+		i := slices.IndexFunc(e.repo.Files, func(f inventory.File) bool { return f.Path == e.file })
+		s.Files = append(s.Files, e.repo.Files[i])
+	}
+}
