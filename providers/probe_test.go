@@ -67,7 +67,7 @@ func states(r doctor.Report) map[string]doctor.State {
 }
 
 // read are the permissions that a probe can show.
-var read = []string{permissions.DevOpsProjects, permissions.DevOpsConnectionRead, permissions.GraphApplicationRead, permissions.GraphAuditLog, permissions.GraphPolicy,
+var read = []string{permissions.DevOpsProjects, permissions.DevOpsConnectionRead, permissions.DevOpsCodeRead, permissions.GraphApplicationRead, permissions.GraphAuditLog, permissions.GraphPolicy,
 	permissions.AzureReader, permissions.GitHubContents, permissions.GitHubActions, permissions.GitHubAdministration, permissions.GitHubStores, permissions.GitHubOrganization}
 
 func TestReaderAndOperatorHaveAllThatReadingTakes(t *testing.T) {

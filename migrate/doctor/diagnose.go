@@ -115,6 +115,7 @@ var needs = map[Check]string{
 	CheckOrganization:   permissions.DevOpsProjects,
 	CheckProjects:       permissions.DevOpsProjects,
 	CheckConnections:    permissions.DevOpsConnectionRead,
+	CheckRepositories:   permissions.DevOpsCodeRead,
 	CheckApplications:   permissions.GraphApplicationRead,
 	CheckFederated:      permissions.GraphApplicationRead,
 	CheckSignInLog:      permissions.GraphAuditLog,

@@ -21,6 +21,7 @@ const (
 	CheckOrganization Check = "azureDevOps/connectionData"
 	CheckProjects     Check = "azureDevOps/projects"
 	CheckConnections  Check = "azureDevOps/connections"
+	CheckRepositories Check = "azureDevOps/repositories"
 
 	CheckApplications Check = "graph/applications"
 	CheckFederated    Check = "graph/federatedIdentityCredentials"

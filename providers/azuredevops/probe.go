@@ -15,7 +15,7 @@ var _ doctor.Prober = (*Client)(nil)
 // probedProjects is in how many projects a probe looks for a connection that comes with its data.
 const probedProjects = 10
 
-// Probe implements doctor.Prober: who is signed in, whether projects are seen, and whether connections come with data.
+// Probe implements doctor.Prober: who is signed in, whether projects are seen, whether connections come with data, and repositories.
 func (c *Client) Probe(ctx context.Context) doctor.Source {
 	s := doctor.Source{Kind: inventory.SourceAzureDevOps, Name: c.organization, URL: c.url}
 	data := c.ask(ctx, "/_apis/connectionData")
@@ -54,6 +54,10 @@ func (c *Client) Probe(ctx context.Context) doctor.Source {
 		if !found.OK() || found.Facts[doctor.FactReadable] != "0" {
 			break
 		}
+	}
+	if len(list.Value) > 0 {
+		p := list.Value[0]
+		s.Answers = append(s.Answers, c.ask(ctx, "/"+url.PathEscape(p.ID)+"/_apis/git/repositories?api-version=7.1").Answer(doctor.CheckRepositories, "repositories of project "+p.Name))
 	}
 	return s
 }
