@@ -20,8 +20,7 @@ import (
 
 // The locations of Git's routes (azure-devops-go-api: git/client.go).
 var (
-	gitBlobs = uuid.MustParse("7b28e929-2c99-405d-9c5c-6167a06e6816")
-	gitRefs  = uuid.MustParse("2d874a60-a811-4f62-9c9f-963a6ea0a55b")
+	gitRefs = uuid.MustParse("2d874a60-a811-4f62-9c9f-963a6ea0a55b")
 )
 
 // pushVersion is the resource version of pushes.
