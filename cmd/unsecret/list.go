@@ -61,7 +61,7 @@ has them whole. Reads the state directory alone.`,
 	f := cmd.Flags()
 	f.StringVar(&o.typ, "type", "", "connections: such as azurerm; credentials: password or certificate")
 	f.StringVar(&o.scheme, "scheme", "", "connections: such as ServicePrincipal")
-	f.StringVar(&o.kind, "kind", "", "logins: such as azure-login-creds; secrets: organization, repository, environment, dependabot; gaps: the source")
+	f.StringVar(&o.kind, "kind", "", "logins: such as azure-login-creds; secrets: organization, repository, environment, dependabot, variable, variable-group, key-vault, secure-file, script; gaps: the source")
 	f.StringVar(&o.conversion, "conversion", "", "logins: none, automatic, assisted, manual")
 	f.StringVar(&o.repository, "repository", "", "logins, secrets, gaps: a `glob` of OWNER/NAME")
 	f.StringVar(&o.severity, "severity", "", "connections, identities, credentials, logins: with a finding of this `severity`, or worse")
@@ -297,7 +297,29 @@ func (l *lister) secrets() (head []string, rows [][]string, values []any) {
 		rows = append(rows, []string{s.Name, s.Ref().Place(), dayText(s.UpdatedAt), plural(len(readers), "login")})
 		values = append(values, listedSecret{s, s.Ref().Path(), readers})
 	}
+	for _, s := range l.inv.PipelineSecrets {
+		if !is(l.o.kind, s.Kind) || l.o.repository != "" || l.o.unused {
+			continue
+		}
+		rows = append(rows, []string{s.Name, pipelineSecretPlace(s), "", ""})
+		values = append(values, s)
+	}
 	return []string{"SECRET", "PLACE", "UPDATED", "READ BY"}, rows, orEmpty(values)
+}
+
+// pipelineSecretPlace says where a secret of Azure DevOps is.
+func pipelineSecretPlace(s inventory.PipelineSecret) string {
+	switch s.Kind {
+	case inventory.PipelineSecretGroup:
+		return "variable group " + s.Text()
+	case inventory.PipelineSecretVault:
+		return "variable group " + s.Text() + ", from key vault " + s.Vault
+	case inventory.PipelineSecretSecureFile:
+		return "secure file of project " + s.Project
+	case inventory.PipelineSecretScript:
+		return "used in " + s.Text()
+	}
+	return "variable of pipeline " + s.Text()
 }
 
 func (l *lister) gaps() (head []string, rows [][]string, values []any) {

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 // testscript there are
 //
 //	exits N ARGS…          run unsecret with ARGS; it must end with exit code N
-//	lab [demo|N]           start a lab with the demo's organisation, or a generated one of N repositories and N
+//	lab [demo|pipelines|N] start a lab with the organisation of a scenario, or a generated one of N repositories and N
 //	                       connections; writes unsecret.yaml and sets the tokens of the operator
 //	role ROLE              sets the tokens of reader, operator or outsider, or of none
 //	latency D              every answer of the lab takes so long from now on; before lab
@@ -167,10 +167,14 @@ func cmdLab(ts *testscript.TestScript, _ bool, args []string) {
 		mapping lab.Mapping
 		err     error
 	)
-	if len(args) == 0 || args[0] == "demo" {
+	switch {
+	case len(args) == 0 || args[0] == "demo":
 		w, mapping, err = lab.LoadSeedMapping(lab.Demo)
 		ts.Check(err)
-	} else {
+	case args[0] == "pipelines":
+		w, mapping, err = lab.LoadSeedMapping(lab.Pipelines)
+		ts.Check(err)
+	default:
 		n := number(ts, args[0])
 		w, mapping = lab.Generate(lab.Size{Repositories: n, Connections: n, Seed: 7})
 	}

@@ -72,6 +72,12 @@ func printView(w io.Writer, v explain.View) {
 			bullet(w, "  · ", objectLine(o))
 		}
 	}
+	for _, s := range v.Sections {
+		fmt.Fprintf(w, "\n%s:\n", clean(s.Name))
+		for _, line := range s.Lines {
+			bullet(w, "  · ", line)
+		}
+	}
 	printFindings(w, v.Findings)
 	printStandings(w, v.Units)
 }

@@ -311,11 +311,15 @@ var systems = map[inventory.SourceKind]permissions.System{
 	inventory.SourceAzure: permissions.Azure, inventory.SourceGitHub: permissions.GitHub,
 }
 
+// unprobed are permissions to read what there is only after an apply, and to have a connection test itself, which leaves a trace in its history: neither a
+// probe nor the lack of one tells anything of them.
+var unprobed = []string{permissions.DevOpsConnectionUser, permissions.GitHubPulls, permissions.GitHubChecks}
+
 // untested adds the permissions that nothing has shown.
 func (r *SourceReport) untested(phase permissions.Phase) {
 	for _, p := range permissions.Needed(phase) {
 		known := slices.ContainsFunc(r.Results, func(x Result) bool { return x.Permission == p.ID })
-		if p.System != systems[r.Kind] || known || !writes(p) {
+		if p.System != systems[r.Kind] || known || !writes(p) || slices.Contains(unprobed, p.ID) {
 			continue
 		}
 		r.Results = append(r.Results, Result{Permission: p.ID, Name: p.Name, State: Untested, Text: "only a change would show it", Grant: r.grant(p)})

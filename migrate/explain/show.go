@@ -17,6 +17,7 @@ type View struct {
 	Facts    []Fact           `json:"facts"`
 	LastUse  Use              `json:"lastUse"`
 	Related  []Relation       `json:"related"`
+	Sections []Section        `json:"sections,omitempty"`
 	Findings []policy.Finding `json:"findings"`
 	Units    []Standing       `json:"units"`
 	Value    any              `json:"value"` // the object as it stands in the inventory
@@ -117,6 +118,7 @@ func (in Input) showConnection(v *View, c inventory.Connection) {
 	if id, ok := in.Inventory.IdentityOf(c.AppID); ok {
 		v.relate("signs in as", id)
 	}
+	in.showPipelines(v, c)
 }
 
 func connectionUse(c inventory.Connection) Use {

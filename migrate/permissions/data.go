@@ -4,6 +4,7 @@ package permissions
 const (
 	DevOpsProjects        = "azureDevOps/projects"
 	DevOpsConnectionRead  = "azureDevOps/connection-reader"
+	DevOpsConnectionUser  = "azureDevOps/connection-user"
 	DevOpsConnectionAdmin = "azureDevOps/connection-administrator"
 	DevOpsCodeRead        = "azureDevOps/code-read"
 	DevOpsCodeWrite       = "azureDevOps/code-write"
@@ -19,6 +20,8 @@ const (
 	GitHubStores          = "github/stores-read"
 	GitHubOrganization    = "github/organization-stores-read"
 	GitHubWrite           = "github/contents-write"
+	GitHubPulls           = "github/pull-requests-read"
+	GitHubChecks          = "github/checks-read"
 	GitHubVariables       = "github/variables-write"
 	GitHubSecrets         = "github/secrets-write"
 	GitHubOrganizationSet = "github/organization-stores-write"
@@ -44,6 +47,13 @@ var all = []Permission{
 		Without: "connections come without data and are reported as not readable",
 		Grant:   []string{urlConnections + " (⋮, Security: role Reader, for all connections of the project)"},
 		Source:  "Azure DevOps REST API: Endpoints - Get Service Endpoints; Microsoft Learn: Set service connection permissions",
+	},
+	{
+		ID: DevOpsConnectionUser, System: AzureDevOps, Name: "User role on service connections", Scope: "vso.serviceendpoint_query", Phases: []Phase{Scan, Apply, Revoke}, Optional: true,
+		For:     "having a connection test itself (TestConnection), in verify and before a revoke",
+		Without: "no connection is proved, so no secret behind one is revoked",
+		Grant:   []string{urlConnections + " (⋮, Security: role User, on the connections of the plan)"},
+		Source:  "Azure DevOps REST API: Endpointproxy - Query; Microsoft Learn: Set service connection permissions",
 	},
 	{
 		ID: DevOpsConnectionAdmin, System: AzureDevOps, Name: "Administrator role on service connections", Scope: "vso.serviceendpoint_manage", Phases: []Phase{Apply},
@@ -137,6 +147,16 @@ var all = []Permission{
 		ID: GitHubWrite, System: GitHub, Name: "Contents, Pull requests, Workflows: write", Scope: "repo, workflow", Phases: []Phase{Apply},
 		For: "branches, commits and pull requests that change workflow files", Without: "no pull request is opened",
 		Grant: grantGitHub("Contents, Pull requests, Workflows: write", "repo,workflow"), Source: sourceGitHub + "; GitHub Docs: Scopes for OAuth apps (workflow)",
+	},
+	{
+		ID: GitHubPulls, System: GitHub, Name: "Pull requests: read", Scope: "repo", Phases: []Phase{Scan, Revoke}, Optional: true,
+		For: "whether the pull requests of an apply are merged, in verify, status and before a revoke", Without: "what waits for a merge stays pending",
+		Grant: grantGitHub("Pull requests: read", "repo"), Source: sourceGitHub,
+	},
+	{
+		ID: GitHubChecks, System: GitHub, Name: "Checks, Commit statuses: read", Scope: "repo", Phases: []Phase{Apply}, Optional: true,
+		For: "the checks of a pull request's commit, which say why it cannot be merged yet", Without: "a pull request that waits is reported without the checks that it waits for",
+		Grant: grantGitHub("Checks, Commit statuses: read", "repo"), Source: sourceGitHub,
 	},
 	{
 		ID: GitHubVariables, System: GitHub, Name: "Variables, Environments: write", Scope: "repo", Phases: []Phase{Apply},

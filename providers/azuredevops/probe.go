@@ -56,10 +56,33 @@ func (c *Client) Probe(ctx context.Context) doctor.Source {
 		}
 	}
 	if len(list.Value) > 0 {
-		p := list.Value[0]
-		s.Answers = append(s.Answers, c.ask(ctx, "/"+url.PathEscape(p.ID)+"/_apis/git/repositories?api-version=7.1").Answer(doctor.CheckRepositories, "repositories of project "+p.Name))
+		s.Answers = append(s.Answers, c.probePipelines(ctx, list.Value[0].ID, list.Value[0].Name))
 	}
 	return s
+}
+
+// pipelineProbes are what pipelines are made of, each with a read of its own permission.
+var pipelineProbes = []struct{ what, path string }{
+	{"build definitions", "/_apis/build/definitions?$top=1&api-version=7.1"},
+	{"repositories", "/_apis/git/repositories?api-version=7.1"},
+	{"variable groups", "/_apis/distributedtask/variablegroups?$top=1&api-version=7.1-preview.2"},
+	{"task groups", "/_apis/distributedtask/taskgroups?$top=1&api-version=7.1-preview.1"},
+	{"secure files", "/_apis/distributedtask/securefiles?api-version=7.1-preview.1"},
+	{"environments", "/_apis/distributedtask/environments?$top=1&api-version=7.1-preview.1"},
+}
+
+// probePipelines asks for what pipelines of a project are made of, up to the first refusal. Classic releases are left out: an organisation
+// can have them switched off.
+func (c *Client) probePipelines(ctx context.Context, id, name string) doctor.Answer {
+	var answer doctor.Answer
+	for _, p := range pipelineProbes {
+		answer = c.ask(ctx, "/"+url.PathEscape(id)+p.path).Answer(doctor.CheckRepositories, p.what+" of project "+name)
+		if !answer.OK() {
+			return answer
+		}
+	}
+	answer.Object = "pipelines of project " + name
+	return answer
 }
 
 func (c *Client) probeConnections(ctx context.Context, id, name string) doctor.Answer {

@@ -6,6 +6,8 @@
 //     https://dev.azure.com/<organisation>/_settings/users (add the identity with access level Basic, to Project Readers of each project)
 //   Azure DevOps: Reader role on service connections
 //     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role Reader, for all connections of the project)
+//   Azure DevOps: User role on service connections
+//     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role User, on the connections of the plan)
 //   Azure DevOps: Administrator role on service connections
 //     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role Administrator, on the connections of the plan)
 //   Azure DevOps: Read on repositories, pipelines and library
@@ -24,6 +26,10 @@
 //     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, organisation Secrets, Variables, Administration: read
 //   GitHub: Contents, Pull requests, Workflows: write
 //     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Contents, Pull requests, Workflows: write
+//   GitHub: Pull requests: read
+//     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Pull requests: read
+//   GitHub: Checks, Commit statuses: read
+//     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Checks, Commit statuses: read
 //   GitHub: Variables, Environments: write
 //     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Variables, Environments: write
 //   GitHub: Secrets, Environments, Dependabot secrets: write

@@ -4,6 +4,8 @@
 // Not in here, since Azure DevOps and GitHub have no such command; grant these by hand:
 //   Azure DevOps: Project Readers
 //     https://dev.azure.com/<organisation>/_settings/users (add the identity with access level Basic, to Project Readers of each project)
+//   Azure DevOps: User role on service connections
+//     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role User, on the connections of the plan)
 //   Azure DevOps: Administrator role on service connections
 //     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role Administrator, on the connections of the plan)
 //   Azure DevOps: Contribute, Create branch, Contribute to pull requests
@@ -12,6 +14,8 @@
 //     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Actions: read
 //   GitHub: Contents, Pull requests, Workflows: write
 //     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Contents, Pull requests, Workflows: write
+//   GitHub: Checks, Commit statuses: read
+//     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Checks, Commit statuses: read
 //   GitHub: Variables, Environments: write
 //     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Variables, Environments: write
 //   GitHub: organisation Secrets, Variables: write

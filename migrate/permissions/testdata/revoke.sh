@@ -7,12 +7,16 @@
 #     https://dev.azure.com/<organisation>/_settings/users (add the identity with access level Basic, to Project Readers of each project)
 #   Azure DevOps: Reader role on service connections
 #     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role Reader, for all connections of the project)
+#   Azure DevOps: User role on service connections
+#     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role User, on the connections of the plan)
 #   GitHub: Actions: read
 #     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Actions: read
 #   GitHub: Secrets, Variables, Environments, Dependabot secrets: read
 #     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Secrets, Variables, Environments, Dependabot secrets: read
 #   GitHub: organisation Secrets, Variables, Administration: read
 #     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, organisation Secrets, Variables, Administration: read
+#   GitHub: Pull requests: read
+#     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Pull requests: read
 #   GitHub: Secrets, Environments, Dependabot secrets: write
 #     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Secrets, Environments, Dependabot secrets: write
 #   GitHub: organisation Secrets, Variables: write

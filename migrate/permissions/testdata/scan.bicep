@@ -6,6 +6,8 @@
 //     https://dev.azure.com/<organisation>/_settings/users (add the identity with access level Basic, to Project Readers of each project)
 //   Azure DevOps: Reader role on service connections
 //     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role Reader, for all connections of the project)
+//   Azure DevOps: User role on service connections
+//     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role User, on the connections of the plan)
 //   Azure DevOps: Read on repositories, pipelines and library
 //     https://dev.azure.com/<organisation>/<project>/_settings/repositories (Security: Read, for all repositories of the project)
 //   GitHub: Contents, Metadata: read
@@ -18,6 +20,8 @@
 //     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Secrets, Variables, Environments, Dependabot secrets: read
 //   GitHub: organisation Secrets, Variables, Administration: read
 //     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, organisation Secrets, Variables, Administration: read
+//   GitHub: Pull requests: read
+//     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Pull requests: read
 
 targetScope = 'subscription'
 
