@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -29,6 +30,8 @@ type config struct {
 	Scan        scanConfig    `yaml:"scan"`
 	Plan        plan.Config   `yaml:"plan"`
 	Check       policy.Config `yaml:"check"`
+
+	mappingPath string // of plan.mappingFile
 }
 
 type devOpsConfig struct {
@@ -103,10 +106,58 @@ func (a *app) config() (*config, error) {
 	if err := dec.Decode(c); err != nil && !errors.Is(err, io.EOF) {
 		return nil, usageErrorf("%s: %s", name, yamlMessage(err))
 	}
+	if err := c.readMapping(filepath.Dir(name)); err != nil {
+		return nil, err
+	}
 	if err := c.validate(); err != nil {
 		return nil, usageErrorf("%s: %w", name, err)
 	}
 	return c, nil
+}
+
+// mappingFile is a file of mappings: what unsecret identify writes, and a person confirms.
+type mappingFile struct {
+	Mapping []plan.Mapping `yaml:"mapping"`
+}
+
+// readMapping adds the entries of the file that plan.mappingFile names, which is beside the configuration. One that is not there
+// yet has none: identify makes it.
+func (c *config) readMapping(folder string) error {
+	name := c.Plan.MappingFile
+	if name == "" {
+		return nil
+	}
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(folder, name)
+	}
+	c.mappingPath = name
+	f, _, err := loadMapping(name)
+	if err != nil {
+		return err
+	}
+	c.Plan.Mapping = append(c.Plan.Mapping, f.Mapping...)
+	return nil
+}
+
+// loadMapping reads a mapping file strictly, and gives its text beside what it says.
+func loadMapping(name string) (mappingFile, []byte, error) {
+	var f mappingFile
+	b, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, nil, nil
+	}
+	if err != nil {
+		return f, nil, usageErrorf("read the mapping: %w", err)
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(b))
+	dec.KnownFields(true)
+	if err := dec.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
+		return f, nil, usageErrorf("%s: %s", name, yamlMessage(err))
+	}
+	if err := (plan.Config{Mapping: f.Mapping}).Validate(); err != nil {
+		return f, nil, usageErrorf("%s: %w", name, err)
+	}
+	return f, b, nil
 }
 
 func yamlMessage(err error) string {

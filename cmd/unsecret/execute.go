@@ -350,6 +350,11 @@ held the old one. Pull requests that are merged are reverted by a pull request; 
 
 func (a *app) rollback(ctx context.Context, x execution, repository inventory.RepositoryName) error {
 	return a.change(ctx, x, "rollback", "Roll this back?", func(e *execute.Executor, dry bool) (execute.Result, error) {
+		if !dry {
+			if err := a.clearProbes(ctx, e); err != nil {
+				return execute.Result{}, err
+			}
+		}
 		units := x.only
 		if len(units) == 0 {
 			var err error

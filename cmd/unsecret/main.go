@@ -191,7 +191,7 @@ old secrets.
 		title    string
 		commands []func(*app) *cobra.Command
 	}{
-		{"The journey:", []func(*app) *cobra.Command{newScan, newPlan, newApprove, newApply, newVerify, newRevoke, newRollback}},
+		{"The journey:", []func(*app) *cobra.Command{newScan, newIdentify, newPlan, newApprove, newApply, newVerify, newRevoke, newRollback}},
 		{"Where it stands:", []func(*app) *cobra.Command{newStatus, newReport, newCheck, newJournal}},
 		{"What the last scan found:", []func(*app) *cobra.Command{newList, newShow, newWhy}},
 		{"Access:", []func(*app) *cobra.Command{newDoctor, newPermissions}},

@@ -35,8 +35,9 @@ func TestMain(m *testing.M) {
 // testscript there are
 //
 //	exits N ARGS…          run unsecret with ARGS; it must end with exit code N
-//	lab [demo|pipelines|N] start a lab with the organisation of a scenario, or a generated one of N repositories and N
-//	                       connections; writes unsecret.yaml and sets the tokens of the operator
+//	lab [demo|pipelines|N|FILE] … start a lab with the organisation of a scenario, a generated one of N repositories and N connections, or that
+//	                       of a seed file; writes unsecret.yaml and sets the tokens of the operator. "unmapped" leaves
+//	                       the mapping out, "hold" lets runs wait for the reviewers of environments, "still" runs nothing
 //	role ROLE              sets the tokens of reader, operator or outsider, or of none
 //	latency D              every answer of the lab takes so long from now on; before lab
 //	fault NAME=RATE        switches a fault of the lab on; "off" switches all off
@@ -45,6 +46,7 @@ func TestMain(m *testing.M) {
 //	trigger-all [WHAT]     runs everything that can run; every sign-in must succeed, and with "federated" without a secret
 //	old-secrets N          so many of the secrets that worked when the lab started still work
 //	writes N               the lab has counted so many writes, or some, or any number, since the last time it was asked
+//	branches N             the lab's repositories have so many branches of probes, and so many runs of them
 //	await N                waits until the lab has counted N requests since the last time it was asked
 //	code N                 the background command that await saw has ended with exit code N
 //	canary DIR             no file below DIR and nothing that was printed holds a secret's value
@@ -64,7 +66,7 @@ func TestScripts(t *testing.T) {
 		Setup:               setupScript,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": cmdExits, "lab": cmdLab, "role": cmdRole, "latency": cmdLatency, "fault": cmdFault, "merge": cmdMerge, "clock": cmdClock,
-			"trigger-all": cmdTriggerAll, "old-secrets": cmdOldSecrets, "writes": cmdWrites, "await": cmdAwait, "code": cmdCode,
+			"trigger-all": cmdTriggerAll, "old-secrets": cmdOldSecrets, "writes": cmdWrites, "await": cmdAwait, "code": cmdCode, "branches": cmdBranches,
 			"canary": cmdCanary, "cols": cmdCols, "json": cmdJSON, "full-disk": cmdFullDisk, "big": cmdBig, "sleep": cmdSleep, "mode": cmdMode, "json-lines": cmdJSONLines, "azurite": cmdAzurite,
 		},
 		Condition: condition,
@@ -167,6 +169,7 @@ func cmdLab(ts *testscript.TestScript, _ bool, args []string) {
 		mapping lab.Mapping
 		err     error
 	)
+	has := func(word string) bool { return slices.Contains(args, word) }
 	switch {
 	case len(args) == 0 || args[0] == "demo":
 		w, mapping, err = lab.LoadSeedMapping(lab.Demo)
@@ -174,11 +177,18 @@ func cmdLab(ts *testscript.TestScript, _ bool, args []string) {
 	case args[0] == "pipelines":
 		w, mapping, err = lab.LoadSeedMapping(lab.Pipelines)
 		ts.Check(err)
+	case strings.HasSuffix(args[0], ".yaml"):
+		w, mapping, err = lab.LoadSeedMapping([]byte(ts.ReadFile(args[0])))
+		ts.Check(err)
 	default:
 		n := number(ts, args[0])
 		w, mapping = lab.Generate(lab.Size{Repositories: n, Connections: n, Seed: 7})
 	}
-	s.lab, err = lab.Start(w, lab.Options{AutoRun: true, Latency: s.latency})
+	if has("unmapped") {
+		mapping = nil
+	}
+	w.Knobs.ReviewersHold = has("hold")
+	s.lab, err = lab.Start(w, lab.Options{AutoRun: !has("still"), Latency: s.latency})
 	ts.Check(err)
 	ts.Defer(s.lab.Close)
 	s.old = oldSecrets(w)
@@ -280,6 +290,29 @@ func cmdAwait(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	l.ResetCounts()
+}
+
+// cmdBranches counts what probes have opened and not removed.
+func cmdBranches(ts *testscript.TestScript, _ bool, args []string) {
+	w := state(ts).need(ts).World
+	w.Lock()
+	defer w.Unlock()
+	n := 0
+	for _, r := range w.GitHub.Repos {
+		for ref := range r.Refs {
+			if strings.HasPrefix(ref, "refs/heads/unsecret-probe/") {
+				n++
+			}
+		}
+		for _, run := range r.Runs {
+			if strings.HasPrefix(run.Branch, "unsecret-probe/") {
+				n++
+			}
+		}
+	}
+	if want := number(ts, args[0]); n != want {
+		ts.Fatalf("%d branches and runs of probes, want %d", n, want)
+	}
 }
 
 func cmdCode(ts *testscript.TestScript, _ bool, args []string) {

@@ -204,10 +204,10 @@ func (l *Lab) controlFaults(r *http.Request) (any, error) {
 // controlKnobs takes any of the knobs by the names of world.Knobs; durations are texts such as 10m.
 func (l *Lab) controlKnobs(r *http.Request) (any, error) {
 	var q struct {
-		ConvertAsync, RevertWindow, FICPropagation, SignInLogLatency                                       *string
-		ConvertOldIssuer, NewPasswordPolicy, ACRConvert, AutoMergeable, EnvironmentAsCreated, NoGitBatches *bool
-		SignInLogForbid, Expand                                                                            *string
-		GraphQLMaxRepos                                                                                    *int
+		ConvertAsync, RevertWindow, FICPropagation, SignInLogLatency                                                      *string
+		ConvertOldIssuer, NewPasswordPolicy, ACRConvert, AutoMergeable, EnvironmentAsCreated, NoGitBatches, ReviewersHold *bool
+		SignInLogForbid, Expand                                                                                           *string
+		GraphQLMaxRepos                                                                                                   *int
 	}
 	if err := decode(r, &q); err != nil {
 		return nil, err
@@ -232,6 +232,7 @@ func (l *Lab) controlKnobs(r *http.Request) (any, error) {
 	set(&k.ACRConvert, q.ACRConvert)
 	set(&k.AutoMergeable, q.AutoMergeable)
 	set(&k.EnvironmentAsCreated, q.EnvironmentAsCreated)
+	set(&k.ReviewersHold, q.ReviewersHold)
 	set(&k.SignInLogForbid, q.SignInLogForbid)
 	set(&k.Expand, q.Expand)
 	set(&k.NoGitBatches, q.NoGitBatches)

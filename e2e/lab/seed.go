@@ -44,6 +44,7 @@ type (
 		Owners      []string        `yaml:"owners"`
 		Roles       []seedRole      `yaml:"roles"`
 		Tags        []string        `yaml:"tags"`
+		Notes       string          `yaml:"notes"`
 		NoPasswords bool            `yaml:"noPasswords"`
 		MultiTenant bool            `yaml:"multiTenant"`
 		Disabled    bool            `yaml:"disabled"`
@@ -115,6 +116,7 @@ type (
 	}
 	seedEnvironment struct {
 		Name      string      `yaml:"name"`
+		Reviewers int         `yaml:"reviewers"`
 		Secrets   []seedValue `yaml:"secrets"`
 		Variables []seedValue `yaml:"variables"`
 	}
@@ -123,6 +125,7 @@ type (
 		Name         string   `yaml:"name"`
 		Visibility   string   `yaml:"visibility"`   // of an organisation's: all, private or selected
 		Repositories []string `yaml:"repositories"` // selected ones, by name
+		Stored       age      `yaml:"stored"`       // how long ago a secret was written; empty: now
 
 		Creds          string `yaml:"creds"`          // the JSON of an identity, or of identity/password
 		Password       string `yaml:"password"`       // the password of an identity, or identity/password
@@ -229,7 +232,7 @@ func (s *seeder) identity(i seedIdentity) error {
 	}
 	a := s.b.app(i.Name)
 	s.apps[i.Name] = a
-	a.Tags, a.NoPasswords, a.Disabled = i.Tags, i.NoPasswords, i.Disabled
+	a.Tags, a.Notes, a.NoPasswords, a.Disabled = i.Tags, i.Notes, i.NoPasswords, i.Disabled
 	if i.MultiTenant {
 		a.SignInAudience = "AzureADMultipleOrgs"
 	}

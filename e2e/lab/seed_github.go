@@ -26,7 +26,7 @@ func (s *seeder) account(a seedAccount) error {
 		if err != nil {
 			return fmt.Errorf("secret %q: %w", v.Name, err)
 		}
-		secret := s.b.w.SetSecret(&account.Secrets, v.Name, text)
+		secret := s.stored(s.b.w.SetSecret(&account.Secrets, v.Name, text), v)
 		if secret.Visibility, secret.Selected, err = s.selection(account, v); err != nil {
 			return fmt.Errorf("secret %q: %w", v.Name, err)
 		}
@@ -103,6 +103,7 @@ func (s *seeder) repository(account *world.Account, r seedRepo) error {
 	}
 	for _, e := range r.Environments {
 		environment := s.b.w.AddEnvironment(repo, e.Name)
+		environment.Reviewers = e.Reviewers
 		if err := s.secrets(&environment.Secrets, e.Secrets, Held{Repository: repo.FullName(), Environment: e.Name}); err != nil {
 			return fmt.Errorf("environment %q: %w", e.Name, err)
 		}
@@ -119,7 +120,7 @@ func (s *seeder) secrets(store *[]*world.Secret, values []seedValue, at Held) er
 		if err != nil {
 			return fmt.Errorf("secret %q: %w", v.Name, err)
 		}
-		at.Name = s.b.w.SetSecret(store, v.Name, text).Name
+		at.Name = s.stored(s.b.w.SetSecret(store, v.Name, text), v).Name
 		s.held(held, at)
 	}
 	return nil
@@ -137,6 +138,15 @@ func (s *seeder) variables(store *[]*world.Variable, values []seedValue) error {
 		s.b.w.SetVariable(store, v.Name, text)
 	}
 	return nil
+}
+
+// stored dates a secret back.
+func (s *seeder) stored(secret *world.Secret, v seedValue) *world.Secret {
+	if v.Stored.set {
+		secret.Created = s.b.w.Clock.Now().Add(-v.Stored.d)
+		secret.Updated = secret.Created
+	}
+	return secret
 }
 
 // held notes the identity behind a secret, if there is one.

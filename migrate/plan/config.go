@@ -17,6 +17,7 @@ import (
 // Config is what a person decides about a migration. The zero value is usable: New fills in the defaults.
 type Config struct {
 	Mapping        []Mapping     `yaml:"mapping" json:"mapping,omitempty"`               // which identity is behind a secret
+	MappingFile    string        `yaml:"mappingFile" json:"mappingFile,omitempty"`       // more of it, in a file of its own, which unsecret identify writes
 	Variables      VariableNames `yaml:"variables" json:"variables"`                     // names of the variables that hold the ids
 	Waves          []WaveRule    `yaml:"waves" json:"waves,omitempty"`                   // which unit goes when; a unit without a rule is in wave 1
 	Soak           *Duration     `yaml:"soak" json:"soak,omitempty"`                     // wait between the last move and a revoke; default 168h, or the longest time between two uses if that is longer
@@ -51,6 +52,26 @@ type Mapping struct {
 	AppID          inventory.AppID          `yaml:"appId" json:"appId"`
 	TenantID       inventory.TenantID       `yaml:"tenantId" json:"tenantId,omitempty"`
 	SubscriptionID inventory.SubscriptionID `yaml:"subscriptionId" json:"subscriptionId,omitempty"`
+	// Confirmed is false for a proposal of unsecret identify, which is not used until a person says that it is right. Who
+	// writes an entry by hand need not set it.
+	Confirmed *bool `yaml:"confirmed" json:"confirmed,omitempty"`
+}
+
+// confirmed tells whether a person stands behind the entry.
+func (m Mapping) confirmed() bool { return m.Confirmed == nil || *m.Confirmed }
+
+// Ref is the store that the entry speaks of.
+func (m Mapping) Ref() inventory.StoreRef { return m.ref() }
+
+// MappingFor begins the entry for a store. A secret of Dependabot has none of its own: ok is false.
+func MappingFor(ref inventory.StoreRef) (m Mapping, ok bool) {
+	switch ref.Level {
+	case inventory.LevelOrganization:
+		return Mapping{Organization: ref.Owner, Secret: ref.Name}, true
+	case inventory.LevelRepository, inventory.LevelEnvironment:
+		return Mapping{Repository: ref.Repository, Environment: ref.Environment, Secret: ref.Name}, true
+	}
+	return Mapping{}, false
 }
 
 // VariableNames are the names of the variables that hold an identity's ids.

@@ -58,7 +58,27 @@ func (k *linker) store(ref inventory.StoreRef, uses []use) link {
 	if len(found) == 0 {
 		found = k.federated(uses)
 	}
-	return decide(ref.String(), found, mappingLine(ref))
+	return k.proposed(ref, decide(ref.String(), found, mappingLine(ref)))
+}
+
+// proposed adds to what is not known what a mapping proposes that nobody has confirmed. It decides nothing, but the
+// identity's old secrets are kept as long as it may be right.
+func (k *linker) proposed(ref inventory.StoreRef, l link) link {
+	if l.problem == nil {
+		return l
+	}
+	for i, m := range k.mapping {
+		if m.confirmed() || !m.ref().Same(ref) {
+			continue
+		}
+		l.candidates = append(l.candidates, lower(m.AppID))
+		l.problem = &Reason{Code: "unconfirmed-mapping", Object: l.problem.Object,
+			Message: fmt.Sprintf("mapping[%d] proposes %s as the identity behind %s, and nobody has confirmed it", i, m.AppID, ref),
+			Next:    []string{"look at the evidence with unsecret identify; if it is right, set confirmed: true there, or else correct appId or remove the entry", "then plan again"}}
+	}
+	slices.Sort(l.candidates)
+	l.candidates = slices.Compact(l.candidates)
+	return l
 }
 
 // alone links a login that reads no secret store that is known by name.
@@ -74,7 +94,7 @@ func (k *linker) alone(l *inventory.Login) link {
 func (k *linker) mapped(ref inventory.StoreRef) []evidence {
 	var out []evidence
 	for i, m := range k.mapping {
-		if m.ref().Same(ref) {
+		if m.confirmed() && m.ref().Same(ref) {
 			out = append(out, evidence{rule: ruleMapping, why: fmt.Sprintf("mapping[%d] names %s", i, m.AppID),
 				app: lower(m.AppID), tenant: m.TenantID, subscription: m.SubscriptionID})
 		}
@@ -196,18 +216,11 @@ func (k *linker) federated(uses []use) []evidence {
 	return out
 }
 
-// trusts tells which federated credential of an identity names a repository: by the prefix that the platform tells,
-// or by the repository's plain name, which older tokens carry.
+// trusts tells which federated credential of an identity names a repository.
 func trusts(id inventory.Identity, repo *inventory.Repository) (string, bool) {
-	prefixes := []string{"repo:" + string(repo.Name) + ":"}
-	if p, err := subject.Prefix(repo.OIDC, *repo); err == nil && p != "" {
-		prefixes = append(prefixes, p+":")
-	}
 	for _, f := range id.FederatedCredentials {
-		for _, p := range prefixes {
-			if f.Issuer == issuer(repo) && (strings.HasPrefix(f.Subject, p) || f.Expression != "" && strings.Contains(f.Expression, p)) {
-				return f.Name, true
-			}
+		if _, ok := subject.Names(*repo, f); ok {
+			return f.Name, true
 		}
 	}
 	return "", false
@@ -220,7 +233,7 @@ func decide(object string, found []evidence, line string) link {
 	if len(found) == 0 {
 		return link{problem: &Reason{Code: "no-mapping", Object: object,
 			Message: "the identity behind " + object + " is not known: its value cannot be read, no client id beside it is readable, and no federated credential names the repository",
-			Next:    []string{"add under mapping in the configuration: " + line, "then scan and plan again"}}}
+			Next:    []string{"unsecret identify ranks the applications that it may be, with the evidence", "add under mapping in the configuration: " + line, "then scan and plan again"}}}
 	}
 	apps := map[inventory.AppID]bool{}
 	var why []string
@@ -245,7 +258,7 @@ func decide(object string, found []evidence, line string) link {
 
 func ambiguousNext(found []evidence, line string) []string {
 	if found[0].rule == ruleFederated {
-		return []string{"say which one it is, under mapping in the configuration: " + line, "then plan again"}
+		return []string{"unsecret identify shows the evidence for each of them", "say which one it is, under mapping in the configuration: " + line, "then plan again"}
 	}
 	return []string{"find out which application the secret belongs to, correct the mapping or the ids beside the login, then scan and plan again"}
 }

@@ -91,8 +91,16 @@ func (m *member) of(app inventory.AppID) []memberUse {
 
 // linkLogins puts every login into its units, or leaves it with a reason.
 func (p *planner) linkLogins() {
-	byStore := map[string][]use{}
 	candidates := p.candidates()
+	_, links := p.linkStores(candidates)
+	for _, l := range candidates {
+		p.addMember(l, links)
+	}
+}
+
+// linkStores gives what reads each store, and the identity that is behind it.
+func (p *planner) linkStores(candidates []*inventory.Login) (byStore map[string][]use, links map[string]link) {
+	byStore, links = map[string][]use{}, map[string]link{}
 	for _, l := range candidates {
 		for _, u := range p.stores.uses(l) {
 			byStore[u.store.Key()] = append(byStore[u.store.Key()], u)
@@ -101,13 +109,10 @@ func (p *planner) linkLogins() {
 	for _, uses := range byStore {
 		p.linker.only[placeKey(uses[0].store)]++
 	}
-	links := map[string]link{}
 	for key, uses := range byStore {
 		links[key] = p.linker.store(uses[0].store, uses)
 	}
-	for _, l := range candidates {
-		p.addMember(l, links)
-	}
+	return byStore, links
 }
 
 // candidates are the logins that use a service principal's secret; the others are left.

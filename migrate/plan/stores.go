@@ -73,7 +73,7 @@ func newStores(inv *inventory.Inventory, mapping []Mapping) *stores {
 		s.variables[inv.Variables[i].Ref().Key()] = &inv.Variables[i]
 	}
 	for _, m := range mapping {
-		s.mapped[m.ref().Key()] = true
+		s.mapped[m.ref().Key()] = s.mapped[m.ref().Key()] || m.confirmed()
 	}
 	return s
 }

@@ -253,3 +253,18 @@ func (c *Client) reread(ctx context.Context, app inventory.AppID, gap inventory.
 	}
 	return fmt.Errorf("entra: reading application %s: %s", app, gap.Message)
 }
+
+// ListApplications implements identify.Directory: a request for every 999 applications and none for each, so without federated
+// credentials, owners and service principals.
+func (c *Client) ListApplications(ctx context.Context) ([]inventory.Identity, error) {
+	apps, err := c.listApplications(ctx, "", new(int32(pageSize)))
+	if err != nil {
+		return nil, err
+	}
+	identities := make([]inventory.Identity, len(apps))
+	for i, app := range apps {
+		identities[i] = c.identity(app)
+	}
+	slices.SortFunc(identities, func(a, b inventory.Identity) int { return strings.Compare(string(a.AppID), string(b.AppID)) })
+	return identities, nil
+}

@@ -20,6 +20,7 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/serviceprincipals"
 
 	"github.com/unsecret-dev/unsecret/migrate/execute"
+	"github.com/unsecret-dev/unsecret/migrate/identify"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/scan"
 )
@@ -63,8 +64,9 @@ func (v version) principals() *serviceprincipals.ServicePrincipalsRequestBuilder
 }
 
 var (
-	_ scan.Entra        = (*Client)(nil)
-	_ execute.Directory = (*Client)(nil)
+	_ scan.Entra         = (*Client)(nil)
+	_ execute.Directory  = (*Client)(nil)
+	_ identify.Directory = (*Client)(nil)
 )
 
 // New makes the client of one tenant. It sends nothing.

@@ -1,6 +1,8 @@
 package github
 
 import (
+	"fmt"
+	"net/http"
 	"strconv"
 
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
@@ -11,6 +13,58 @@ type checkRun struct {
 	id  int64
 	run *world.WorkflowRun
 	job *world.RunJob
+}
+
+// jobID is the number of a job, and of the check run that it is.
+func jobID(run *world.WorkflowRun, i int) int64 { return run.ID*1000 + int64(i) }
+
+// findJob finds the job, or check run, that a path names.
+func (c *call) findJob(name string) *world.RunJob {
+	for _, run := range c.repo.Runs {
+		for i, j := range run.Jobs {
+			if strconv.FormatInt(jobID(run, i), 10) == c.r.PathValue(name) {
+				return j
+			}
+		}
+	}
+	return nil
+}
+
+// annotations lists what a job has left (GitHub Docs: "Workflow commands", notice).
+func annotations(c *call) answer {
+	j := c.findJob("check")
+	if j == nil {
+		return notFound
+	}
+	return list(c, "", j.Notes, func(n *world.Annotation) m {
+		return m{
+			"path": ".github", "start_line": 1, "end_line": 1, "start_column": nil, "end_column": nil, "annotation_level": n.Level,
+			"title": n.Title, "message": n.Message, "raw_details": "", "blob_href": c.htmlURL(c.repo) + "/blob/" + c.repo.DefaultBranch + "/.github",
+		}
+	})
+}
+
+// jobLog answers with the address of a job's log, which needs no token and is another server's on the platform.
+func jobLog(c *call) answer {
+	if c.findJob("job") == nil {
+		return notFound
+	}
+	return answer{status: http.StatusFound, body: m{}, header: map[string]string{"Location": c.base() + "/_logs/" + c.repo.FullName() + "/" + c.r.PathValue("job")}}
+}
+
+// logText is the file that jobLog leads to.
+func (s *server) logText(rw http.ResponseWriter, r *http.Request) {
+	s.w.Lock()
+	defer s.w.Unlock()
+	c := &call{s: s, w: s.w, r: r, repo: s.w.GitHub.Repo(r.PathValue("owner"), r.PathValue("repo"))}
+	if c.repo == nil || r.Header.Get("Authorization") != "" || c.findJob("job") == nil {
+		rw.WriteHeader(http.StatusForbidden) // a storage refuses a token that is not its own
+		return
+	}
+	rw.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	for _, line := range c.findJob("job").Log {
+		fmt.Fprintln(rw, line)
+	}
 }
 
 // checkRuns lists the check runs of a commit, the newest of each name.
@@ -29,7 +83,7 @@ func checkRuns(c *call) answer {
 			if _, ok := newest[j.Name]; !ok {
 				names = append(names, j.Name)
 			}
-			newest[j.Name] = checkRun{id: run.ID*100 + int64(i), run: run, job: j}
+			newest[j.Name] = checkRun{id: jobID(run, i), run: run, job: j}
 		}
 	}
 	var found []checkRun

@@ -187,6 +187,56 @@ func getCommit(c *call) answer {
 	if commit == nil {
 		return notFound
 	}
+	return ok(c.commitObject(commit))
+}
+
+// createTree makes a tree of files whose content comes with the request, on top of another tree or of nothing.
+func createTree(c *call) answer {
+	var in struct {
+		BaseTree string `json:"base_tree"`
+		Tree     []struct{ Path, Mode, Type, Content string }
+	}
+	if a, ok := c.decode(&in); !ok {
+		return a
+	}
+	if len(c.repo.Refs) == 0 {
+		return emptyRepo
+	}
+	if _, found := c.repo.Trees[in.BaseTree]; in.BaseTree != "" && !found {
+		return fail(http.StatusUnprocessableEntity, "base_tree is not a valid tree oid")
+	}
+	files := map[string][]byte{}
+	for _, e := range in.Tree {
+		if e.Type != "blob" || e.Mode != "100644" || e.Path == "" || strings.HasPrefix(e.Path, "/") {
+			return fail(http.StatusUnprocessableEntity, "tree.path contains a malformed path component, or a kind of entry that the lab does not take")
+		}
+		files[e.Path] = []byte(e.Content)
+	}
+	sha := c.w.WriteTree(c.repo, in.BaseTree, files)
+	return made(m{"sha": sha, "url": c.repoURL(c.repo) + "/git/trees/" + sha, "tree": c.treeEntries(sha, "", false), "truncated": false})
+}
+
+// createCommit makes a commit that no branch has yet. Without a parent it begins a history of its own.
+func createCommit(c *call) answer {
+	var in struct {
+		Message, Tree string
+		Parents       []string
+	}
+	if a, ok := c.decode(&in); !ok {
+		return a
+	}
+	if _, found := c.repo.Trees[in.Tree]; !found {
+		return fail(http.StatusUnprocessableEntity, "Tree SHA does not exist")
+	}
+	for _, p := range in.Parents {
+		if c.repo.Commits[p] == nil {
+			return fail(http.StatusUnprocessableEntity, "Parent SHA does not exist or is not a commit object")
+		}
+	}
+	return made(c.commitObject(c.repo.Commits[c.w.WriteCommit(c.repo, in.Tree, in.Message, c.token.Login, in.Parents)]))
+}
+
+func (c *call) commitObject(commit *world.Commit) m {
 	u := c.repoURL(c.repo) + "/git/commits/" + commit.OID
 	parents := []m{}
 	for _, p := range commit.Parents {
@@ -197,12 +247,12 @@ func getCommit(c *call) answer {
 	if commit.Signed {
 		reason = "valid"
 	}
-	return ok(m{
+	return m{
 		"sha": commit.OID, "node_id": gitNodeID("C", c.repo, commit.OID), "url": u, "html_url": c.htmlURL(c.repo) + "/commit/" + commit.OID,
 		"author": who, "committer": who, "message": commit.Message, "parents": parents,
 		"tree":         m{"sha": commit.Tree, "url": c.repoURL(c.repo) + "/git/trees/" + commit.Tree},
 		"verification": m{"verified": commit.Signed, "reason": reason, "signature": nil, "payload": nil, "verified_at": nil},
-	})
+	}
 }
 
 func getContents(c *call) answer {

@@ -1,6 +1,7 @@
 package github_test
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -560,4 +561,45 @@ func TestOrganisationSettings(t *testing.T) {
 	v.Visibility = "all"
 	_, _, err = c.Actions.ListSelectedReposForOrgVariable(ctx, "octo", "V", nil)
 	wantStatus(t, "not selected", err, 409, "not 'selected'")
+}
+
+func TestABranchOfItsOwnHistoryAndTheEndOfItsRun(t *testing.T) {
+	l := newLab(t)
+	app := l.app
+	var tree, commit struct{ SHA string }
+	decode := func(method, path string, in any, want int, out any) {
+		t.Helper()
+		status, _, body := l.do(world.RoleOperator, method, "/repos/octo/app"+path, in)
+		if status != want {
+			t.Fatalf("%s %s: %d, want %d: %s", method, path, status, want, body)
+		}
+		if out != nil {
+			fatal(t, json.Unmarshal(body, out))
+		}
+	}
+	decode("POST", "/git/trees", map[string]any{"tree": []map[string]any{{"path": "only.txt", "mode": "100644", "type": "blob", "content": "1"}}}, 201, &tree)
+	decode("POST", "/git/commits", map[string]any{"message": "M", "tree": tree.SHA, "parents": []string{}}, 201, &commit)
+	decode("POST", "/git/refs", map[string]any{"ref": "refs/heads/alone", "sha": commit.SHA}, 201, nil)
+	if files := app.Files("alone"); len(files) != 1 || string(files["only.txt"]) != "1" {
+		t.Errorf("the branch holds %v", files)
+	}
+	now := l.w.Clock.Now()
+	run := &world.WorkflowRun{ID: 7, Workflow: ".github/workflows/p.yml", Branch: "alone", HeadOID: commit.SHA, Status: "waiting", Created: now, Updated: now,
+		Jobs: []*world.RunJob{{ID: "p", Name: "p", Notes: []*world.Annotation{{Level: "notice", Title: "T", Message: "M"}}, Log: []string{"hello"}}}}
+	app.Runs = append(app.Runs, run)
+	var notes []struct{ Title, Message, Path string }
+	decode("GET", "/check-runs/7000/annotations", nil, 200, &notes)
+	if len(notes) != 1 || notes[0].Title != "T" || notes[0].Message != "M" || notes[0].Path == "" {
+		t.Errorf("annotations: %+v", notes)
+	}
+	decode("GET", "/check-runs/7001/annotations", nil, 404, nil)
+	decode("GET", "/actions/jobs/7000/logs", nil, 403, nil) // the redirect was followed with the token, which does not belong there
+	decode("DELETE", "/actions/runs/7", nil, 403, nil)
+	decode("POST", "/actions/runs/7/cancel", nil, 202, nil)
+	decode("POST", "/actions/runs/7/cancel", nil, 409, nil)
+	decode("DELETE", "/actions/runs/7", nil, 204, nil)
+	decode("DELETE", "/actions/runs/7", nil, 404, nil)
+	if len(app.Runs) > 0 {
+		t.Error("the run is still there")
+	}
 }

@@ -141,13 +141,9 @@ func (c *call) run(r *world.WorkflowRun) m {
 	id := strconv.FormatInt(r.ID, 10)
 	u := c.repoURL(c.repo) + "/actions/runs/" + id
 	number := slices.Index(c.repo.Runs, r) + 1
-	var conclusion any
-	if r.Conclusion != "" {
-		conclusion = r.Conclusion
-	}
 	return m{
 		"id": r.ID, "node_id": world.NodeID("WFR", r.ID), "name": r.Name, "display_title": r.Name, "path": r.Workflow, "event": r.Event,
-		"head_branch": r.Branch, "head_sha": r.HeadOID, "status": r.Status, "conclusion": conclusion, "run_number": number, "run_attempt": 1,
+		"head_branch": r.Branch, "head_sha": r.HeadOID, "status": r.Status, "conclusion": orNil(r.Conclusion), "run_number": number, "run_attempt": 1,
 		"workflow_id": workflowID(c.repo, r.Workflow), "url": u, "html_url": c.htmlURL(c.repo) + "/actions/runs/" + id,
 		"created_at": stamp(r.Created), "updated_at": stamp(r.Updated), "run_started_at": stamp(r.Created),
 		"jobs_url": u + "/jobs", "logs_url": u + "/logs", "check_suite_url": c.repoURL(c.repo) + "/check-suites/" + id,
@@ -176,6 +172,45 @@ func (c *call) findRun() *world.WorkflowRun {
 	return nil
 }
 
+// orNil is null for an empty text.
+func orNil(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// cancelRun ends a run that has not ended.
+func cancelRun(c *call) answer {
+	r := c.findRun()
+	switch {
+	case r == nil:
+		return notFound
+	case r.Status == "completed":
+		return fail(http.StatusConflict, "Cannot cancel a workflow run that is completed.")
+	}
+	r.Status, r.Conclusion, r.Updated = "completed", "cancelled", c.w.Clock.Now()
+	for _, j := range r.Jobs {
+		if j.Conclusion == "" {
+			j.Conclusion = "cancelled"
+		}
+	}
+	return answer{status: http.StatusAccepted, body: m{}}
+}
+
+// deleteRun deletes a run that has ended, with its jobs and logs. What is answered for one that has not is not described.
+func deleteRun(c *call) answer {
+	r := c.findRun()
+	switch {
+	case r == nil:
+		return notFound
+	case r.Status != "completed":
+		return fail(http.StatusForbidden, "Could not delete the workflow run")
+	}
+	c.repo.Runs = slices.DeleteFunc(c.repo.Runs, func(x *world.WorkflowRun) bool { return x == r })
+	return done()
+}
+
 func run(c *call) answer {
 	r := c.findRun()
 	if r == nil {
@@ -199,7 +234,7 @@ func runJobs(c *call) answer {
 // job shows a job with a step for each sign-in to Azure that it tried.
 func (c *call) job(r *world.WorkflowRun, i int) m {
 	j := r.Jobs[i]
-	id := r.ID*1000 + int64(i)
+	id := jobID(r, i)
 	text := strconv.FormatInt(id, 10)
 	steps := []m{}
 	for n, l := range j.Logins {
@@ -214,7 +249,7 @@ func (c *call) job(r *world.WorkflowRun, i int) m {
 	}
 	return m{
 		"id": id, "node_id": world.NodeID("CR", r.ID, int64(i)), "run_id": r.ID, "run_attempt": 1, "name": j.Name, "workflow_name": r.Name,
-		"head_branch": r.Branch, "head_sha": r.HeadOID, "status": r.Status, "conclusion": j.Conclusion, "steps": steps,
+		"head_branch": r.Branch, "head_sha": r.HeadOID, "status": r.Status, "conclusion": orNil(j.Conclusion), "steps": steps,
 		"run_url": c.repoURL(c.repo) + "/actions/runs/" + strconv.FormatInt(r.ID, 10), "url": c.repoURL(c.repo) + "/actions/jobs/" + text,
 		"html_url":      c.htmlURL(c.repo) + "/actions/runs/" + strconv.FormatInt(r.ID, 10) + "/job/" + text,
 		"check_run_url": c.repoURL(c.repo) + "/check-runs/" + text, "labels": []string{"ubuntu-latest"},

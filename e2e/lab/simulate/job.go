@@ -40,6 +40,10 @@ func (r *run) runSteps(inv *invocation, j *job, sc scope, combo *object) (bool, 
 		out.Conclusion = "failure"
 		return false, newObject()
 	}
+	if r.p.held[strings.ToLower(jr.environment)] {
+		r.holds = true // it has not begun, and has no conclusion
+		return false, newObject()
+	}
 	f := &frame{r: r, j: jr, sc: sc, env: newObject(), steps: newObject(), shell: j.shell}
 	f.runAll(j.steps)
 	out.Conclusion = "success"

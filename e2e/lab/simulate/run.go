@@ -16,7 +16,8 @@ type run struct {
 	at    place
 	files map[string]string // actions of the repository at the run's commit
 	out   *world.WorkflowRun
-	jobs  int // how many were made, to stop at maxJobs
+	jobs  int  // how many were made, to stop at maxJobs
+	holds bool // a job waits for the reviewers of its environment
 }
 
 // maxJobs bounds a run over all its matrices and called workflows; GitHub allows 256 for each matrix.
@@ -42,6 +43,9 @@ func (s *Simulator) runFile(p *project, wf *workflow, ev Event, at place, files 
 		return nil, err
 	}
 	r.out.Updated = s.now()
+	if r.holds {
+		r.out.Status, r.out.Conclusion = "waiting", ""
+	}
 	return r.out, nil
 }
 

@@ -61,6 +61,10 @@ func (a *site) script(src, shell string) error {
 	case strings.HasPrefix(shell, "cmd"):
 		src = percent().ReplaceAllStringFunc(src, func(m string) string { return sh.lookup(strings.Trim(m, "%")) })
 	}
+	a.logEnv()
+	if isDigest(src) {
+		return a.digest(src)
+	}
 	if err := sh.runText(src); err != nil {
 		return err
 	}
@@ -297,6 +301,9 @@ func (sh *script) exec(c command, body []string) (out string, known bool, err er
 		}()
 	}
 	out, known, err = sh.builtin(words, body)
+	if known && words[0] == "echo" && sh.depth == 0 && c.target == "" && c.op != "|" && sh.runs() == yes {
+		sh.a.log(strings.TrimSuffix(out, "\n"))
+	}
 	if c.target == envFile || c.target == outputFile {
 		sh.write(c.target, out, known)
 		return "", false, err

@@ -70,6 +70,7 @@ type project struct {
 	secrets           map[string]*object // "", env:<lower name>, dependabot
 	vars              map[string]*object
 	environments      map[string]string // lower name → name as it was created
+	held              map[string]bool   // lower names of those whose reviewers let jobs wait
 }
 
 // find copies a repository; full is "owner/name" in any case.
@@ -83,7 +84,7 @@ func (s *Simulator) find(full string) (*project, error) {
 	p := &project{
 		owner: r.Owner, name: r.Name, full: r.FullName(), id: r.ID,
 		visibility: orElse(r.Visibility, "private"), defaultBranch: orElse(r.DefaultBranch, "main"), setting: r.DefaultPermissions, archived: r.Archived,
-		refs: map[string]string{}, environments: map[string]string{},
+		refs: map[string]string{}, environments: map[string]string{}, held: map[string]bool{},
 	}
 	for k, v := range r.Refs {
 		p.refs[k] = v
@@ -100,6 +101,7 @@ func (s *Simulator) find(full string) (*project, error) {
 	p.secrets, p.vars = storesOf(r, account)
 	for _, e := range r.Environments {
 		p.environments[strings.ToLower(e.Name)] = e.Name
+		p.held[strings.ToLower(e.Name)] = e.Reviewers > 0 && s.w.Knobs.ReviewersHold
 	}
 	return p, nil
 }

@@ -262,6 +262,23 @@ func (w *World) commit(r *Repo, branch, message, author string, signed bool, cha
 	return oid
 }
 
+// WriteTree stores a tree with changes on top of another one, which may be empty, and gives its oid.
+func (w *World) WriteTree(r *Repo, base string, changes map[string][]byte) string {
+	files := maps.Clone(r.Trees[base])
+	if files == nil {
+		files = map[string]string{}
+	}
+	for path, content := range changes {
+		files[path] = w.addBlob(r, content)
+	}
+	return r.addTree(files, "")
+}
+
+// WriteCommit stores a commit that no ref points to, and gives its oid.
+func (w *World) WriteCommit(r *Repo, tree, message, author string, parents []string) string {
+	return r.addCommit(Commit{Tree: tree, Parents: parents, Message: message, Author: author, Time: w.Clock.Now().Truncate(time.Second)})
+}
+
 // ancestors gives every commit reachable from one, with it.
 func (r *Repo) ancestors(oid string) map[string]bool {
 	seen := map[string]bool{}

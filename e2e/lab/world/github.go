@@ -160,8 +160,8 @@ type WorkflowRun struct {
 	Event      string
 	Branch     string
 	HeadOID    string
-	Status     string // completed
-	Conclusion string // success, failure, startup_failure, skipped
+	Status     string // completed, or waiting for the reviewers of an environment
+	Conclusion string // success, failure, startup_failure, skipped, cancelled; empty while it waits
 	Message    string // why the run did not start
 	Created    time.Time
 	Updated    time.Time
@@ -177,6 +177,15 @@ type RunJob struct {
 	Permissions map[string]string
 	Subject     string // empty: the job had no id-token permission, so no token
 	Logins      []*RunLogin
+	Notes       []*Annotation
+	Log         []string // with the values of secrets masked, as far as the runner masks them
+}
+
+// Annotation is what a workflow command such as ::notice leaves on a job.
+type Annotation struct {
+	Level   string // notice, warning or failure
+	Title   string
+	Message string
 }
 
 // RunLogin is one attempt to sign in to Azure.

@@ -104,6 +104,7 @@ type Knobs struct {
 	NoGitBatches bool   // reading many files of Azure Repos at once is refused
 	Expand       string // of lists in Graph: "refuse" or "ignore" $expand; otherwise it gives at most 20 related objects
 
+	ReviewersHold        bool // a run whose job enters an environment with reviewers waits for them; otherwise they agree at once
 	EnvironmentAsCreated bool // a token names the environment in the case it was created with, not as the workflow writes it
 }
 
