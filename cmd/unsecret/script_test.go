@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 //	trigger-all [WHAT]     runs everything that can run; every sign-in must succeed, and with "federated" without a secret
 //	old-secrets N          so many of the secrets that worked when the lab started still work
 //	writes N               the lab has counted so many writes, or some, or any number, since the last time it was asked
-//	branches N             the lab's repositories have so many branches of probes, and so many runs of them
+//	branches N             waits until the lab's repositories have so many branches and runs of probes together
 //	await N                waits until the lab has counted N requests since the last time it was asked
 //	code N                 the background command that await saw has ended with exit code N
 //	canary DIR             no file below DIR and nothing that was printed holds a secret's value
@@ -292,9 +292,20 @@ func cmdAwait(ts *testscript.TestScript, _ bool, args []string) {
 	l.ResetCounts()
 }
 
-// cmdBranches counts what probes have opened and not removed.
+// cmdBranches waits until so much of what probes open is there.
 func cmdBranches(ts *testscript.TestScript, _ bool, args []string) {
-	w := state(ts).need(ts).World
+	s := state(ts)
+	l, want, n := s.need(ts), number(ts, args[0]), -1
+	s.background = ts.BackgroundCmds()
+	for end := time.Now().Add(20 * time.Second); n != want && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		n = probes(l.World)
+	}
+	if n != want {
+		ts.Fatalf("%d branches and runs of probes, want %d", n, want)
+	}
+}
+
+func probes(w *world.World) int {
 	w.Lock()
 	defer w.Unlock()
 	n := 0
@@ -310,9 +321,7 @@ func cmdBranches(ts *testscript.TestScript, _ bool, args []string) {
 			}
 		}
 	}
-	if want := number(ts, args[0]); n != want {
-		ts.Fatalf("%d branches and runs of probes, want %d", n, want)
-	}
+	return n
 }
 
 func cmdCode(ts *testscript.TestScript, _ bool, args []string) {

@@ -72,7 +72,8 @@ type Prober struct {
 
 const (
 	poll         = 3 * time.Second
-	parallel     = 4 // repositories that are probed at a time
+	parallel     = 4  // repositories that are probed at a time
+	jobsOfRun    = 50 // secrets that one run looks into
 	cleanUpTime  = 2 * time.Minute
 	probeUnit    = "probe:"
 	probeStep    = "identify/"
@@ -92,19 +93,21 @@ func (p *Prober) Probe(ctx context.Context, targets []Target, apps []inventory.A
 	var failed []error
 	var group errgroup.Group
 	group.SetLimit(parallel)
-	for repo, list := range byRepo {
-		group.Go(func() error {
-			found, err := p.repository(ctx, repo, list, apps)
-			mu.Lock()
-			defer mu.Unlock()
-			for i, f := range found {
-				proofs[list[i].Store.Key()] = f
-			}
-			if err != nil {
-				failed = append(failed, err)
-			}
-			return nil
-		})
+	for repo, all := range byRepo {
+		for list := range slices.Chunk(all, jobsOfRun) {
+			group.Go(func() error {
+				found, err := p.repository(ctx, repo, list, apps)
+				mu.Lock()
+				defer mu.Unlock()
+				for i, f := range found {
+					proofs[list[i].Store.Key()] = f
+				}
+				if err != nil {
+					failed = append(failed, err)
+				}
+				return nil
+			})
+		}
 	}
 	_ = group.Wait() // what failed is in failed, so that one does not stop the others
 	slices.SortFunc(failed, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })

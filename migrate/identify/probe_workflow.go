@@ -48,7 +48,7 @@ jobs:
 		if t.Environment != "" {
 			fmt.Fprintf(&b, "    environment: '%s'\n", t.Environment)
 		}
-		fmt.Fprintf(&b, "    steps:\n      - name: Print a salted digest\n        shell: bash\n        env:\n          SALT: %s\n          VALUE: ${{ secrets.%s }}\n        run: |\n", salt, t.Secret)
+		fmt.Fprintf(&b, "    steps:\n      - name: Print a salted digest\n        shell: bash\n        env:\n          SALT: '%s'\n          VALUE: ${{ secrets.%s }}\n        run: |\n", salt, t.Secret)
 		for line := range strings.Lines(probeScript) {
 			b.WriteString("          " + line)
 		}

@@ -81,10 +81,9 @@ func hashed(o plan.OpenSecret, u plan.SecretRead) (name, why string) {
 	if u.Role != "clientSecret" {
 		return o.Store.Name, ""
 	}
-	for _, s := range u.Login.Secrets {
-		if s.Role == "clientId" && secretName.MatchString(s.Name) {
-			return s.Name, ""
-		}
+	const context = "secrets."
+	if hint := u.Login.Identity.ClientID; len(hint) > len(context) && strings.EqualFold(hint[:len(context)], context) && secretName.MatchString(hint[len(context):]) {
+		return hint[len(context):], ""
 	}
 	return "", "it holds a password alone, and no login reads the client id from a secret beside it"
 }
