@@ -29,7 +29,7 @@ missing, and with 1 if a source cannot be reached or signed in to.`,
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd.Context(), phase, output) },
 	}
-	cmd.Flags().StringVar(&phase, "for", "", "only what this `phase` needs: scan, apply, revoke")
+	cmd.Flags().StringVar(&phase, "for", "", "only what this `phase` needs: scan, apply, revoke, probe")
 	outputFlag(cmd, &output, "table", "json")
 	return cmd
 }

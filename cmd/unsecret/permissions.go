@@ -24,9 +24,9 @@ doctor says which of it is missing. Reads nothing.`,
 		RunE: func(*cobra.Command, []string) error { return a.permissions(phase, format) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&phase, "for", "", "only this `phase`: scan, apply, revoke")
+	f.StringVar(&phase, "for", "", "only this `phase`: scan, apply, revoke, probe")
 	f.StringVar(&format, "format", "text", "`format`: text, json, az, bicep")
-	_ = cmd.RegisterFlagCompletionFunc("for", cobra.FixedCompletions([]string{"scan", "apply", "revoke"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("for", cobra.FixedCompletions([]string{"scan", "apply", "revoke", "probe"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"text", "json", "az", "bicep"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }

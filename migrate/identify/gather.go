@@ -179,7 +179,8 @@ func (g *gatherer) runs(ctx context.Context) error {
 	return group.Wait()
 }
 
-// near gives the candidates that are worth a closer look, those of each secret in turn.
+// near gives the applications that are worth a closer look: the candidates of each secret in turn, and, as far as the limit goes, others
+// that a secret can be of.
 func (g *gatherer) near(least int, wanted func(*Application) bool, limit int) []inventory.AppID {
 	e := newExaminer(g.in)
 	report := Rank(g.in)
@@ -189,6 +190,11 @@ func (g *gatherer) near(least int, wanted func(*Application) bool, limit int) []
 			if place < len(s.Candidates) && wanted(e.apps[s.Candidates[place].AppID]) {
 				out = appendNew(out, s.Candidates[place].AppID)
 			}
+		}
+	}
+	for i := range g.in.Applications {
+		if a := &g.in.Applications[i]; len(out) < limit && wanted(a) && slices.ContainsFunc(a.Credentials, password) {
+			out = appendNew(out, a.AppID)
 		}
 	}
 	return out[:min(len(out), limit)]
@@ -248,6 +254,16 @@ func (g *gatherer) signIns(ctx context.Context) error {
 		i := slices.IndexFunc(g.in.Applications, func(a Application) bool { return a.AppID == id })
 		g.in.Applications[i].SignIns = evidence
 		g.in.Applications[i].SummarizeSignIns()
+	}
+	left := 0
+	for _, a := range g.in.Applications {
+		if !a.SignIns.Known && a.SignIns.Reason == "" {
+			left++
+		}
+	}
+	if left > 0 {
+		g.unknown(fmt.Sprintf("the sign-ins of %d applications", left), "the log answers slowly, so that only those of the likeliest were read",
+			"scan with --all-apps, which reads them all")
 	}
 	return nil
 }

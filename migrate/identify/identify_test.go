@@ -107,11 +107,19 @@ func TestEvidenceWeighsWhatItSays(t *testing.T) {
 			w.in.Inventory.Variables = []inventory.Variable{{Level: inventory.LevelRepository, Repository: "contoso/other", Name: "DEPLOYER", Value: string(appA)}}
 		}},
 		{"its client id in the login's text", KindReadable, 55, func(w *world, _ *Application) { w.in.Open[0].Uses[0].Login.Identity.ClientID = string(appA) }},
-		{"a password of minutes before", KindDate, 45, func(w *world, a *Application) { a.Credentials[0].Start = w.in.Open[0].Secret.UpdatedAt.Add(-4 * time.Minute) }},
-		{"clocks that differ", KindDate, 45, func(w *world, a *Application) { a.Credentials[0].Start = w.in.Open[0].Secret.UpdatedAt.Add(4 * time.Minute) }},
+		{"a password of minutes before", KindDate, 45, func(w *world, a *Application) {
+			a.Credentials[0].Start = w.in.Open[0].Secret.UpdatedAt.Add(-4 * time.Minute)
+		}},
+		{"clocks that differ", KindDate, 45, func(w *world, a *Application) {
+			a.Credentials[0].Start = w.in.Open[0].Secret.UpdatedAt.Add(4 * time.Minute)
+		}},
 		{"a password of an hour before", KindDate, 30, func(w *world, a *Application) { a.Credentials[0].Start = w.in.Open[0].Secret.UpdatedAt.Add(-time.Hour) }},
-		{"a password of the same day", KindDate, 15, func(w *world, a *Application) { a.Credentials[0].Start = w.in.Open[0].Secret.UpdatedAt.Add(-20 * time.Hour) }},
-		{"a password of two days before", KindDate, 0, func(w *world, a *Application) { a.Credentials[0].Start = w.in.Open[0].Secret.UpdatedAt.Add(-48 * time.Hour) }},
+		{"a password of the same day", KindDate, 15, func(w *world, a *Application) {
+			a.Credentials[0].Start = w.in.Open[0].Secret.UpdatedAt.Add(-20 * time.Hour)
+		}},
+		{"a password of two days before", KindDate, 0, func(w *world, a *Application) {
+			a.Credentials[0].Start = w.in.Open[0].Secret.UpdatedAt.Add(-48 * time.Hour)
+		}},
 		{"a younger password", KindDate, 0, func(w *world, a *Application) { a.Credentials[0].Start = w.in.Open[0].Secret.UpdatedAt.Add(time.Hour) }},
 		{"a certificate of minutes before", KindDate, 0, func(w *world, a *Application) {
 			a.Credentials[0].Type, a.Credentials[0].Start = inventory.CredentialCertificate, w.in.Open[0].Secret.UpdatedAt
@@ -151,7 +159,9 @@ func TestEvidenceWeighsWhatItSays(t *testing.T) {
 			a.DisplayName, w.in.Applications[1].DisplayName = "shop portal one", "shop portal two"
 		}},
 		{"a name made of common words", KindSecretName, 0, func(_ *world, a *Application) { a.DisplayName = "azure credentials" }},
-		{"the secret's own words", KindSecretName, 15, func(w *world, a *Application) { w.in.Open[0].Store.Name, a.DisplayName = "AZURE_BILLING_CREDENTIALS", "billing" }},
+		{"the secret's own words", KindSecretName, 15, func(w *world, a *Application) {
+			w.in.Open[0].Store.Name, a.DisplayName = "AZURE_BILLING_CREDENTIALS", "billing"
+		}},
 		{"a role in the subscription that the login names", KindRole, 15, func(w *world, a *Application) {
 			w.in.Open[0].Uses[0].Login.Identity.SubscriptionID = "50000000-0000-0000-0000-000000000001"
 			a.Roles = []inventory.RoleAssignment{{Role: "Contributor", Scope: "/subscriptions/50000000-0000-0000-0000-000000000001/resourceGroups/x"}}
@@ -159,8 +169,12 @@ func TestEvidenceWeighsWhatItSays(t *testing.T) {
 		{"its client id in a job's log", KindLog, 60, func(w *world, _ *Application) {
 			w.in.Prints = map[Workflow][]Print{{repo, file}: {{AppID: appA, Run: 1}}}
 		}},
-		{"a probe's answer", KindProbe, 1000, func(w *world, _ *Application) { w.in.Proofs = map[string]Proof{w.in.Open[0].Store.Key(): {AppID: appA}} }},
-		{"a probe's answer for another", KindProbe, 0, func(w *world, _ *Application) { w.in.Proofs = map[string]Proof{w.in.Open[0].Store.Key(): {AppID: appB}} }},
+		{"a probe's answer", KindProbe, 1000, func(w *world, _ *Application) {
+			w.in.Proofs = map[string]Proof{w.in.Open[0].Store.Key(): {AppID: appA}}
+		}},
+		{"a probe's answer for another", KindProbe, 0, func(w *world, _ *Application) {
+			w.in.Proofs = map[string]Proof{w.in.Open[0].Store.Key(): {AppID: appB}}
+		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := newWorld()
@@ -184,7 +198,9 @@ func TestEvidenceWeighsWhatItSays(t *testing.T) {
 }
 
 func TestAProposalNeedsEnoughAndNoRival(t *testing.T) {
-	minutes := func(w *world, i int) { w.in.Applications[i].Credentials[0].Start = w.in.Open[0].Secret.UpdatedAt.Add(-time.Minute) }
+	minutes := func(w *world, i int) {
+		w.in.Applications[i].Credentials[0].Start = w.in.Open[0].Secret.UpdatedAt.Add(-time.Minute)
+	}
 	trust := func(w *world, i int) {
 		w.in.Applications[i].FederatedCredentials = fic("repo:contoso/shop-portal:environment:prod")
 	}

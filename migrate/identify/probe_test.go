@@ -155,7 +155,7 @@ func TestWhatAProbeCanLookInto(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			inv := &inventory.Inventory{Repositories: []inventory.Repository{{Name: "contoso/archived", Archived: true}}}
 			targets, skipped := Targets(inv, []plan.OpenSecret{tc.open})
-			got := ""
+			var got string
 			if len(targets) == 1 {
 				got = targets[0].Secret + " in " + targets[0].Environment
 			} else {
@@ -179,7 +179,9 @@ type host struct {
 	canceled bool
 }
 
-func (h *host) note(format string, args ...any) { h.calls = append(h.calls, fmt.Sprintf(format, args...)) }
+func (h *host) note(format string, args ...any) {
+	h.calls = append(h.calls, fmt.Sprintf(format, args...))
+}
 
 func (h *host) OpenBranch(context.Context, inventory.RepositoryName, string, string, []execute.FileChange) error {
 	h.note("open")

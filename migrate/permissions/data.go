@@ -25,6 +25,7 @@ const (
 	GitHubVariables       = "github/variables-write"
 	GitHubSecrets         = "github/secrets-write"
 	GitHubOrganizationSet = "github/organization-stores-write"
+	GitHubProbe           = "github/actions-write"
 )
 
 const (
@@ -77,7 +78,7 @@ var all = []Permission{
 		Source:  "Azure DevOps REST API: Pushes - Create, Refs - Update Refs, Pull Requests - Create; Microsoft Learn: Set Git repository permissions",
 	},
 	{
-		ID: GraphApplicationRead, System: Graph, Name: "Application.Read.All", Phases: []Phase{Scan}, RoleID: "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30",
+		ID: GraphApplicationRead, System: Graph, Name: "Application.Read.All", Phases: []Phase{Scan, Probe}, RoleID: "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30",
 		For:     "applications, their credentials, federated credentials and owners",
 		Without: "identities, credentials and federated credentials",
 		Grant:   grantGraph("9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30"), Source: sourceGraph,
@@ -172,5 +173,10 @@ var all = []Permission{
 		ID: GitHubOrganizationSet, System: GitHub, Name: "organisation Secrets, Variables: write", Scope: "admin:org", Phases: []Phase{Apply, Revoke}, Optional: true,
 		For: "organisation secrets and variables, where the plan has such", Without: "those of the organisation are not changed",
 		Grant: grantGitHub("organisation Secrets, Variables: write", "admin:org"), Source: sourceGitHub,
+	},
+	{
+		ID: GitHubProbe, System: GitHub, Name: "Contents, Workflows, Actions: write; Checks: read", Scope: "repo, workflow", Phases: []Phase{Probe},
+		For: "the probe's branch and workflow, its answer, and deleting its run", Without: "no probe is opened",
+		Grant: grantGitHub("Contents, Workflows, Actions: write; Checks: read", "repo,workflow"), Source: sourceGitHub + "; GitHub Docs: REST API endpoints for workflow runs (delete)",
 	},
 }

@@ -32,9 +32,11 @@ func Markdown() string {
 func phaseTitle(p Phase) string {
 	switch p {
 	case Scan:
-		return "Scan, plan, report, check, verify"
+		return "Scan, identify, plan, report, check, verify"
 	case Apply:
 		return "Apply"
+	case Probe:
+		return "Identify with --probe"
 	default:
 		return "Revoke"
 	}

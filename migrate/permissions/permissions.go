@@ -17,10 +17,11 @@ const (
 	Scan   Phase = "scan"
 	Apply  Phase = "apply"
 	Revoke Phase = "revoke"
+	Probe  Phase = "probe" // unsecret identify --probe
 )
 
 // Phases lists all phases in the order of the journey.
-func Phases() []Phase { return []Phase{Scan, Apply, Revoke} }
+func Phases() []Phase { return []Phase{Scan, Apply, Revoke, Probe} }
 
 // System is one system that permissions are given in.
 type System string
@@ -80,7 +81,7 @@ func ParsePhase(s string) (Phase, error) {
 	if s == "" || slices.Contains(Phases(), Phase(s)) {
 		return Phase(s), nil
 	}
-	return "", fmt.Errorf("%q is not one of scan, apply, revoke", s)
+	return "", fmt.Errorf("%q is not one of scan, apply, revoke, probe", s)
 }
 
 // graphResource is Microsoft Graph's application in every tenant (Microsoft Learn: Microsoft Graph permissions reference).

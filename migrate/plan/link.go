@@ -226,8 +226,6 @@ func trusts(id inventory.Identity, repo *inventory.Repository) (string, bool) {
 	return "", false
 }
 
-func issuer(repo *inventory.Repository) string { return cmp.Or(repo.OIDC.Issuer, subject.GitHubIssuer) }
-
 // decide takes the one identity that all evidence agrees on.
 func decide(object string, found []evidence, line string) link {
 	if len(found) == 0 {

@@ -36,6 +36,8 @@
 //     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Secrets, Environments, Dependabot secrets: write
 //   GitHub: organisation Secrets, Variables: write
 //     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, organisation Secrets, Variables: write
+//   GitHub: Contents, Workflows, Actions: write; Checks: read
+//     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Contents, Workflows, Actions: write; Checks: read
 //
 // Application.ReadWrite.OwnedBy reaches only applications that unsecret's service principal owns; add it with
 //   az ad app owner add --id <application> --owner-object-id <object id of the service principal>

@@ -37,6 +37,8 @@
 #     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Secrets, Environments, Dependabot secrets: write
 #   GitHub: organisation Secrets, Variables: write
 #     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, organisation Secrets, Variables: write
+#   GitHub: Contents, Workflows, Actions: write; Checks: read
+#     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Contents, Workflows, Actions: write; Checks: read
 
 set -eu
 : "${APP_ID:?set APP_ID to the client id of the application that unsecret signs in as}"
