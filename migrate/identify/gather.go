@@ -17,8 +17,8 @@ import (
 type Directory interface {
 	Tenant() inventory.TenantID
 	// ListApplications lists every application with its name, notes, tags and credentials, and nothing that takes a request for
-	// each.
-	ListApplications(ctx context.Context) ([]inventory.Identity, error)
+	// each; TrustKnown tells whether federated credentials came with the list.
+	ListApplications(ctx context.Context) ([]Application, error)
 	// Applications reads some of them whole.
 	Applications(ctx context.Context, ids []inventory.AppID) ([]inventory.Identity, []inventory.Gap, error)
 	// SignIns reads the sign-in log of one application from a time on. A log that cannot be had is not an error.
@@ -125,9 +125,9 @@ func (g *gatherer) list(ctx context.Context) error {
 	for _, a := range g.in.Applications {
 		known[lower(a.AppID)] = true
 	}
-	for _, id := range all {
-		if !known[lower(id.AppID)] {
-			g.in.Applications = append(g.in.Applications, Application{Identity: id})
+	for _, a := range all {
+		if !known[lower(a.AppID)] {
+			g.in.Applications = append(g.in.Applications, a)
 		}
 	}
 	return nil

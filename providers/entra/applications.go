@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/unsecret-dev/unsecret/migrate/execute"
+	"github.com/unsecret-dev/unsecret/migrate/identify"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/scan"
 )
@@ -254,17 +255,22 @@ func (c *Client) reread(ctx context.Context, app inventory.AppID, gap inventory.
 	return fmt.Errorf("entra: reading application %s: %s", app, gap.Message)
 }
 
-// ListApplications implements identify.Directory: a request for every 999 applications and none for each, so without federated
-// credentials, owners and service principals.
-func (c *Client) ListApplications(ctx context.Context) ([]inventory.Identity, error) {
+// ListApplications implements identify.Directory: two requests for every 999 applications and none for each, so without owners and service
+// principals, and without federated credentials where the service does not give them with the list.
+func (c *Client) ListApplications(ctx context.Context) ([]identify.Application, error) {
 	apps, err := c.listApplications(ctx, "", new(int32(pageSize)))
 	if err != nil {
 		return nil, err
 	}
-	identities := make([]inventory.Identity, len(apps))
+	r := &relations{federated: map[inventory.ObjectID][]inventory.FederatedCredential{}}
+	_ = c.expand(ctx, c.beta, "federatedIdentityCredentials", "", new(int32(pageSize)), r.takeFederated) // it only saves requests
+	list := make([]identify.Application, len(apps))
 	for i, app := range apps {
-		identities[i] = c.identity(app)
+		list[i].Identity = c.identity(app)
+		if federated, known := r.federated[list[i].ObjectID]; known {
+			list[i].FederatedCredentials, list[i].TrustKnown = federated, true
+		}
 	}
-	slices.SortFunc(identities, func(a, b inventory.Identity) int { return strings.Compare(string(a.AppID), string(b.AppID)) })
-	return identities, nil
+	slices.SortFunc(list, func(a, b identify.Application) int { return strings.Compare(string(a.AppID), string(b.AppID)) })
+	return list, ctx.Err()
 }
