@@ -37,6 +37,7 @@ func (a *analysis) classifyAll() {
 	for _, f := range a.findings {
 		a.risks(f)
 	}
+	a.breakChains()
 }
 
 // passable tells findings that can be converted when their credential comes from callers.

@@ -58,7 +58,7 @@ func (a *analysis) testedAt(f *finding) int {
 				return line
 			}
 		}
-		if line := testsInScript(s, names); line > 0 {
+		if line := testsInScript(scope{a, f.file, s.job, s}, names); line > 0 {
 			return line
 		}
 	}
@@ -66,7 +66,8 @@ func (a *analysis) testedAt(f *finding) int {
 }
 
 // testsInScript finds [ -z "${{ secrets.X }}" ] and its like.
-func testsInScript(s *step, names map[string]bool) int {
+func testsInScript(in scope, names map[string]bool) int {
+	s := in.step
 	run := text(s.run.value)
 	if !strings.Contains(run, "secrets.") {
 		return 0
@@ -78,8 +79,13 @@ func testsInScript(s *step, names map[string]bool) int {
 			continue
 		}
 		for _, r := range refsOf(line) {
-			if r.context == "secrets" && names[strings.ToUpper(r.name())] {
-				return int(s.run.value.Line) + 1 + i
+			if r.context != "secrets" {
+				continue
+			}
+			for _, use := range in.read(nil, r, "", 0) {
+				if names[strings.ToUpper(use.Name)] {
+					return int(s.run.value.Line) + 1 + i
+				}
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -187,7 +188,7 @@ func (f *finder) carried(in scope, name, value string) (kind inventory.Kind, rol
 		return "", ""
 	} else if r.index == nil && (f.jsonSecrets[strings.ToUpper(r.name())] || namesCredentials(r.name())) {
 		return inventory.KindCredsEnv, roleCredentials
-	} else if f.strayVariable(name, r) {
+	} else if f.strayVariable(in, name, r) {
 		return inventory.KindOther, roleClientSecret
 	}
 	return "", ""
@@ -367,21 +368,46 @@ func (f *finder) inherit(j *job, target *file, remote map[string]string, known b
 			Text: "all secrets are passed to " + text(j.uses.value) + ", which is not among the files that were read"})
 		return
 	}
-	var uses []inventory.SecretUse
-	for _, other := range f.sinksOf(target) {
-		for _, s := range other.Secrets {
-			uses = addUse(uses, inventory.SecretUse{Name: s.Name, Expression: "secrets: inherit", Role: s.Role})
-		}
-	}
-	if len(uses) == 0 {
+	names := f.inheritedNames(target)
+	if len(names) == 0 {
 		return
 	}
-	if len(uses) > maxNames {
-		uses = []inventory.SecretUse{all}
+	n := f.seen[f.file.start(j.secrets.key)]
+	if n == nil {
+		if n = f.atKey(inventory.KindReusablePass, j.secrets, j, nil); n == nil {
+			return
+		}
 	}
-	if n := f.atKey(inventory.KindReusablePass, j.secrets, j, nil); n != nil {
-		n.Secrets = uses
+	n.inherited, n.Secrets = names, []inventory.SecretUse{}
+	in := scope{f.analysis, f.file, j, nil}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		n.Secrets = in.addPassed(n.Secrets, inventory.SecretUse{Name: name, Expression: "secrets: inherit", Role: names[name]})
 	}
+	if len(n.Secrets) > maxNames {
+		n.Secrets = []inventory.SecretUse{all}
+	}
+}
+
+// inheritedNames are the secrets that a called workflow reads for its logins, as it names them, with what they are.
+func (f *finder) inheritedNames(target *file) map[string]string {
+	names := make(map[string]string)
+	for _, other := range f.sinksOf(target) {
+		if other.secretless() {
+			continue
+		}
+		maps.Copy(names, other.inherited)
+		for _, r := range f.reads(other) {
+			if r.context != "secrets" || r.index != nil || r.whole || strings.EqualFold(r.name(), "GITHUB_TOKEN") {
+				continue
+			}
+			role := f.inputRoles[channelKey(target, r.name())]
+			if role == "" {
+				role = cmp.Or(roleOfName(r.name()), roleOther)
+			}
+			names[r.name()] = role
+		}
+	}
+	return names
 }
 
 // inheritRemote treats `secrets: inherit` to a workflow of another repository of the scan.

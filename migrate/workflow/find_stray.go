@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
@@ -59,7 +60,7 @@ func (f *finder) strayRead(s *step, e entry, value string, seg segment, r ref, r
 	if i := strings.IndexByte(line, '\n'); i >= 0 {
 		line = line[:i]
 	}
-	if strings.HasPrefix(strings.TrimSpace(line), "#") || f.covered(start, s, r.name()) {
+	if strings.HasPrefix(strings.TrimSpace(line), "#") || f.covered(start, s, r) {
 		return
 	}
 	kind := inventory.KindOther
@@ -68,19 +69,20 @@ func (f *finder) strayRead(s *step, e entry, value string, seg segment, r ref, r
 	}
 	n := f.atRange(kind, e, max(start, end), start, s.job, s)
 	if n != nil {
-		n.Secrets = append(n.Secrets, inventory.SecretUse{Name: r.name(), Expression: r.text, Role: role})
+		n.Secrets = append(n.Secrets, scope{f.analysis, f.file, s.job, s}.read(nil, r, role, 0)...)
 		n.stray = true
 	}
 }
 
 // covered tells whether a place is inside a finding, or hands a secret to a variable that a finding of the same script reads.
-func (f *finder) covered(at int, s *step, secret string) bool {
+func (f *finder) covered(at int, s *step, r ref) bool {
+	read := scope{f.analysis, f.file, s.job, s}.read(nil, r, "", 0)
 	for _, n := range f.findings {
 		if n.start <= at && at < n.end {
 			return true
 		}
 		for _, use := range n.Secrets {
-			if n.step == s && n.script != nil && !n.stray && strings.EqualFold(use.Name, secret) {
+			if n.step == s && n.script != nil && !n.stray && names(read, use.Name) {
 				return true
 			}
 		}
@@ -88,14 +90,20 @@ func (f *finder) covered(at int, s *step, secret string) bool {
 	return false
 }
 
+// names tells whether a secret is among uses.
+func names(list []inventory.SecretUse, name string) bool {
+	return slices.ContainsFunc(list, func(u inventory.SecretUse) bool { return strings.EqualFold(u.Name, name) })
+}
+
 // strayVariable tells whether a variable holds a client secret and no login that was found reads it.
-func (f *finder) strayVariable(name string, r ref) bool {
+func (f *finder) strayVariable(in scope, name string, r ref) bool {
 	if f.credentialRole(r) != roleClientSecret || r.property != "" {
 		return false
 	}
+	read := in.read(nil, r, "", 0)
 	for _, n := range f.findings {
 		for _, use := range n.Secrets {
-			if strings.EqualFold(use.Name, r.name()) && n.step != nil && strings.Contains(string(f.file.src[n.start:n.end]), name) {
+			if names(read, use.Name) && n.step != nil && strings.Contains(string(f.file.src[n.start:n.end]), name) {
 				return false
 			}
 		}

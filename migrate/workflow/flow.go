@@ -135,13 +135,69 @@ func (s scope) readSecret(list []inventory.SecretUse, r ref, role string) []inve
 		use.Role, use.Part = roleClientSecret, true
 	}
 	if r.index == nil {
-		return addUse(list, use)
+		return s.addPassed(list, use)
 	}
 	for _, name := range s.names(r.index) {
 		use.Name = name
+		list = s.addPassed(list, use)
+	}
+	return list
+}
+
+// addPassed adds the secret that is read; in a called workflow it is what the callers that were read pass under this name.
+func (s scope) addPassed(list []inventory.SecretUse, use inventory.SecretUse) []inventory.SecretUse {
+	if !s.file.has("workflow_call") || len(s.a.callers[s.file.path]) == 0 {
+		return addUse(list, use)
+	}
+	passed := passedSecrets{a: s.a, seen: make(map[string]bool)}
+	passed.collect(s.file, use.Name, use.Expression)
+	for _, p := range passed.list {
+		use.Name, use.Expression = p.Name, p.Expression
 		list = addUse(list, use)
 	}
 	return list
+}
+
+// passedSecrets collects what comes in the end under the name of a secret, through all calls, each name of a file once.
+type passedSecrets struct {
+	a    *analysis
+	seen map[string]bool
+	list []inventory.SecretUse
+}
+
+func (p *passedSecrets) collect(f *file, name, expression string) {
+	if key := channelKey(f, name); p.seen[key] {
+		return
+	} else {
+		p.seen[key] = true
+	}
+	found := false
+	for _, c := range p.a.callers[f.path] {
+		found = c.job != nil && f.has("workflow_call") && p.from(c.job, name, expression) || found
+	}
+	if !found || len(f.triggers) > 1 {
+		p.list = addUse(p.list, inventory.SecretUse{Name: name, Expression: expression})
+	}
+}
+
+// from follows a name into one calling job, and tells whether that passes secrets under the name.
+func (p *passedSecrets) from(j *job, name, expression string) bool {
+	if j.secretsKey() != nil {
+		p.collect(j.file, name, expression)
+		return true
+	}
+	e, ok := lookup(j.secrets.value, name)
+	if !ok {
+		return false
+	}
+	found := false
+	for _, r := range refsOf(text(e.value)) {
+		if r.context == "secrets" && r.index == nil && !r.whole {
+			p.collect(j.file, r.name(), r.text)
+			found = true
+		}
+	}
+	return found
 }
 
 func addUse(list []inventory.SecretUse, use inventory.SecretUse) []inventory.SecretUse {

@@ -1,6 +1,8 @@
 package workflow
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
@@ -8,8 +10,8 @@ import (
 )
 
 // maxRounds bounds how deep actions and reusable workflows that call each other are followed; GitHub allows ten levels of
-// workflows and ten of composite actions.
-const maxRounds = 10
+// workflows and, below them, ten of composite actions.
+const maxRounds = 20
 
 // find looks for logins in all files: first where credentials enter use, then, as often as something new is
 // learned, who hands them on.
@@ -78,6 +80,14 @@ func (a *analysis) learnFrom(n *finding) {
 	if !n.file.action && !n.file.has("workflow_call") || n.secretless() {
 		return
 	}
+	if n.inherits() {
+		for _, name := range slices.Sorted(maps.Keys(n.inherited)) {
+			if role := n.inherited[name]; role == roleCredentials || role == roleClientSecret {
+				a.learnRole(n.file, name, role)
+			}
+		}
+		return
+	}
 	role := roleOfKind(n.Kind)
 	if n.beside != "" {
 		role = roleClientSecret
@@ -87,7 +97,6 @@ func (a *analysis) learnFrom(n *finding) {
 	}
 	for _, r := range a.reads(n) {
 		if r.context == "inputs" || r.context == "secrets" && !n.file.action {
-			key := n.file.path + "\x00" + strings.ToLower(r.name())
 			as := role
 			if part := roleOfProperty(r.property); part != "" {
 				as = roleCredentials
@@ -95,10 +104,36 @@ func (a *analysis) learnFrom(n *finding) {
 			if as == roleClientSecret && isID(r) {
 				continue
 			}
-			if a.inputRoles[key] == "" {
-				a.inputRoles[key] = as
+			a.learnRole(n.file, r.name(), as)
+			if r.context == "secrets" && !isID(r) {
+				a.learnSecret(r.name(), partRole(n, as))
 			}
 		}
+	}
+}
+
+// partRole tells what a secret that is no id holds: of a JSON that is put together, the client secret.
+func partRole(n *finding, role string) string {
+	if role == roleCredentials && strings.HasPrefix(strings.TrimSpace(text(n.entry.value)), "{") {
+		return roleClientSecret
+	}
+	return role
+}
+
+// learnRole notes what an input or secret of a called file is taken as.
+func (a *analysis) learnRole(f *file, name, role string) {
+	if key := channelKey(f, name); a.inputRoles[key] == "" {
+		a.inputRoles[key] = role
+	}
+}
+
+// learnSecret notes what a secret holds.
+func (a *analysis) learnSecret(name, role string) {
+	switch role {
+	case roleCredentials:
+		a.jsonSecrets[strings.ToUpper(name)] = true
+	case roleClientSecret:
+		a.clientSecrets[strings.ToUpper(name)] = true
 	}
 }
 

@@ -6,13 +6,12 @@ import (
 )
 
 // passIDs lets a job that calls a reusable workflow pass the ids of its identity as inputs instead of a credential as a secret.
-func (r *rewriter) passIDs(p *finding, inputs [3]string) error {
+func (r *rewriter) passIDs(p *finding, n IdentityNames, inputs [3]string) error {
 	const reason = "pass the ids of the identity instead of its credential"
 	f, j := p.file, p.job
 	if isFlow(j.node) || isFlow(j.with) {
 		return fmt.Errorf("the job %s is in flow style", j.id)
 	}
-	n := r.names(p)
 	values := [3]string{n.ClientID, n.TenantID, n.SubscriptionID}
 	if j.with != nil && len(j.with.Content) > 0 {
 		start := f.start(j.with.Content[0])

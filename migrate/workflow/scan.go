@@ -50,6 +50,7 @@ type finding struct {
 	own          func(*rewriter, *finding) error // converts what uses a credential that comes from callers
 	channels     []*channel                      // through which the credential comes from callers
 	into         []*channel                      // that the credential is handed to
+	inherited    map[string]string               // of secrets: inherit: the secrets of the called file by name, with their roles
 	needsToken   []*job                          // jobs of the same file that must be able to request a token after the rewrite
 }
 
@@ -169,7 +170,7 @@ func (a *analysis) result() Result {
 	}
 	for _, f := range a.findings {
 		l := f.Login
-		l.With = f.together()
+		l.With = a.together(f)
 		r.Logins = append(r.Logins, l)
 	}
 	sort.SliceStable(r.Logins, func(i, j int) bool { return before(r.Logins[i], r.Logins[j]) })
