@@ -182,8 +182,11 @@ func (a *analysis) consumerProblem(c *channel, n *finding) string {
 		}
 		return ""
 	case inventory.KindTerraformEnv:
-		if n.convert != nil {
+		if n.Conversion == inventory.ConversionAutomatic {
 			return ""
+		}
+		if n.convert != nil {
+			return fmt.Sprintf("line %d of %s takes the credentials JSON apart", n.Line, n.File)
 		}
 		if n.variable != "" || n.option != "" || !strings.EqualFold(n.entry.key.Value, "ARM_CLIENT_SECRET") {
 			return fmt.Sprintf("line %d of %s uses %s in a script", n.Line, n.File, c.name)

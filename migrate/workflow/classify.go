@@ -26,6 +26,8 @@ func (a *analysis) classifyAll() {
 		switch {
 		case f.isPasser():
 			a.classifyPasser(f)
+		case f.Conversion == inventory.ConversionAssisted && (f.file.action || f.file.has("workflow_call")):
+			a.classifyCalledJSON(f)
 		case len(f.channels) > 0 && f.passable():
 			a.classifyPassed(f)
 		case f.file.has("workflow_call") && f.Conversion == inventory.ConversionAutomatic:

@@ -225,7 +225,7 @@ func (r *rewriter) readersDone(f *finding, name string) error {
 		}
 		done := f.start <= at && at < f.end
 		for _, other := range r.done {
-			done = done || other.file == f.file && other.start <= at && at < other.end
+			done = done || other.file == f.file && other.covers(at)
 		}
 		if !done {
 			line, _ := f.file.place(at)
@@ -283,8 +283,23 @@ func (a *analysis) classifyAzLogin(f *finding) {
 			f.manual("something else is on the command's lines", in...)
 			return
 		}
+		if f.partsJSON() {
+			a.classifyPartsLogin(f, in)
+			return
+		}
 		f.automatic("the command can be replaced by a sign-in with OIDC", azLoginToOIDC)
 	}
+}
+
+// classifyPartsLogin treats az login with a client secret that the script takes out of a credentials JSON.
+func (a *analysis) classifyPartsLogin(f *finding, steps []string) {
+	p, problem := a.jsonPlan(f)
+	if p == nil || problem != "" {
+		f.manual("the script takes the credentials JSON apart: "+problem, steps...)
+		return
+	}
+	f.assisted("the command can sign in with the job's OIDC token, and the ids that the script takes out of the credentials JSON come from variables",
+		f.planJSON(p, (*rewriter).azLoginInPlace))
 }
 
 func isCertificate(f *finding) bool {
@@ -304,6 +319,8 @@ func (a *analysis) classifyAzd(f *finding) {
 		f.manual("azd signs in with a certificate", steps...)
 	case !f.exact || !f.command.Certain || w.End == w.Start:
 		f.manual("the script cannot be edited with certainty", steps...)
+	case f.partsJSON():
+		f.manual("the script takes the credentials JSON apart", append(steps, "Give the script the client and tenant ids from variables.")...)
 	default:
 		f.automatic("azd can take the job's OIDC token itself", azdToFederated)
 	}
@@ -327,6 +344,8 @@ func (a *analysis) classifyRegistry(f *finding) {
 		c := f.command
 		_, _, lines := f.commandLines()
 		switch {
+		case f.partsJSON():
+			f.manual("the script takes the credentials JSON apart", steps...)
 		case c.Name != "docker" || c.Has("--password-stdin"):
 			f.manual("the login is not a plain docker login", steps...)
 		case !c.Certain || !c.Simple || !f.exact || !lines && !f.wholeScript() || f.script.shell != script.Bash:

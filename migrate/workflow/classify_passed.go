@@ -51,6 +51,18 @@ func (a *analysis) classifyUncalled(f *finding) {
 	}
 }
 
+// classifyCalledJSON treats a login that takes a credentials JSON apart in a called file. Which identity its ids are of depends on
+// the callers.
+func (a *analysis) classifyCalledJSON(f *finding) {
+	if len(a.callers[f.File]) == 0 {
+		a.classifyUncalled(f)
+		return
+	}
+	f.manual("the credentials JSON comes from the callers and is taken apart here",
+		"Give this file the client, tenant and subscription ids as inputs instead of the credential, pass them from every caller, and grant id-token: write to the calling jobs first.",
+		"Let what used the client secret use OIDC (ARM_USE_OIDC for Terraform) or the session of azure/login.")
+}
+
 // classifyPasser treats an input or secret that hands a credential to a file.
 func (a *analysis) classifyPasser(f *finding) {
 	if len(f.into) == 0 {

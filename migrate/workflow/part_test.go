@@ -68,14 +68,15 @@ func TestLoginsOfOneChannelNameEachOther(t *testing.T) {
 	}
 }
 
-// The ids that a script takes out of the JSON would still read the secret after its deletion.
-func TestATerraformLoginWhoseScriptTakesTheJSONApartIsLeft(t *testing.T) {
+// The ids that a script takes out of the JSON would still read the secret after its deletion, unless they come from variables too.
+func TestATerraformLoginWhoseScriptTakesTheJSONApartKeepsNoReadOfIt(t *testing.T) {
 	for name, tc := range map[string]struct {
 		id   string
 		want inventory.Conversion
 	}{
-		"ids out of the JSON": {"$(echo '${{ secrets.AZURE_CREDENTIALS }}' | jq -r .clientId)", inventory.ConversionManual},
-		"ids from variables":  {"${{ vars.CLIENT_ID }}", inventory.ConversionAutomatic},
+		"ids out of the JSON by jq -r": {"$(echo '${{ secrets.AZURE_CREDENTIALS }}' | jq -r .clientId)", inventory.ConversionAssisted},
+		"ids out of it otherwise":      {"$(echo '${{ secrets.AZURE_CREDENTIALS }}' | jq .clientId | tr -d '\"')", inventory.ConversionManual},
+		"ids from variables":           {"${{ vars.CLIENT_ID }}", inventory.ConversionAutomatic},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := "on: push\npermissions:\n  contents: read\njobs:\n  j:\n    runs-on: ubuntu-latest\n    steps:\n      - run: |\n" +

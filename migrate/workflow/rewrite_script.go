@@ -164,9 +164,9 @@ func (r *rewriter) dropVariables(f *finding) error {
 // readersDoneOr tells whether every reader of a variable is in a converted finding, this one included.
 func (r *rewriter) readersDoneOr(f *finding, name string) bool {
 	for _, at := range f.file.readers(name) {
-		covered := f.start <= at && at < f.end
+		covered := f.covers(at)
 		for _, other := range r.done {
-			covered = covered || other.file == f.file && other.start <= at && at < other.end
+			covered = covered || other.file == f.file && other.covers(at)
 		}
 		if !covered {
 			return false

@@ -50,6 +50,7 @@ type finding struct {
 	own          func(*rewriter, *finding) error // converts what uses a credential that comes from callers
 	channels     []*channel                      // through which the credential comes from callers
 	into         []*channel                      // that the credential is handed to
+	also         [][2]int                        // ranges of the file, outside of its own, that its conversion takes away too
 	inherited    map[string]string               // of secrets: inherit: the secrets of the called file by name, with their roles
 	needsToken   []*job                          // jobs of the same file that must be able to request a token after the rewrite
 }

@@ -6,20 +6,6 @@ import (
 	"unicode"
 )
 
-// takesJSONApart tells whether a script takes more out of a credentials JSON than the client secret: what stays would
-// still read the secret.
-func (f *finding) takesJSONApart() bool {
-	if f.script == nil || len(takesPart().FindAllString(f.script.text, 2)) < 2 {
-		return false
-	}
-	for _, use := range f.Secrets {
-		if use.Part {
-			return true
-		}
-	}
-	return false
-}
-
 // classifyTerraform treats the ARM_ variables of the Terraform and Pulumi providers.
 func (a *analysis) classifyTerraform(f *finding) {
 	name := strings.ToUpper(f.variableName())
@@ -42,9 +28,14 @@ func (a *analysis) classifyTerraform(f *finding) {
 		return
 	}
 	if f.takesJSONApart() {
-		f.manual("a script takes the credentials JSON apart, ids included",
-			"Let the script write the client, tenant and subscription ids from variables, and ARM_USE_OIDC=true in place of ARM_CLIENT_SECRET; give the job id-token: write.")
-		return
+		if p, problem := a.jsonPlan(f); p != nil && problem == "" {
+			f.assisted("the ids that the script takes out of the credentials JSON come from variables, and ARM_USE_OIDC takes the place of the secret", f.planJSON(p, terraformToOIDC))
+			return
+		} else {
+			f.manual("a script takes the credentials JSON apart, ids included: "+problem,
+				"Let the script write the client, tenant and subscription ids from variables, and ARM_USE_OIDC=true in place of ARM_CLIENT_SECRET; give the job id-token: write.")
+			return
+		}
 	}
 	if f.job == nil && !f.file.action {
 		f.needsToken = a.terraformJobs(f.file)
@@ -136,7 +127,7 @@ func (a *analysis) otherReaders(f *finding, name string) (line int, what string)
 			continue
 		}
 		for _, other := range a.byFile[f.file] {
-			if other.start <= n && n < other.end && (other == f || other.converts()) {
+			if other.covers(n) && (other == f || other.converts()) {
 				n = -1
 				break
 			}
