@@ -39,7 +39,7 @@ type Fault struct {
 // FaultNames are all the faults that there are, with what they do.
 var FaultNames = map[string]string{
 	"throttle":     "429 with Retry-After; nothing takes effect",
-	"throttle-200": "the right answer, with Retry-After on it, as Azure DevOps sends when it has begun to delay",
+	"throttle-200": "the right answer, with Retry-After on it, as Azure DevOps sends when it has begun to delay, and Resource Graph's used-up quota",
 	"error-500":    "500 before any effect",
 	"error-502":    "502 before any effect",
 	"error-503":    "503 before any effect",
@@ -131,6 +131,10 @@ func (r *Fault) inject(server string, w http.ResponseWriter, req *http.Request, 
 		pause(req, time.Duration(max(r.Delay, 0))*time.Millisecond, 500*time.Millisecond)
 		next.ServeHTTP(w, req)
 	case "throttle-200":
+		if server == ServerARM { // as Resource Graph tells that its quota is used up
+			next.ServeHTTP(&quotaWriter{ResponseWriter: w, seconds: min(max(r.RetryAfter, 1), 59)}, req)
+			return
+		}
 		w.Header().Set("Retry-After", r.retryAfter())
 		w.Header().Set("X-RateLimit-Resource", "core")
 		w.Header().Set("X-RateLimit-Delay", "0.5")
@@ -156,6 +160,18 @@ func (r *Fault) inject(server string, w http.ResponseWriter, req *http.Request, 
 		status, _ := strconv.Atoi(strings.TrimPrefix(r.Name, "error-"))
 		answerFault(server, w, status)
 	}
+}
+
+// quotaWriter puts a used-up quota in the place of the one that the server tells.
+type quotaWriter struct {
+	http.ResponseWriter
+	seconds int
+}
+
+func (q *quotaWriter) WriteHeader(status int) {
+	q.Header().Set("x-ms-user-quota-remaining", "0")
+	q.Header().Set("x-ms-user-quota-resets-after", fmt.Sprintf("00:00:%02d", q.seconds))
+	q.ResponseWriter.WriteHeader(status)
 }
 
 func (r *Fault) retryAfter() string { return strconv.Itoa(max(r.RetryAfter, 1)) }

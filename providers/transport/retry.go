@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -79,12 +80,25 @@ func askedWait(h http.Header, now time.Time) time.Duration {
 	if delay, err := strconv.ParseFloat(h.Get("X-Ratelimit-Delay"), 64); err == nil && delay > 0 {
 		wait = max(wait, seconds(delay))
 	}
+	if h.Get("X-Ms-User-Quota-Remaining") == "0" {
+		wait = max(wait, quotaReset(h.Get("X-Ms-User-Quota-Resets-After")))
+	}
 	if wait == 0 && h.Get("X-Ratelimit-Remaining") == "0" {
 		if reset, err := strconv.ParseInt(h.Get("X-Ratelimit-Reset"), 10, 64); err == nil {
 			wait = max(0, time.Unix(reset, 0).Sub(now)+time.Second)
 		}
 	}
 	return wait
+}
+
+// quotaReset reads when the quota of Resource Graph is full again, as hh:mm:ss from now; it is told on every answer, also on those that were
+// given (Microsoft Learn: Guidance for throttled requests in Azure Resource Graph). A text that is none is as long as its window.
+func quotaReset(value string) time.Duration {
+	var h, m, s int
+	if n, err := fmt.Sscanf(value, "%d:%d:%d", &h, &m, &s); n != 3 || err != nil || h < 0 || m < 0 || s < 0 {
+		return 5 * time.Second
+	}
+	return seconds(float64(h)*3600 + float64(m)*60 + float64(s))
 }
 
 // retryAfter reads both forms of the header: seconds and an HTTP date (RFC 9110, section 10.2.3).

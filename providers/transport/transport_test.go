@@ -194,6 +194,12 @@ func TestTheServersPacingIsKept(t *testing.T) {
 		{"none remaining until the reset", 200, func() http.Header {
 			return http.Header{"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {fmt.Sprint(now().Unix())}}
 		}, 0},
+		{"the quota of Resource Graph is used up", 200, func() http.Header {
+			return http.Header{"X-Ms-User-Quota-Remaining": {"0"}, "X-Ms-User-Quota-Resets-After": {"00:00:01"}}
+		}, 900 * time.Millisecond},
+		{"some of the quota is left", 200, func() http.Header {
+			return http.Header{"X-Ms-User-Quota-Remaining": {"14"}, "X-Ms-User-Quota-Resets-After": {"00:00:05"}}
+		}, 0},
 		{"nothing asked", 200, func() http.Header { return nil }, 0},
 	}
 	for _, c := range cases {
