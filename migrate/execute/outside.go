@@ -26,7 +26,7 @@ type Outside struct {
 // Directory is Microsoft Entra, as far as the executor changes or reads it back.
 type Directory interface {
 	// Application reads one application afresh by its client id: its object ids, credentials and federated
-	// credentials (flexible ones included). Sign-ins and roles are not filled.
+	// credentials (flexible ones included). Owners, sign-ins and roles are not filled.
 	Application(ctx context.Context, app inventory.AppID) (inventory.Identity, error)
 	// AddFederatedCredential adds one federated credential and returns it with its id.
 	// ErrConflict: the name, or the pair of issuer and subject, exists already. ErrLimit: there are 20 already.

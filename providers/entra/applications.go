@@ -34,15 +34,15 @@ var (
 
 // Applications implements scan.Entra.
 func (c *Client) Applications(ctx context.Context, ids []inventory.AppID) ([]inventory.Identity, []inventory.Gap, error) {
-	identities, gaps, err := c.read(ctx, ids)
+	identities, gaps, err := c.read(ctx, ids, false)
 	if err == nil && len(identities) > 0 {
 		err = c.newPasswords(ctx, identities)
 	}
 	return identities, gaps, err
 }
 
-// read reads applications without what policies say of them.
-func (c *Client) read(ctx context.Context, ids []inventory.AppID) ([]inventory.Identity, []inventory.Gap, error) {
+// read reads applications without what policies say of them, and on demand without their owners.
+func (c *Client) read(ctx context.Context, ids []inventory.AppID, noOwners bool) ([]inventory.Identity, []inventory.Gap, error) {
 	valid, gaps := c.validate(ids)
 	var apps []models.Applicationable
 	var filters []string
@@ -60,7 +60,7 @@ func (c *Client) read(ctx context.Context, ids []inventory.AppID) ([]inventory.I
 		}
 		apps = append(apps, page...)
 	}
-	known := &relations{}
+	known := &relations{noOwners: noOwners}
 	if len(apps) > len(filters) {
 		known = c.relations(ctx, filters, nil)
 	}
@@ -233,7 +233,7 @@ func (c *Client) principals(ctx context.Context, ids []inventory.AppID) (map[inv
 
 // Application implements execute.Directory.
 func (c *Client) Application(ctx context.Context, app inventory.AppID) (inventory.Identity, error) {
-	identities, gaps, err := c.read(ctx, []inventory.AppID{app})
+	identities, gaps, err := c.read(ctx, []inventory.AppID{app}, true)
 	switch {
 	case err != nil:
 		return inventory.Identity{}, fmt.Errorf("entra: reading application %s: %w", app, err)
