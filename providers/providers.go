@@ -116,6 +116,9 @@ func (s *Set) Outside() execute.Outside {
 	if s.GitHub != nil {
 		outside.Repositories = s.GitHub
 	}
+	if s.Azure != nil {
+		outside.Roles = s.Azure
+	}
 	return outside
 }
 

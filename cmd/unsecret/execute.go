@@ -75,17 +75,22 @@ func (a *app) executor(ctx context.Context, x execution, command string, readOnl
 	if err := x.check(a, p); err != nil {
 		return nil, nil, err
 	}
-	if inv, err := a.loadInventory(); err == nil {
+	inv, err := a.loadInventory()
+	if err == nil {
 		c.fill(inv)
 	}
 	conn, err := a.connect(ctx, c, readOnly)
 	if err != nil {
 		return nil, nil, err
 	}
-	return a.openExecutor(p, conn.outside, command, func() {
+	e, done, err := a.openExecutor(p, conn.outside, command, func() {
 		conn.report(a)
 		conn.Close()
 	})
+	if e != nil && inv != nil && inv.Version == inventory.Version {
+		e.Snapshot = inv
+	}
+	return e, done, err
 }
 
 // fill takes from the scan what the configuration leaves out, since the scan may have been told by flags.

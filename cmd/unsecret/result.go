@@ -72,8 +72,26 @@ func printUnit(w io.Writer, u execute.UnitResult, r execute.Result, steps bool) 
 			printStep(w, s)
 		}
 	}
+	printRoles(w, u.Roles)
 	for i, g := range u.Gates {
 		printGate(w, g, r.Time, i+1 < len(u.Gates) && slices.Equal(g.Next, u.Gates[i+1].Next))
+	}
+}
+
+// printRoles tells how the Azure roles of a unit's application differ from those of the scan; nothing where they are equal.
+func printRoles(w io.Writer, c *execute.RoleComparison) {
+	if c == nil || c.Equal {
+		return
+	}
+	if c.Reason != "" {
+		bullet(w, "  ! ", c.Reason)
+		return
+	}
+	for _, r := range c.Gone {
+		bullet(w, "  ! ", "the application had the role "+r+" when it was scanned, and does not have it any more: no step of the plan took it away")
+	}
+	for _, r := range c.Added {
+		bullet(w, "  ! ", "the application has the role "+r+", which it did not have when it was scanned: no step of the plan added it")
 	}
 }
 

@@ -45,6 +45,9 @@ func (e *Executor) Apply(ctx context.Context, o ApplyOptions) (Result, error) {
 	for _, u := range units {
 		out = append(out, run.result(u))
 	}
+	if !o.DryRun {
+		e.compareRoles(ctx, out)
+	}
 	r := e.result("apply", out)
 	r.DryRun = o.DryRun
 	return r, ctx.Err()

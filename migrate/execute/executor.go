@@ -26,6 +26,8 @@ type Executor struct {
 	Patience Patience
 	// Approvals are those that a file gives, beside those in the journal.
 	Approvals []Approval
+	// Snapshot is the inventory that the plan was made from, for the comparison of Azure roles; nil: none is made.
+	Snapshot *inventory.Inventory
 	// Sleep waits between two looks at the world; default a timer. Tests move a clock instead.
 	Sleep func(ctx context.Context, d time.Duration) error
 

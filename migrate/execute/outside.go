@@ -18,6 +18,8 @@ type Outside struct {
 	Connections  Connections
 	Repositories Repositories // GitHub
 	AzureRepos   CodeHost     // the repositories of Azure DevOps, whose names tell them apart
+	// Roles reads Azure's role assignments back; nil: they are not compared.
+	Roles Roles
 	// Now gives the time of the systems that the deadlines live in (learned from their answers), since a
 	// soak time or a revert deadline must not depend on the clock of the machine that the program runs on.
 	Now func() time.Time

@@ -43,6 +43,7 @@ type UnitResult struct {
 	Next   []string        `json:"next,omitempty"` // what a person can do
 	Steps  []StepResult    `json:"steps"`
 	Gates  []Gate          `json:"gates,omitempty"` // that are not met
+	Roles  *RoleComparison `json:"roles,omitempty"` // of the application, against the scan
 }
 
 // StepState is the outcome of one step.

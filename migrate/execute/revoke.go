@@ -53,6 +53,9 @@ func (e *Executor) Revoke(ctx context.Context, o RevokeOptions) (Result, error) 
 	for _, r := range all {
 		out = append(out, r.result)
 	}
+	if !o.DryRun {
+		e.compareRoles(ctx, out)
+	}
 	r := e.result("revoke", out)
 	r.DryRun = o.DryRun
 	return r, ctx.Err()

@@ -35,6 +35,7 @@ func (e *Executor) Verify(ctx context.Context, o VerifyOptions) (Result, error) 
 		index[i] = i
 	}
 	inParallel(e.parallel(), index, func(i int) { out[i], _ = e.verifyUnit(ctx, units[i], problems) })
+	e.compareRoles(ctx, out)
 	return e.result("verify", out), ctx.Err()
 }
 
