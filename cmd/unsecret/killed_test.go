@@ -113,7 +113,7 @@ func (k *killer) met(kind string) bool {
 	return true
 }
 
-// begin restores a moment with a lab of its own.
+// begin restores a moment with a lab of its own, which the caller closes: what a test cleans up, it keeps until all have ended.
 func begin(t *testing.T, m moment, mapping lab.Mapping) *life {
 	t.Helper()
 	l := &life{t: t, mapping: mapping, dir: t.TempDir(), killer: &killer{}}
@@ -128,7 +128,6 @@ func begin(t *testing.T, m moment, mapping lab.Mapping) *life {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(l.lab.Close)
 	if err := writeLabConfig(filepath.Join(l.dir, "unsecret.yaml"), labConfig(l.lab.World, mapping)); err != nil {
 		t.Fatal(err)
 	}
@@ -212,8 +211,8 @@ func (l *life) signIn() {
 	}
 }
 
-// passing are ids, which depend on the order of what runs side by side, and the ports of a lab.
-var passing = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|127\.0\.0\.1:\d+`)
+// passing are ids, which depend on the order of what runs side by side, the ports of a lab, and the times of a day.
+var passing = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|127\.0\.0\.1:\d+|T\d\d:\d\d:[\d.]+Z`)
 
 // knows is what later commands take from the journal: the last record of each step, without ids and words.
 func (l *life) knows() string {
@@ -299,6 +298,7 @@ func liveWhole(t *testing.T) *whole {
 	t.Helper()
 	w, mapping := lab.Generate(lab.Size{Seed: 23, Repositories: 14, Connections: 18, Identities: 14})
 	l := begin(t, moment{world: w}, mapping)
+	defer l.lab.Close()
 	if code, _, said := l.run(kill{}, "scan"); code != exitFindings && code != exitDone {
 		t.Fatalf("scan ends with %d: %s", code, said)
 	}
@@ -361,6 +361,7 @@ func TestKilledAtAnyInstantTheProgramEndsAsIfItHadNotBeen(t *testing.T) {
 func (h *whole) killAndCompare(t *testing.T, k kill, toTheEnd bool) {
 	t.Helper()
 	l := begin(t, h.moments[k.act], h.mapping)
+	defer l.lab.Close()
 	_, killed, _ := l.run(k, acts[k.act].args...)
 	if !killed {
 		t.Logf("it ended before its %s %d: what runs side by side is not the same each time", k.kind, k.n)

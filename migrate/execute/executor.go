@@ -22,7 +22,7 @@ type Executor struct {
 	Plan     *plan.Plan
 	Actor    string      // who is signed in, for the journal
 	Progress func(Event) // called concurrently; may be nil
-	Parallel int         // units at once; default 16: the budget of each host bounds what is asked of it
+	Parallel int         // units at once; default 32: the budget of each host bounds what is asked of it
 	Patience Patience
 	// Approvals are those that a file gives, beside those in the journal.
 	Approvals []Approval
@@ -182,7 +182,7 @@ func (e *Executor) tell(unit string, s plan.Step, state StepState, message strin
 	}
 }
 
-func (e *Executor) parallel() int { return cmp.Or(e.Parallel, 16) }
+func (e *Executor) parallel() int { return cmp.Or(e.Parallel, 32) }
 
 func (e *Executor) sleep(ctx context.Context, d time.Duration) error {
 	if e.Sleep != nil {

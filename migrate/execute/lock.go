@@ -41,9 +41,12 @@ type lockGuard struct {
 
 // openLock opens the lock file.
 func (s *DirStore) openLock() (*lockGuard, error) {
+	if err := regular(s.Place(LockFile)); err != nil {
+		return nil, fmt.Errorf("open the lock: %w", err)
+	}
 	f, err := os.OpenFile(s.Place(LockFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("open the lock: %w", err)
+		return nil, fmt.Errorf("open the lock: %w; the state must be in a directory that can be written: free the disk or mend its permissions, or choose another state with --state", err)
 	}
 	return &lockGuard{file: f}, nil
 }

@@ -29,11 +29,45 @@ func (s *DirStore) Place(name string) string { return filepath.Join(s.dir, filep
 
 // Load implements Store. The version is a hash of the content.
 func (s *DirStore) Load(_ context.Context, name string) ([]byte, Version, error) {
-	content, err := os.ReadFile(s.Place(name))
+	content, err := readRegular(s.Place(name))
 	if err != nil {
 		return nil, "", err
 	}
 	return content, versionOf(content), nil
+}
+
+// readRegular reads a file that is one: a named pipe would keep the program waiting for ever.
+func readRegular(path string) ([]byte, error) {
+	if err := regular(path); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+}
+
+// regular refuses what is there and is no file. Links are followed: what they lead to counts.
+func regular(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().IsRegular():
+		return nil
+	}
+	return fmt.Errorf("%s is %s, not a file: move it away, or choose another state with --state", path, kindOf(info.Mode()))
+}
+
+func kindOf(m fs.FileMode) string {
+	switch {
+	case m.IsDir():
+		return "a directory"
+	case m&fs.ModeNamedPipe != 0:
+		return "a named pipe"
+	case m&fs.ModeSocket != 0:
+		return "a socket"
+	}
+	return "a device"
 }
 
 func versionOf(content []byte) Version {
@@ -125,7 +159,7 @@ func replaceFile(name string, content []byte) (err error) {
 
 // ReadJournal implements Store.
 func (s *DirStore) ReadJournal(context.Context) ([]byte, error) {
-	content, err := os.ReadFile(s.Place(JournalFile))
+	content, err := readRegular(s.Place(JournalFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -155,10 +189,13 @@ func (s *DirStore) Lock(_ context.Context, r LockRequest) (JournalWriter, error)
 
 func (s *DirStore) openJournal() (*os.File, error) {
 	path := s.Place(JournalFile)
+	if err := regular(path); err != nil {
+		return nil, fmt.Errorf("open journal: %w", err)
+	}
 	_, missing := os.Stat(path)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("open journal: %w", err)
+		return nil, fmt.Errorf("open journal: %w; nothing is changed without a journal", err)
 	}
 	if errors.Is(missing, fs.ErrNotExist) {
 		if err := syncDir(s.dir); err != nil {

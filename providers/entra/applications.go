@@ -2,6 +2,7 @@ package entra
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -231,28 +232,46 @@ func (c *Client) principals(ctx context.Context, ids []inventory.AppID) (map[inv
 	return found, failed
 }
 
-// Application implements execute.Directory.
+// Application implements execute.Directory. Nothing of it is left out where it cannot be read: that is an error.
 func (c *Client) Application(ctx context.Context, app inventory.AppID) (inventory.Identity, error) {
-	identities, gaps, err := c.read(ctx, []inventory.AppID{app}, true)
-	switch {
-	case err != nil:
+	identity, err := c.application(ctx, app)
+	if err != nil {
 		return inventory.Identity{}, fmt.Errorf("entra: reading application %s: %w", app, err)
-	case len(identities) == 1:
-		return identities[0], nil
-	case len(gaps) > 0:
-		return inventory.Identity{}, c.reread(ctx, app, gaps[0])
 	}
-	return inventory.Identity{}, fmt.Errorf("entra: application %s: %w in tenant %s", app, execute.ErrNotFound, c.tenant)
+	return identity, nil
 }
 
-// reread finds the kind of the error behind a gap, so that the caller can tell "forbidden" from "gone".
-func (c *Client) reread(ctx context.Context, app inventory.AppID, gap inventory.Gap) error {
-	if _, err := uuid.Parse(string(app)); err == nil {
-		if _, err := c.listApplications(ctx, in("appId", []inventory.AppID{app}), nil); err != nil {
-			return fmt.Errorf("entra: reading application %s: %w", app, err)
-		}
+func (c *Client) application(ctx context.Context, app inventory.AppID) (inventory.Identity, error) {
+	valid, gaps := c.validate([]inventory.AppID{app})
+	if len(valid) == 0 {
+		return inventory.Identity{}, errors.New(gaps[0].Message)
 	}
-	return fmt.Errorf("entra: reading application %s: %s", app, gap.Message)
+	apps, err := c.listApplications(ctx, in("appId", valid), nil)
+	if err != nil {
+		return inventory.Identity{}, err
+	}
+	if len(apps) == 0 {
+		return inventory.Identity{}, fmt.Errorf("%w in tenant %s", execute.ErrNotFound, c.tenant)
+	}
+	identity := c.identity(apps[0])
+	var principals []models.ServicePrincipalable
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		principals, err = c.listPrincipals(ctx, valid)
+		return err
+	})
+	group.Go(func() (err error) {
+		identity.FederatedCredentials, err = c.federatedCredentials(ctx, identity.ObjectID)
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return inventory.Identity{}, err
+	}
+	for _, p := range principals {
+		identity.ServicePrincipalID = inventory.ObjectID(deref(p.GetId()))
+		identity.Credentials = append(identity.Credentials, credentials(inventory.OnServicePrincipal, p)...)
+	}
+	return identity, nil
 }
 
 // ListApplications implements identify.Directory: two requests for every 999 applications and none for each, so without owners and service
