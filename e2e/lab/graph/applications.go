@@ -51,8 +51,11 @@ func (c *call) applications() listing {
 			"federatedIdentityCredentials": func(id string) []any { return federatedList(c.tenant.Apps[id], c.beta) },
 		},
 	}
-	for id := range c.tenant.Apps {
-		l.ids = append(l.ids, id)
+	may := c.candidates()
+	for id, app := range c.tenant.Apps {
+		if may(app) {
+			l.ids = append(l.ids, id)
+		}
 	}
 	slices.Sort(l.ids)
 	return l

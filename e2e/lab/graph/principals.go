@@ -30,8 +30,9 @@ func (c *call) principals() listing {
 		context: "servicePrincipals", resource: "servicePrincipal", properties: principalProperties, filterable: principalFilterable, maxPage: maxPage,
 		render: func(id string) object { return principal(c.tenant, byID[id]) },
 	}
+	may := c.candidates()
 	for _, app := range c.tenant.Apps {
-		if app.SP != nil {
+		if app.SP != nil && may(app) {
 			byID[app.SP.ObjectID] = app
 			l.ids = append(l.ids, app.SP.ObjectID)
 		}
