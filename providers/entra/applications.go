@@ -35,15 +35,15 @@ var (
 
 // Applications implements scan.Entra.
 func (c *Client) Applications(ctx context.Context, ids []inventory.AppID) ([]inventory.Identity, []inventory.Gap, error) {
-	identities, gaps, err := c.read(ctx, ids, false)
+	identities, gaps, err := c.read(ctx, ids)
 	if err == nil && len(identities) > 0 {
 		err = c.newPasswords(ctx, identities)
 	}
 	return identities, gaps, err
 }
 
-// read reads applications without what policies say of them, and on demand without their owners.
-func (c *Client) read(ctx context.Context, ids []inventory.AppID, noOwners bool) ([]inventory.Identity, []inventory.Gap, error) {
+// read reads applications without what policies say of them.
+func (c *Client) read(ctx context.Context, ids []inventory.AppID) ([]inventory.Identity, []inventory.Gap, error) {
 	valid, gaps := c.validate(ids)
 	var apps []models.Applicationable
 	var filters []string
@@ -61,7 +61,7 @@ func (c *Client) read(ctx context.Context, ids []inventory.AppID, noOwners bool)
 		}
 		apps = append(apps, page...)
 	}
-	known := &relations{noOwners: noOwners}
+	known := &relations{}
 	if len(apps) > len(filters) {
 		known = c.relations(ctx, filters, nil)
 	}

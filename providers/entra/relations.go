@@ -23,7 +23,6 @@ type relations struct {
 	mu        sync.Mutex
 	federated map[inventory.ObjectID][]inventory.FederatedCredential
 	owners    map[inventory.ObjectID][]string
-	noOwners  bool // nobody wants to know them
 }
 
 // relations reads federated credentials and owners of many applications with the lists of these filters: two requests for a page instead of two for
@@ -117,7 +116,7 @@ func (c *Client) federatedOf(ctx context.Context, application inventory.ObjectID
 
 // ownersOf gives the names of an application's owners.
 func (c *Client) ownersOf(ctx context.Context, application inventory.ObjectID, r *relations) ([]string, error) {
-	if found, ok := r.owners[application]; ok || r.noOwners {
+	if found, ok := r.owners[application]; ok {
 		return found, nil
 	}
 	return c.owners(ctx, application)
