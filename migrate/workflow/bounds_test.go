@@ -43,3 +43,26 @@ func TestBadInputIsBounded(t *testing.T) {
 		})
 	}
 }
+
+// A file with more logins than any real one has is a gap beside those that are listed, and is left as it is.
+func TestAFileWithVeryManyLoginsIsAGap(t *testing.T) {
+	step := "      - uses: azure/login@v2\n        with:\n          creds: ${{ secrets.AZURE_CREDENTIALS }}\n"
+	text := "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n" + strings.Repeat(step, maxLogins+1)
+	tree := Tree{Files: []File{{Path: ".github/workflows/a.yml", Content: []byte(text)}}}
+	r := Scan(tree, Options{})
+	if len(r.Logins) != maxLogins || len(r.Gaps) != 1 || !strings.Contains(r.Gaps[0].Message, "more than 500 places") {
+		t.Errorf("%d logins, gaps %v", len(r.Logins), r.Gaps)
+	}
+	if out := Rewrite(tree, RewriteOptions{Level: LevelNeedsReview}); len(out.Files) != 0 || len(out.Left) != maxLogins {
+		t.Errorf("%d files change, %d logins are left", len(out.Files), len(out.Left))
+	}
+}
+
+// Text in UTF-16 has none of the marks by which a file is chosen; it must not pass for a file without Azure.
+func TestUTF16IsAGap(t *testing.T) {
+	for _, text := range []string{"\xff\xfeo\x00n\x00:\x00", "\xfe\xff\x00o\x00n\x00:", "o\x00n\x00:\x00"} {
+		if r := Scan(Tree{Files: []File{{Path: ".github/workflows/a.yml", Content: []byte(text)}}}, Options{}); len(r.Gaps) != 1 {
+			t.Errorf("%q: gaps %v", text, r.Gaps)
+		}
+	}
+}

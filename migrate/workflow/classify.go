@@ -233,6 +233,10 @@ func (a *analysis) risks(f *finding) {
 	if f.convert == nil {
 		return
 	}
+	if f.file.overfull {
+		f.manual(fmt.Sprintf("the file has more than %d places with credentials, of which not all were looked at", maxLogins), "Divide the file, then convert its logins.")
+		return
+	}
 	if key := f.file.duplicateKey(); key != nil {
 		f.manual(fmt.Sprintf("line %d has the key %q a second time, and GitHub refuses such a file", key.Line, key.Value), "Take one of the two keys out, then convert the login.")
 		return

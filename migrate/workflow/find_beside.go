@@ -346,12 +346,15 @@ func (f *finder) unknownProfile(s *step) {
 // ownProfiles does the same for actions that were read, once all is known of what they do with their inputs: one that runs a
 // program of its own hands the profile to that.
 func (f *finder) ownProfiles() {
-	steps := f.file.steps
+	f.profilesOf(f.file.steps)
 	for _, j := range f.file.jobs {
 		if !neverRuns(j.condition) {
-			steps = append(steps[:len(steps):len(steps)], j.steps...)
+			f.profilesOf(j.steps)
 		}
 	}
+}
+
+func (f *finder) profilesOf(steps []*step) {
 	for _, s := range steps {
 		if s.action != "" && !neverRuns(s.condition) {
 			f.unknownProfile(s)

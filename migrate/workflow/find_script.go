@@ -118,6 +118,9 @@ func (f *finder) command(kind inventory.Kind, s *step, r *runScript, c *script.C
 
 // atScript makes a finding at a range of a script.
 func (f *finder) atScript(kind inventory.Kind, s *step, r *runScript, from, to int) *finding {
+	if f.full() {
+		return nil
+	}
 	start, ok := f.file.source(r.entry.value, from)
 	end, _ := f.file.source(r.entry.value, to)
 	if !ok {

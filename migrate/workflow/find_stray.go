@@ -51,6 +51,9 @@ func (f *finder) credentialRole(r ref) string {
 }
 
 func (f *finder) strayRead(s *step, e entry, value string, seg segment, r ref, role string) {
+	if f.full() {
+		return
+	}
 	start, ok := f.file.source(e.value, seg.start)
 	end, _ := f.file.source(e.value, seg.end)
 	if !ok {

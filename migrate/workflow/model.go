@@ -22,6 +22,7 @@ type file struct {
 	steps      []*step // of a composite action
 	using      string  // of an action
 	callsLocal bool    // uses an action or workflow of the same tree
+	overfull   bool    // it has more logins than are listed
 	duplicates sync.Once
 	twice      *yaml.Node
 	lower      string // the text in lower case, made when it is first needed

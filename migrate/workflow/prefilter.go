@@ -37,12 +37,25 @@ func IsCandidate(content []byte) bool {
 	return TouchesAzure(content) || passesOn(content)
 }
 
-// TouchesAzure is the prefilter of a file that can call no other: it tells whether one of the marks is in the file.
+// TouchesAzure is the prefilter of a file that can call no other: it tells whether one of the marks is in the file. In UTF-16 no mark
+// would be found, so such a file is one too, to be refused when it is parsed.
 func TouchesAzure(content []byte) bool {
+	if isUTF16(content) {
+		return true
+	}
 	if hasAz(content, 'z') || hasAz(content, 'Z') {
 		return true
 	}
 	return hasUnderscored(content) || in(marks, content)
+}
+
+// isUTF16 tells whether a text begins with the byte order mark of UTF-16, or with an ASCII character in UTF-16 without one.
+func isUTF16(content []byte) bool {
+	if len(content) < 2 {
+		return false
+	}
+	a, b := content[0], content[1]
+	return a == 0xff && b == 0xfe || a == 0xfe && b == 0xff || (a == 0) != (b == 0)
 }
 
 // hasUnderscored searches by the underscore, which is rarer than the letters before it.

@@ -244,6 +244,9 @@ func (f *finder) atRange(kind inventory.Kind, e entry, end, start int, j *job, s
 		f.share(have, j)
 		return nil
 	}
+	if f.full() {
+		return nil
+	}
 	line, column := f.file.place(start)
 	endLine, endColumn := f.file.place(end)
 	n := &finding{file: f.file, job: j, step: s, entry: e, start: start, end: end, Login: inventory.Login{
@@ -262,6 +265,20 @@ func (f *finder) atRange(kind inventory.Kind, e entry, end, start int, j *job, s
 	f.seen[start] = n
 	f.findings = append(f.findings, n)
 	return n
+}
+
+// maxLogins is how many logins of one file are listed. No real file comes near it, and what compares the logins of a file with each
+// other would take too long.
+const maxLogins = 500
+
+// full tells whether no more logins of a file are listed, and notes it once: the file is not changed, and the rest is a gap.
+func (f *finder) full() bool {
+	if len(f.findings) < maxLogins || f.file.overfull {
+		return f.file.overfull
+	}
+	f.file.overfull = true
+	f.gaps = append(f.gaps, *f.gap(f.file.path, fmt.Errorf("the file has more than %d places with credentials; the others are not listed", maxLogins)))
+	return true
 }
 
 // share notes that another job uses a login through an anchor.
