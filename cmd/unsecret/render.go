@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"strings"
@@ -43,24 +44,35 @@ func cut(s string, n int) string {
 // table writes rows in columns within 80 characters. The widest columns give way first, and what does not fit is
 // wrapped, never cut: a name that lost its beginning names nothing.
 func table(w io.Writer, head []string, rows [][]string) {
-	if len(rows) == 0 {
+	tableOf(w, head, len(rows), func(i int) []string { return rows[i] })
+}
+
+// tableOf writes a table whose rows are made when they are needed, once to see how wide they are and once to write them, so
+// that a long table needs no memory.
+func tableOf(w io.Writer, head []string, rows int, row func(i int) []string) {
+	if rows == 0 {
 		return
 	}
 	width := make([]int, len(head))
 	for i, h := range head {
 		width[i] = utf8.RuneCountInString(h)
 	}
-	for _, row := range rows {
-		for i, c := range row {
-			row[i] = clean(c)
-			width[i] = max(width[i], utf8.RuneCountInString(row[i]))
+	for i := range rows {
+		for column, c := range row(i) {
+			width[column] = max(width[column], utf8.RuneCountInString(clean(c)))
 		}
 	}
 	shrink(width, lineWidth-2*(len(head)-1))
-	line(w, head, width)
-	for _, row := range rows {
-		line(w, row, width)
+	out := bufio.NewWriter(w)
+	line(out, head, width)
+	for i := range rows {
+		cells := row(i)
+		for column, c := range cells {
+			cells[column] = clean(c)
+		}
+		line(out, cells, width)
 	}
+	_ = out.Flush() // what writes the results remembers that it failed
 }
 
 // shrink takes from the widest column until all fit. No column becomes narrower than 8.

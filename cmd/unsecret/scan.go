@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -143,6 +144,8 @@ func (c *config) applications() []inventory.AppID {
 }
 
 func (a *app) scanLocal(cmd *cobra.Command, o scanOptions) error {
+	giveBackStart()
+	allowGarbage()
 	inv, err := scan.Local(cmd.Context(), o.local, scan.Options{Tool: toolName()})
 	if err != nil {
 		if cmd.Context().Err() != nil {
@@ -160,14 +163,13 @@ func (a *app) scanLocal(cmd *cobra.Command, o scanOptions) error {
 
 // showScan renders an inventory and gives the exit code: partly done with gaps, findings at or above the threshold otherwise.
 func (a *app) showScan(inv *inventory.Inventory, c *config, output, saved string) error {
-	findings := policy.Evaluate(inv, c.Check)
 	switch output {
 	case "json":
 		if err := a.printJSON(inv); err != nil {
 			return err
 		}
 	case "sarif":
-		if err := reports.SARIF(a.std.out, reports.Input{Inventory: inv, Findings: findings, Tool: build.Version()}); err != nil {
+		if err := reports.SARIF(a.std.out, reports.Input{Inventory: inv, Findings: policy.Evaluate(inv, c.Check), Tool: build.Version()}); err != nil {
 			return err
 		}
 	default:
@@ -176,7 +178,7 @@ func (a *app) showScan(inv *inventory.Inventory, c *config, output, saved string
 	switch {
 	case len(inv.Gaps) > 0:
 		return exitWith(exitPartly)
-	case saved == "" && len(policy.Failing(findings, c.Check)) > 0:
+	case saved == "" && policy.Fails(inv, c.Check):
 		return exitWith(exitFindings)
 	}
 	return nil
@@ -193,12 +195,11 @@ func printScan(w io.Writer, inv *inventory.Inventory, saved string) {
 }
 
 func printLogins(w io.Writer, logins []inventory.Login) {
-	rows := make([][]string, 0, len(logins))
-	for _, l := range logins {
-		rows = append(rows, []string{fmt.Sprintf("%s:%d", loginPlace(l), l.Line), string(l.Kind), conversionText(l.Conversion), strings.Join(loginSecrets(l), " ")})
-	}
-	if len(rows) > 0 {
-		table(w, []string{"LOGIN", "KIND", "CONVERSION", "SECRETS"}, rows)
+	tableOf(w, []string{"LOGIN", "KIND", "CONVERSION", "SECRETS"}, len(logins), func(i int) []string {
+		l := logins[i]
+		return []string{loginPlace(l) + ":" + strconv.Itoa(l.Line), string(l.Kind), conversionText(l.Conversion), strings.Join(loginSecrets(l), " ")}
+	})
+	if len(logins) > 0 {
 		fmt.Fprintln(w)
 	}
 }

@@ -148,15 +148,31 @@ func Failing(findings []Finding, c Config) []Finding {
 	return out
 }
 
+// Fails tells whether Failing would give any finding of Evaluate. It keeps none of them.
+func Fails(inv *inventory.Inventory, c Config) bool {
+	e := &evaluation{inv: inv, c: c.WithDefaults(), now: inv.ScannedAt, asked: true}
+	for _, r := range rules {
+		if r.check != nil && !e.fails {
+			r.check(e, r)
+		}
+	}
+	return e.fails
+}
+
 type evaluation struct {
 	inv      *inventory.Inventory
 	c        Config
 	now      time.Time
 	findings []Finding
+	asked    bool // only whether a finding fails
+	fails    bool
 }
 
 // add completes a finding with what its rule says.
 func (e *evaluation) add(r Rule, f Finding, key ...string) {
+	if e.fails {
+		return
+	}
 	f.Rule = r.ID
 	if f.Severity == "" {
 		f.Severity = r.Severity
@@ -165,6 +181,10 @@ func (e *evaluation) add(r Rule, f Finding, key ...string) {
 		f.Remedy = slices.Clone(r.Remedy) // a caller may change its finding, never the rule
 	}
 	f.Fingerprint = fingerprint(append([]string{r.ID}, key...)...)
+	if e.asked {
+		e.fails = f.Severity.AtLeast(e.c.Threshold) && e.exception(f) == nil
+		return
+	}
 	e.findings = append(e.findings, f)
 }
 
@@ -189,14 +209,18 @@ func (e *evaluation) distinguish() {
 
 func (e *evaluation) except() {
 	for i := range e.findings {
-		f := &e.findings[i]
-		for _, x := range e.c.Exceptions {
-			if x.matches(*f) && x.holds(e.now) {
-				f.Excepted = &x
-				break
-			}
+		e.findings[i].Excepted = e.exception(e.findings[i])
+	}
+}
+
+// exception gives the first exception that a finding falls under, or nil.
+func (e *evaluation) exception(f Finding) *Exception {
+	for _, x := range e.c.Exceptions {
+		if x.matches(f) && x.holds(e.now) {
+			return &x
 		}
 	}
+	return nil
 }
 
 // holds tells whether the exception is still in force. A date without a time includes its whole day.

@@ -27,8 +27,9 @@ func Local(ctx context.Context, dir string, o Options) (*inventory.Inventory, er
 	inv := &inventory.Inventory{Version: inventory.Version, Tool: o.Tool, ScannedAt: o.Now().UTC().Truncate(time.Second)}
 	inv.Sources = []inventory.Source{{Kind: inventory.SourceLocal, Name: filepath.ToSlash(dir)}}
 	var mu sync.Mutex
+	shared := workflow.Options{Strings: workflow.NewStrings()}
 	gaps, err := EachLocalTree(ctx, dir, func(_ int, t LocalTree) {
-		r := t.Relative(workflow.Scan(t.Tree, workflow.Options{}))
+		r := t.Relative(workflow.Scan(t.Tree, shared))
 		mu.Lock()
 		defer mu.Unlock()
 		inv.Logins = append(inv.Logins, r.Logins...)
@@ -63,8 +64,9 @@ func (t LocalTree) Relative(r workflow.Result) workflow.Result {
 	r.Gaps = slices.DeleteFunc(r.Gaps, func(g inventory.Gap) bool { return !t.Asked(g.File) })
 	for i := range r.Logins {
 		l := &r.Logins[i]
-		l.File = t.Path(l.File)
-		l.ID = inventory.NewLoginID("", l.File, l.Line, l.Column)
+		file := t.Path(l.File)
+		l.ID = inventory.NewLoginID("", file, l.Line, l.Column)
+		l.File = string(l.ID[:len(file)]) // in the same memory
 	}
 	for i := range r.Mentions {
 		r.Mentions[i].File = t.Path(r.Mentions[i].File)

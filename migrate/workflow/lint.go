@@ -15,18 +15,33 @@ import (
 
 // lintDiffers tells what actionlint finds in a file that it did not find before.
 func lintDiffers(was, now *file) error {
-	before, after := changedJobs(was, now)
-	found := lint(after)
-	if found = slices.DeleteFunc(found, unchangedSteps(was, now).explain); len(found) == 0 {
+	before, after, kept := changedJobs(was, now)
+	same := unchangedSteps(was, now)
+	if kept != nil {
+		less := func() []byte { return withoutSteps(now, was, before, kept) }
+		if newFinding(less, withoutSteps(was, now, after, kept), same) == nil {
+			return nil
+		}
+	}
+	if e := newFinding(func() []byte { return before }, after, same); e != nil {
+		return fmt.Errorf("actionlint finds something new at line %d of the result: %s", e.Line, e.Message)
+	}
+	return nil
+}
+
+// newFinding gives what actionlint finds in a text and not in the one before it, which is made when it is needed, or nil.
+func newFinding(before func() []byte, after []byte, same sameSteps) *actionlint.Error {
+	found := slices.DeleteFunc(lint(after), same.explain)
+	if len(found) == 0 {
 		return nil
 	}
 	known := make(map[string]int)
-	for _, e := range lint(before) {
+	for _, e := range lint(before()) {
 		known[e.Kind+e.Message]++
 	}
 	for _, e := range found {
 		if known[e.Kind+e.Message]--; known[e.Kind+e.Message] < 0 {
-			return fmt.Errorf("actionlint finds something new at line %d of the result: %s", e.Line, e.Message)
+			return e
 		}
 	}
 	return nil
@@ -67,9 +82,12 @@ func (l sameSteps) add(s *step) {
 	}
 }
 
-// source is the text of a step.
+// source is the text of a step, which is asked for by one goroutine at a time.
 func (s *step) source() string {
-	return string(s.file.src[s.file.start(s.node):s.file.end(s.node)])
+	if s.text == "" {
+		s.text = string(s.file.src[s.file.start(s.node):s.file.end(s.node)])
+	}
+	return s.text
 }
 
 // explain tells whether a finding was there before: one of a rule that looks at each step alone, in a step that has not
@@ -86,22 +104,22 @@ func (l sameSteps) explain(e *actionlint.Error) bool {
 
 // changedJobs gives both texts of a file with the jobs blanked out that a change cannot reach: what is found in a job depends
 // on that job, on what is outside of all jobs, and on jobs that need each other. Where something outside of the jobs changes,
-// or a file has anchors or is not plain otherwise, the texts are whole.
-func changedJobs(was, now *file) (before, after []byte) {
+// or a file has anchors or is not plain otherwise, the texts are whole and it does not tell which jobs are kept.
+func changedJobs(was, now *file) (before, after []byte, kept []bool) {
 	old, changed := was.jobRanges(), now.jobRanges()
-	if !was.plain || !now.plain || len(old) < 2 || len(old) != len(changed) {
-		return was.src, now.src
+	if !was.plain || !now.plain || len(old) == 0 || len(old) != len(changed) {
+		return was.src, now.src, nil
 	}
 	last := len(old) - 1
 	if !bytes.Equal(was.src[:old[0].start], now.src[:changed[0].start]) || !bytes.Equal(was.src[old[last].end:], now.src[changed[last].end:]) {
-		return was.src, now.src
+		return was.src, now.src, nil
 	}
 	keep := make([]bool, len(old))
 	for i := range old {
 		keep[i] = !bytes.Equal(was.src[old[i].start:old[i].end], now.src[changed[i].start:changed[i].end])
 	}
 	was.keepNeeded(keep)
-	return blank(was.src, old, keep), blank(now.src, changed, keep)
+	return blank(was.src, old, keep), blank(now.src, changed, keep), keep
 }
 
 // byteRange is a range of bytes.

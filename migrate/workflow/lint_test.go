@@ -70,3 +70,33 @@ func mustBuild(t *testing.T, text string) *file {
 	}
 	return build(d, "")
 }
+
+// Steps that stand in both versions are linted where something else can depend on them, or they on what has changed.
+func TestLintSeesEveryStepThatAChangeReaches(t *testing.T) {
+	const text = "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    strategy:\n      matrix:\n        x: [1]\n    steps:\n      - run: echo old\n        id: s\n" +
+		"      - run: echo ${{ steps.s.outputs.x }}\n      - run: echo ${{ matrix.x }}\n      - run: echo b\n        id: t\n      - run: echo ${{ nothing.here }}\n      - run: echo last\n"
+	for name, tc := range map[string]struct {
+		old, new string
+		found    bool
+	}{
+		"a comment":                         {"echo last", "echo last # c", false},
+		"an id that another step names":     {"id: s", "id: u", true},
+		"an id that nothing names":          {"id: t", "id: u", false},
+		"an id that is there already":       {"      - run: echo last\n", "      - run: echo last\n        id: t\n", true},
+		"a key that steps depend on":        {"x: [1]", "y: [1]", true},
+		"a key that they do not depend on":  {"    strategy:", "    permissions:\n      id-token: write\n    strategy:", false},
+		"a permission that does not exist":  {"    strategy:", "    permissions:\n      id-tokens: write\n    strategy:", true},
+		"a step that reads what is missing": {"echo last", "echo ${{ steps.nowhere.outputs.x }}", true},
+		"a step before all others":          {"      - run: echo old\n", "      - uses: azure/login@v2\n      - run: echo old\n", false},
+		"a step that is gone":               {"      - run: echo last\n", "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			after := strings.Replace(text, tc.old, tc.new, 1)
+			was, now := mustBuild(t, text), mustBuild(t, after)
+			whole := newFindings([]byte(text), []byte(after))
+			if err := lintDiffers(was, now); (err != nil) != tc.found || (whole != nil) != tc.found {
+				t.Errorf("found %v, in the whole text %v", err, whole)
+			}
+		})
+	}
+}

@@ -61,6 +61,7 @@ type step struct {
 	condition  string
 	with, env  *yaml.Node
 	withParams []entry
+	text       string // its source, made when it is first needed
 }
 
 // label names a step: its id, else its name, else #N.

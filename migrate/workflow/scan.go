@@ -175,7 +175,10 @@ func (a *analysis) result() Result {
 		r.Logins = append(r.Logins, l)
 	}
 	sort.SliceStable(r.Logins, func(i, j int) bool { return before(r.Logins[i], r.Logins[j]) })
-	detach{}.result(&r)
+	if a.options.Strings == nil {
+		a.options.Strings = NewStrings()
+	}
+	a.options.Strings.detach(&r)
 	return r
 }
 

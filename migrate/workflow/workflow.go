@@ -26,6 +26,8 @@ type Tree struct {
 type Options struct {
 	// Others gives other repositories of the same scan, for actions and workflows that are used across repositories. It may be nil.
 	Others func(inventory.RepositoryName) (Tree, bool)
+	// Strings, when set, are shared by the results of many scans, so that what they have in common is in memory once.
+	Strings *Strings
 	// Subjects asks for the subjects of each login's jobs.
 	Subjects bool
 }
