@@ -257,6 +257,16 @@ func (c *connectionEffect) takeBack(ctx context.Context, found inventory.Connect
 		return &manualError{err: fmt.Errorf("%w; converting it back failed too: %w", cause, err),
 			next: []string{"convert the connection back in the portal, or run unsecret rollback for unit " + c.unit.ID}}
 	}
-	return &manualError{err: fmt.Errorf("%w; it was converted back and works as before", cause),
-		next: []string{"see what the message says, correct it, then run again"}}
+	return &manualError{err: fmt.Errorf("%w; it was converted back and works as before", cause), next: nextAfter(cause, found)}
+}
+
+// nextAfter is what a person does about a connection that did not sign in after its conversion. The codes are those of a tenant's policy on workload
+// identity federation (Microsoft Learn: Microsoft Entra authentication and authorization error codes).
+func nextAfter(cause error, c inventory.Connection) []string {
+	for _, code := range []string{"AADSTS700223", "AADSTS700238", "AADSTS7002381"} {
+		if strings.Contains(cause.Error(), code) {
+			return []string{"a policy of the tenant does not allow this federation: ask its administrators to allow issuer " + c.Issuer + ", then run again"}
+		}
+	}
+	return []string{"see what the message says, correct it, then run again"}
 }

@@ -42,6 +42,7 @@ type Connection struct {
 	Variant     string          `json:"variant,omitempty"`     // data.registrytype or data.authorizationType
 	LoginServer string          `json:"loginServer,omitempty"` // of a registry
 	Outdated    bool            `json:"outdated,omitempty"`    // isOutdated
+	Terraform   bool            `json:"terraform,omitempty"`   // its description says that Terraform manages it
 	// PipelineUses are the places in definitions that name it; PipelinesKnown tells whether all definitions that could were read, and no expression
 	// in them is open.
 	PipelineUses   []PipelineUse          `json:"pipelineUses,omitempty"`

@@ -202,6 +202,10 @@ func (p *planner) connectionNotes(d *draft) []Reason {
 			out = append(out, Reason{Code: "registry-connection", Object: object,
 				Message: "nothing public says whether the service converts connections to registries; where it refuses, it changes nothing and its words are reported"})
 		}
+		if next := inventory.TerraformChange(*c.Connection); c.Terraform && next != nil {
+			out = append(out, Reason{Code: "terraform-managed", Object: object,
+				Message: "its description says that Terraform manages it: after the conversion the next terraform apply would replace it by a new connection with another id, unless its resource is changed", Next: next})
+		}
 		out = append(out, p.concernNotes(c, object)...)
 	}
 	return out

@@ -99,6 +99,46 @@ func connectionOther(e *evaluation, r Rule) {
 	})
 }
 
+func connectionDisabled(e *evaluation, r Rule) {
+	e.eachConnection(r, func(c inventory.Connection) (string, bool) {
+		return connectionObject(c) + " is disabled", c.Disabled
+	})
+}
+
+func connectionNotReady(e *evaluation, r Rule) {
+	e.eachConnection(r, func(c inventory.Connection) (string, bool) {
+		m := connectionObject(c) + " is not ready"
+		if said := strings.TrimSpace(c.State + " " + c.StateMessage); said != "" {
+			m += ": " + said
+		}
+		return m, !c.Ready
+	})
+}
+
+func connectionOutdated(e *evaluation, r Rule) {
+	e.eachConnection(r, func(c inventory.Connection) (string, bool) {
+		return connectionObject(c) + " is marked as outdated", c.Outdated
+	})
+}
+
+func connectionNamed(e *evaluation, r Rule) {
+	e.eachConnection(r, func(c inventory.Connection) (string, bool) {
+		return fmt.Sprintf("%s presents the subject %s, which renaming the project or the connection changes", connectionObject(c), c.Subject),
+			strings.EqualFold(c.Scheme, inventory.SchemeFederation) && strings.HasPrefix(c.Subject, "sc://")
+	})
+}
+
+func connectionTerraform(e *evaluation, r Rule) {
+	for _, c := range e.inv.Connections {
+		next := inventory.TerraformChange(c)
+		if !c.Readable || !c.Terraform || next == nil || !usesServicePrincipal(c) {
+			continue
+		}
+		e.add(r, Finding{Object: connectionObject(c), Message: connectionObject(c) + " is managed by Terraform, which would replace it after a conversion",
+			Evidence: append(connectionEvidence(c), next...)}, string(c.ID))
+	}
+}
+
 func connectionUnused(e *evaluation, r Rule) {
 	limit := time.Duration(e.c.UnusedDays) * 24 * time.Hour
 	e.eachConnection(r, func(c inventory.Connection) (string, bool) {

@@ -74,6 +74,36 @@ func init() {
 			References: []string{refIM8, refDS3}, check: connectionUnused,
 		},
 		{
+			ID: "connection-disabled", Name: "Disabled service connection", Severity: Low,
+			Text:       "The service connection is disabled, as Azure DevOps does with one that was not used for 100 days. It still holds its credential, and is not converted.",
+			Remedy:     []string{"delete it if nobody needs it; else enable it, then scan and plan again"},
+			References: []string{"Azure DevOps release notes, sprint 276: unused service connections are disabled", refIM8}, check: connectionDisabled,
+		},
+		{
+			ID: "connection-not-ready", Name: "Service connection that is not ready", Severity: Low,
+			Text:       "Azure DevOps did not bring the service connection to its end: pipelines that use it fail, and it is not converted.",
+			Remedy:     []string{"repair it in its settings, or delete it"},
+			References: []string{"Azure DevOps REST API: Endpoints, isReady and operationStatus"}, check: connectionNotReady,
+		},
+		{
+			ID: "connection-outdated", Name: "Service connection that the service calls outdated", Severity: Info,
+			Text:       "Azure DevOps marks the service connection as outdated. What that means is not documented; the issuer and the scheme tell what is known.",
+			Remedy:     []string{"look at the connection's overview, which offers an update where the service has one"},
+			References: []string{"Azure DevOps REST API 7.2: Endpoints, isOutdated"}, check: connectionOutdated,
+		},
+		{
+			ID: "connection-named-subject", Name: "Connection trusted by names", Severity: Low,
+			Text:       "The connection's token names the organisation, the project and the connection. Renaming any of them changes the subject, and sign-ins fail (AADSTS70021, AADSTS700213) until the federated credential is changed.",
+			Remedy:     []string{"move the connection to the Microsoft Entra issuer, whose subject has only ids; until then add a federated credential for the new subject before renaming"},
+			References: []string{"Microsoft Learn: Rename a project"}, check: connectionNamed,
+		},
+		{
+			ID: "connection-terraform", Name: "Connection that Terraform manages", Severity: Medium,
+			Text:       "The connection's description says that Terraform manages it. The provider cannot convert it in place: a conversion by other means makes the next terraform apply replace it, unless its resource is changed.",
+			Remedy:     []string{"change its resource together with the conversion, as the evidence says"},
+			References: []string{"microsoft/terraform-provider-azuredevops#1573"}, check: connectionTerraform,
+		},
+		{
 			ID: "login-secret", Name: "Workflow signs in with a stored secret", Severity: High,
 			Text:       "The workflow signs in to Azure with a service principal's secret that is stored in GitHub.",
 			Remedy:     []string{"sign in with the job's own OIDC token: unsecret plan, then apply; or unsecret rewrite for one file"},

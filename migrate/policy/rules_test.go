@@ -120,6 +120,19 @@ func connectionCases() []ruleCase {
 		{"last use long ago", "connection-unused", connection(func(c *inventory.Connection) { c.Uses[0].Finished = day(-91) }), Medium},
 		{"last use within the limit", "connection-unused", connection(func(c *inventory.Connection) { c.Uses[0].Finished = day(-90) }), ""},
 		{"uses could not be read", "connection-unused", connection(func(c *inventory.Connection) { c.Uses = nil; c.UsesKnown = false }), ""},
+		{"disabled", "connection-disabled", connection(func(c *inventory.Connection) { c.Disabled = true }), Low},
+		{"enabled", "connection-disabled", connection(func(*inventory.Connection) {}), ""},
+		{"failed while it was made", "connection-not-ready", connection(func(c *inventory.Connection) { c.Ready, c.State, c.StateMessage = false, "Failed", "no rights" }), Low},
+		{"ready", "connection-not-ready", connection(func(*inventory.Connection) {}), ""},
+		{"outdated", "connection-outdated", connection(func(c *inventory.Connection) { c.Outdated = true }), Info},
+		{"not outdated", "connection-outdated", connection(func(*inventory.Connection) {}), ""},
+		{"a subject of names", "connection-named-subject", connection(func(c *inventory.Connection) { c.Subject = "sc://contoso/Shop/prod" }), Low},
+		{"a subject of ids", "connection-named-subject", connection(func(c *inventory.Connection) { c.Subject = "/eid1/c/pub/t/x/a/y/sc/o/c" }), ""},
+		{"made by Terraform", "connection-terraform", connection(func(c *inventory.Connection) { c.Terraform, c.Scheme = true, inventory.SchemeServicePrincipal }), Medium},
+		{"made by Terraform, federated", "connection-terraform", connection(func(c *inventory.Connection) { c.Terraform = true }), ""},
+		{"made by Terraform, of a type without the resource", "connection-terraform", connection(func(c *inventory.Connection) {
+			c.Terraform, c.Type, c.Scheme = true, "generic", inventory.SchemeServicePrincipal
+		}), ""},
 		{"first use not finished yet", "connection-unused", connection(func(c *inventory.Connection) { c.Uses[0].Finished = time.Time{} }), ""},
 	}
 }

@@ -22,10 +22,11 @@ type endpoint struct {
 		Scheme     string                     `json:"scheme"`
 		Parameters map[string]json.RawMessage `json:"parameters"`
 	} `json:"authorization"`
-	IsReady         *bool `json:"isReady"`
-	IsShared        bool  `json:"isShared"`
-	IsDisabled      bool  `json:"isDisabled"`
-	IsOutdated      bool  `json:"isOutdated"`
+	Description     string `json:"description"`
+	IsReady         *bool  `json:"isReady"`
+	IsShared        bool   `json:"isShared"`
+	IsDisabled      bool   `json:"isDisabled"`
+	IsOutdated      bool   `json:"isOutdated"`
 	OperationStatus *struct {
 		State         string `json:"state"`
 		StatusMessage string `json:"statusMessage"`
@@ -35,7 +36,8 @@ type endpoint struct {
 			ID   string `json:"id"`
 			Name string `json:"name"`
 		} `json:"projectReference"`
-		Name string `json:"name"`
+		Name        string `json:"name"`
+		Description string `json:"description"`
 	} `json:"serviceEndpointProjectReferences"`
 }
 
@@ -75,9 +77,11 @@ func (e *endpoint) connection(organization string) inventory.Connection {
 		Shared:       e.IsShared || len(e.References) > 1,
 		Disabled:     e.IsDisabled,
 		Readable:     e.readable(),
+		Terraform:    inventory.TerraformManaged(e.Description),
 		Projects:     make([]inventory.ConnectionProject, 0, len(e.References)),
 	}
 	for _, r := range e.References {
+		c.Terraform = c.Terraform || inventory.TerraformManaged(r.Description)
 		c.Projects = append(c.Projects, inventory.ConnectionProject{ID: inventory.ProjectID(r.ProjectReference.ID), Name: r.ProjectReference.Name, As: r.Name})
 	}
 	e.fillState(&c)

@@ -122,7 +122,7 @@ func (c *call) show(conn *world.Connection) endpointJSON {
 	ref := c.refHere(conn)
 	e := endpointJSON{
 		ID: conn.ID, Name: ref.Name, Description: ref.Description,
-		IsShared: len(conn.Refs) > 1, IsReady: isReady(conn), IsDisabled: conn.Disabled,
+		IsShared: len(conn.Refs) > 1, IsReady: isReady(conn), IsDisabled: conn.Disabled, IsOutdated: conn.Outdated,
 		Owner: conn.Owner, Refs: showRefs(conn.Refs),
 	}
 	if e.Owner == "" {

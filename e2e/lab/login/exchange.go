@@ -250,6 +250,9 @@ func (s *Server) checkFederated(a *attempt, as *assertion) error {
 	if err := s.checkTimes(as); err != nil {
 		return err
 	}
+	if issuer == s.world.Knobs.BlockedIssuer {
+		return issuerBlocked(a.tenant.ID, issuer)
+	}
 	if issuer == world.EntraIssuer(a.tenant.ID) && a.app.SignInAudience != "" && a.app.SignInAudience != "AzureADMyOrg" {
 		return multiTenant()
 	}

@@ -113,6 +113,11 @@ func outsideValidity(now, from, until time.Time) *failure {
 		now.Format(layout), from.Format(layout), until.Format(layout))
 }
 
+// issuerBlocked is what a tenant's policy on issuers answers. Its code is published, its words are not.
+func issuerBlocked(tenant, issuer string) *failure {
+	return invalidClient(700223, "The policy of tenant '%s' on workload identity federation does not allow tokens of issuer '%s'.", tenant, issuer)
+}
+
 func multiTenant() *failure {
 	return invalidClient(70052, "The identity must be a managed identity, a single tenant app, or a service account.")
 }

@@ -42,6 +42,7 @@ type Connection struct {
 	Created      time.Time
 	Modified     time.Time
 	Disabled     bool
+	Outdated     bool // isOutdated; what it means is not documented
 	Unreadable   bool // callers get it without data (no rights), HTTP 200
 	Deleted      bool
 	NotReady     bool

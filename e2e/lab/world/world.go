@@ -97,6 +97,7 @@ type Knobs struct {
 	SignInLogForbid   string        // when set, the sign-in log answers 403 with this code (no premium licence)
 	NewPasswordPolicy bool          // an app management policy forbids new passwords
 	PolicyPropagation time.Duration // how long a policy that was taken off an application is still enforced
+	BlockedIssuer     string        // a policy of the tenants lets no token of this issuer in
 	ACRConvert        bool          // ConvertAuthenticationScheme is accepted for dockerregistry
 	AutoMergeable     bool          // pull requests are mergeable at once; otherwise undecided until asked once
 	GraphQLMaxRepos   int           // a GraphQL query for more repositories answers 502; 0: no limit
