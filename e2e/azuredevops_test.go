@@ -12,7 +12,9 @@ import (
 
 	"github.com/unsecret-dev/unsecret/e2e/lab"
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
+	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
+	"github.com/unsecret-dev/unsecret/migrate/policy"
 )
 
 func pipelinesJourney(t *testing.T, change func(*world.World), settings func(*plan.Config)) *journey {
@@ -147,6 +149,9 @@ func TestEntrasIssuerIsTrustedBeforeThePersonUpdates(t *testing.T) {
 		t.Fatalf("%+v", moved)
 	}
 	j.log(j.apply())
+	if u := j.unit(j.verify(), moved.ID); u.State != execute.UnitPending || !strings.Contains(u.Reason, "still presents issuer") || !strings.Contains(strings.Join(u.Next, " "), "choose Update") {
+		t.Errorf("before the update the unit is %s: %s %v", u.State, u.Reason, u.Next)
+	}
 	// The person presses Update: the service presents Entra's subject from then on.
 	w := j.lab.World
 	w.Lock()
@@ -162,10 +167,17 @@ func TestEntrasIssuerIsTrustedBeforeThePersonUpdates(t *testing.T) {
 	if err != nil || !o.OK {
 		t.Fatalf("after the update it does not sign in: %+v %v", o, err)
 	}
-	j.log(j.verify())
+	j.want(j.verify(), moved.ID, execute.UnitVerified, "")
 	for _, u := range j.makePlan().Units {
 		if u.Kind == plan.KindIssuer {
 			t.Errorf("the issuer is planned again: %+v", u)
 		}
+	}
+	found := false
+	for _, f := range policy.Evaluate(j.scan(), policy.Config{}) {
+		found = found || f.Rule == "trust-old-issuer" && strings.Contains(f.Message, "sc://fabrikam/Platform/reporting")
+	}
+	if !found {
+		t.Error("nobody is told to remove the old federated credential")
 	}
 }

@@ -196,6 +196,9 @@ func (e *Executor) prove(ctx context.Context, u plan.Unit) proof {
 	for _, m := range subject.Cover(needed, id.FederatedCredentials).Missing {
 		p.paper = append(p.paper, fmt.Sprintf("subject %s of issuer %s", m.Subject.Value, m.Subject.Issuer))
 	}
+	if u.Kind == plan.KindIssuer {
+		e.proveUpdates(ctx, u, &p)
+	}
 	if e.proveRepositories(ctx, u, &p); p.ok() {
 		e.proveWorkflows(ctx, u, id, &p)
 	}

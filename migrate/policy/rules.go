@@ -176,6 +176,12 @@ func init() {
 			References: []string{refMutable}, check: trustMutable,
 		},
 		{
+			ID: "trust-old-issuer", Name: "Trust in the old issuer that nothing uses", Severity: Low,
+			Text:       "A federated credential trusts the Azure DevOps issuer vstoken.dev.azure.com, which retires on 2027-07-01, with a subject that no service connection of the scanned organisation presents any more: what is left after its connection was updated, deleted or renamed.",
+			Remedy:     []string{"remove the federated credential, after looking in the sign-in log that nothing signs in with it"},
+			References: []string{refRetire}, check: trustOldIssuer,
+		},
+		{
 			ID: "not-readable", Name: "Not readable, so not known", Severity: Info,
 			Text:   "Something could not be read. What is behind it is unknown, never clean.",
 			Remedy: []string{"see the message, then scan again"}, check: notReadable,

@@ -61,6 +61,18 @@ func trust(fc inventory.FederatedCredential, roles ...inventory.RoleAssignment) 
 	})
 }
 
+// oldTrust is an application that trusts a connection by Azure DevOps' own issuer.
+func oldTrust(scanned bool, connections ...inventory.Connection) *inventory.Inventory {
+	inv := identity(func(id *inventory.Identity) {
+		id.FederatedCredentials = []inventory.FederatedCredential{{Name: "fc", Issuer: "https://vstoken.dev.azure.com/o1", Subject: "sc://contoso/Shop/prod"}}
+	})
+	inv.Connections = connections
+	if scanned {
+		inv.Sources = []inventory.Source{{Kind: inventory.SourceAzureDevOps, Name: "contoso", ID: "O1"}}
+	}
+	return inv
+}
+
 func shared(repositories ...inventory.RepositoryName) *inventory.Inventory {
 	inv := &inventory.Inventory{ScannedAt: scanned, Secrets: []inventory.Secret{{Level: inventory.LevelOrganization, Owner: "contoso", Name: "AZURE_CREDENTIALS", Visibility: "all"}}}
 	for _, r := range repositories {
@@ -267,6 +279,10 @@ func identityCases() []ruleCase {
 		{"by id", "trust-mutable-subject", trust(subject("repo:contoso@1/shop@2:environment:prod")), ""},
 		{"an at sign after the name", "trust-mutable-subject", trust(subject("repo:contoso/shop:ref:refs/heads/me@home")), Low},
 		{"by name and the repository's id, by expression", "trust-mutable-subject", trust(flexible("claims['sub'] matches 'repo:contoso/shop:*' and claims['repository_id'] eq '2'")), ""},
+		{"left after an update", "trust-old-issuer", oldTrust(true, inventory.Connection{Organization: "contoso", Readable: true, Issuer: "https://login.microsoftonline.com/t/v2.0"}), Low},
+		{"still presented", "trust-old-issuer", oldTrust(true, inventory.Connection{Organization: "contoso", Readable: true, Issuer: "https://vstoken.dev.azure.com/o1", Subject: "sc://contoso/Shop/prod"}), ""},
+		{"a connection that cannot be read may present it", "trust-old-issuer", oldTrust(true, inventory.Connection{Organization: "contoso"}), ""},
+		{"an organisation that was not scanned", "trust-old-issuer", oldTrust(false), ""},
 		{"a connection's subject", "trust-mutable-subject", trust(subject("sc://contoso/Shop/prod")), ""},
 	}
 }
