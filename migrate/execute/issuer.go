@@ -9,7 +9,7 @@ import (
 	"github.com/unsecret-dev/unsecret/migrate/plan"
 )
 
-// proveUpdates looks whether a person has updated the connections of a unit that moves to Entra's issuer, and whether they sign in since.
+// proveUpdates looks whether the connections of a unit that moves to Entra's issuer sign in where a person has updated them.
 func (e *Executor) proveUpdates(ctx context.Context, u plan.Unit, p *proof) {
 	if e.Outside.Connections == nil {
 		return
@@ -24,9 +24,7 @@ func (e *Executor) proveUpdates(ctx context.Context, u plan.Unit, p *proof) {
 			return
 		}
 		if inventory.OldDevOpsIssuer(c.Issuer) {
-			p.waiting = append(p.waiting, Gate{Name: GateVerified, Until: u.Deadline, Next: updateSteps(u, use),
-				Reason: fmt.Sprintf("connection %s still presents issuer %s: a person updates it before %s", use.Name, c.Issuer, u.Deadline.Format("2006-01-02"))})
-			continue
+			continue // the plan tells the person what to do, and by when: a unit that waits until then would hold every verify
 		}
 		ok, message, err := e.Outside.Connections.Test(ctx, c)
 		switch {
@@ -37,14 +35,4 @@ func (e *Executor) proveUpdates(ctx context.Context, u plan.Unit, p *proof) {
 			p.world = append(p.world, fmt.Sprintf("connection %s does not sign in: %s", c.Name, message))
 		}
 	}
-}
-
-// updateSteps is what the plan tells the person.
-func updateSteps(u plan.Unit, use plan.ConnectionUse) []string {
-	for _, n := range u.Notes {
-		if n.Code == "issuer-by-hand" && n.Object == "connection "+use.Name+" ("+use.Organization+"/"+use.ProjectName+")" {
-			return n.Next
-		}
-	}
-	return []string{"choose Update in the connection's overview"}
 }
