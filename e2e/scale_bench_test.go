@@ -150,6 +150,52 @@ func BenchmarkApplyByTheProgram(b *testing.B) {
 	}
 }
 
+// BenchmarkScanOfALargeTenant scans an organisation of Azure DevOps with its tenant as a process against a lab in another one, and reports requests
+// by system, wall time and the peak of resident memory. The lab does not delay its answers.
+func BenchmarkScanOfALargeTenant(b *testing.B) {
+	bin := program(b)
+	for _, size := range []struct{ projects, connections, pipelines, applications int }{{20, 400, 2000, 200}, {500, 10000, 50000, 5000}} {
+		b.Run(fmt.Sprintf("%d-projects-%d-connections-%d-pipelines-%d-applications", size.projects, size.connections, size.pipelines, size.applications), func(b *testing.B) {
+			l := serveLab(b, bin, "--latency", "0s", "--repositories", "1", "--projects", strconv.Itoa(size.projects), "--connections", strconv.Itoa(size.connections),
+				"--pipelines", strconv.Itoa(size.pipelines), "--identities", strconv.Itoa(size.applications))
+			for b.Loop() {
+				l.request(b, http.MethodDelete, "counts", nil)
+				cmd := exec.CommandContext(b.Context(), bin, "scan", "--quiet", "--config", l.config, "--state", b.TempDir())
+				cmd.Env = append(os.Environ(), l.environment()...)
+				start := time.Now()
+				out, err := cmd.CombinedOutput()
+				if code := cmd.ProcessState.ExitCode(); err != nil && code != 5 {
+					b.Fatalf("scan: %v\n%s", err, out)
+				}
+				b.ReportMetric(time.Since(start).Seconds(), "scan-s")
+				l.reportServers(b)
+				if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+					b.ReportMetric(float64(usage.Maxrss)/1024, "peak-MB")
+				}
+			}
+		})
+	}
+}
+
+// reportServers reports how often each system was asked.
+func (s served) reportServers(b *testing.B) {
+	b.Helper()
+	var counts []kindCount
+	s.request(b, http.MethodGet, "counts", &counts)
+	by, all := map[string]int{}, 0
+	for _, c := range counts {
+		by[c.Server] += c.N
+		all += c.N
+		if c.Write {
+			b.Errorf("a scan wrote: %+v", c)
+		}
+	}
+	b.ReportMetric(float64(all), "requests")
+	for server, n := range by {
+		b.ReportMetric(float64(n), server+"-requests")
+	}
+}
+
 // environment is what "unsecret lab" tells to put into the environment: the tokens of a role.
 func (s served) environment(role string) []string {
 	t := s.Tokens[role]
