@@ -161,7 +161,7 @@ func BenchmarkScanOfALargeTenant(b *testing.B) {
 			for b.Loop() {
 				l.request(b, http.MethodDelete, "counts", nil)
 				cmd := exec.CommandContext(b.Context(), bin, "scan", "--quiet", "--config", l.config, "--state", b.TempDir())
-				cmd.Env = append(os.Environ(), l.environment()...)
+				cmd.Env = append(os.Environ(), l.environment("reader")...)
 				start := time.Now()
 				out, err := cmd.CombinedOutput()
 				if code := cmd.ProcessState.ExitCode(); err != nil && code != 5 {
