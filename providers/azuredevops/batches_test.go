@@ -2,7 +2,6 @@ package azuredevops_test
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 	"testing"
 
@@ -107,7 +106,7 @@ func TestAScanFindsTheSameWithAndWithoutBatches(t *testing.T) {
 	if d := cmp.Diff(found[true], found[false]); d != "" {
 		t.Errorf("(-file by file +at once):\n%s", d)
 	}
-	t.Log(fmt.Sprintf("%d requests file by file, %d at once", requests[true], requests[false]))
+	t.Logf("%d requests file by file, %d at once", requests[true], requests[false])
 	if requests[false] >= requests[true]-30 {
 		t.Errorf("%d requests file by file, %d at once", requests[true], requests[false])
 	}
