@@ -169,6 +169,9 @@ func TestWhatIsBrokenIsAGapAndStopsNothingElse(t *testing.T) {
 			j.fail(t, lab.Fault{Name: "error-500", Rate: 1, Servers: []string{lab.ServerAzureDevOps}, Path: "/" + string(project.ID) + "/"})
 		}, project.Name, nil},
 		{"an application whose federated credentials always fail", func(t *testing.T) {
+			j.lab.World.Lock()
+			j.lab.World.Knobs.Expand = "refuse" // else lists tell them
+			j.lab.World.Unlock()
 			j.fail(t, lab.Fault{Name: "error-503", Rate: 1, Servers: []string{lab.ServerGraph}, Path: string(app.ObjectID)})
 		}, string(app.AppID), nil},
 		{"a repository whose settings always fail", func(t *testing.T) {
@@ -195,6 +198,7 @@ func TestWhatIsBrokenIsAGapAndStopsNothingElse(t *testing.T) {
 				j.lab.World.Lock()
 				defer j.lab.World.Unlock()
 				j.lab.World.GitHub.Repos[strings.ToLower(string(repository))].Broken = was
+				j.lab.World.Knobs.Expand = ""
 			}()
 			o := reading()
 			o.Attempts = 3
