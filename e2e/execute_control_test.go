@@ -78,7 +78,7 @@ func TestNothingIsDoneBeforeAUnitIsApproved(t *testing.T) {
 		e.Approvals = []execute.Approval{{Unit: tools.ID, Hash: tools.Hash()[:12], By: "linus", Note: "CHG-2"}}
 		return e.Apply(context.Background(), execute.ApplyOptions{})
 	})
-	j.want(r, "tools", execute.UnitPending, "some steps are not done yet") // its pull request follows the one that is open
+	j.want(r, "tools", execute.UnitPending, "follows when that is merged") // its pull request follows the one that is open
 	j.mergeAll()
 	j.want(j.apply(), "tools", execute.UnitPending, "waits to be merged")
 }

@@ -20,6 +20,11 @@ func TestWhatHappensDuringTheSoakIsFoundBeforeAnythingIsRemoved(t *testing.T) {
 			r.Name = "store"
 			w.GitHub.Repos["contoso/store"] = r
 		}, "is called contoso/store now"},
+		"the repository is transferred": {func(w *world.World) {
+			r := repo(w) // the old name redirects
+			r.Owner = "fabrikam"
+			w.GitHub.Repos["fabrikam/shop"] = r
+		}, "is called fabrikam/shop now"},
 		"the repository is deleted":  {func(w *world.World) { delete(w.GitHub.Repos, "contoso/shop") }, "contoso/shop is gone"},
 		"the repository is archived": {func(w *world.World) { repo(w).Archived = true }, "was archived"},
 		"another repository takes its name": {func(w *world.World) {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"sync"
 	"testing"
 	"time"
@@ -48,6 +49,7 @@ func TestMain(m *testing.M) {
 //	writes N               the lab has counted so many writes, or some, or any number, since the last time it was asked
 //	branches N             waits until the lab's repositories have so many branches and runs of probes together
 //	await N                waits until the lab has counted N requests since the last time it was asked
+//	terminate              sends SIGTERM to the background commands
 //	code N                 the background command that await saw has ended with exit code N
 //	canary DIR             no file below DIR and nothing that was printed holds a secret's value
 //	cols N                 no line of the last output is wider than N columns
@@ -66,7 +68,7 @@ func TestScripts(t *testing.T) {
 		Setup:               setupScript,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": cmdExits, "lab": cmdLab, "role": cmdRole, "latency": cmdLatency, "fault": cmdFault, "merge": cmdMerge, "clock": cmdClock,
-			"trigger-all": cmdTriggerAll, "old-secrets": cmdOldSecrets, "writes": cmdWrites, "await": cmdAwait, "code": cmdCode, "branches": cmdBranches,
+			"trigger-all": cmdTriggerAll, "old-secrets": cmdOldSecrets, "writes": cmdWrites, "await": cmdAwait, "code": cmdCode, "branches": cmdBranches, "terminate": cmdTerminate,
 			"canary": cmdCanary, "cols": cmdCols, "json": cmdJSON, "full-disk": cmdFullDisk, "big": cmdBig, "sleep": cmdSleep, "mode": cmdMode, "json-lines": cmdJSONLines, "azurite": cmdAzurite,
 		},
 		Condition: condition,
@@ -280,6 +282,13 @@ func cmdWrites(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// cmdTerminate does what testscript's kill does not: end as a scheduler does.
+func cmdTerminate(ts *testscript.TestScript, _ bool, _ []string) {
+	for _, cmd := range ts.BackgroundCmds() {
+		ts.Check(cmd.Process.Signal(syscall.SIGTERM))
+	}
+}
+
 func cmdAwait(ts *testscript.TestScript, _ bool, args []string) {
 	s := state(ts)
 	l, want := s.need(ts), number(ts, args[0])
@@ -332,7 +341,7 @@ func cmdCode(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("await saw %d background commands", len(s.background))
 	}
 	if code := s.background[0].ProcessState.ExitCode(); code != number(ts, args[0]) {
-		ts.Fatalf("exit code %d, want %s", code, args[0])
+		ts.Fatalf("exit code %d (%s), want %s", code, s.background[0].ProcessState, args[0])
 	}
 }
 

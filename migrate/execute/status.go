@@ -188,8 +188,12 @@ func (e *Executor) judge(u plan.Unit, r *UnitResult) {
 			r.Next = []string{"see why (unsecret why " + string(u.AppID) + "), then scan and plan again so that it is in the plan", "or take it back: unsecret rollback --unit " + u.ID}
 		}
 		for _, s := range r.Steps {
-			if s.State == StepUndone && s.Kind == plan.StepPullRequest {
+			switch {
+			case s.Kind != plan.StepPullRequest || s.Reason == "":
+			case s.State == StepUndone:
 				r.Reason, r.Next = s.Title+": "+s.Reason, s.Next
+			case s.State == StepOpen:
+				r.Reason, r.Next = s.Title+": "+s.Reason, []string{"merge the one that is open, then run apply again"}
 			}
 		}
 	}
