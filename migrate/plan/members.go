@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/subject"
 	"github.com/unsecret-dev/unsecret/migrate/workflow"
 )
 
@@ -214,7 +215,7 @@ func (p *planner) holdLogin(m *member) *Reason {
 	}
 	switch {
 	case l.Conversion == inventory.ConversionManual:
-		return hold("manual-login", l.Reason, l.Manual...)
+		return hold("manual-login", l.Reason, append(p.trustFirst(l), l.Manual...)...)
 	case m.missing != nil:
 		return &Reason{Code: m.missing.Code, Object: string(l.ID), Message: m.missing.Message, Next: m.missing.Next}
 	case repo == nil || repo.HeadOID == "" || !slices.ContainsFunc(repo.Files, func(f inventory.File) bool { return f.Path == l.File }):
@@ -238,6 +239,30 @@ func (p *planner) holdLogin(m *member) *Reason {
 		return r
 	}
 	return p.holdSubscription(m)
+}
+
+// trustFirst tells what has to be trusted before a person takes the credential out of a file in another repository that a workflow
+// calls: that file signs in with the token of the caller.
+func (p *planner) trustFirst(l *inventory.Login) []string {
+	repo := p.stores.repo(l.Repository)
+	if l.Kind != inventory.KindReusablePass || repo == nil || !repo.OIDC.Known {
+		return nil
+	}
+	var contexts []string
+	for _, j := range l.Subjects {
+		contexts = append(contexts, j.Subjects...)
+	}
+	slices.Sort(contexts)
+	found, err := subject.Full(repo.OIDC, *repo, slices.Compact(contexts))
+	if err != nil || len(found) == 0 {
+		return []string{"Before anything else let the application of the credential trust what this workflow's tokens say: unsecret subjects tells it."}
+	}
+	var values []string
+	for _, s := range found {
+		values = append(values, s.Value)
+	}
+	return []string{fmt.Sprintf("Before anything else let the application of the credential trust issuer %s, audience %s and subject %s (where the called job names an environment, that stands at its end): the called file signs in with the token of this workflow.",
+		found[0].Issuer, subject.Audience, strings.Join(values, ", "))}
 }
 
 // holdCaller holds a login that a workflow of another repository runs, whose token is then that repository's (GitHub Docs:

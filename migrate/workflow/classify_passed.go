@@ -95,7 +95,7 @@ func (a *analysis) classifyUnknownTarget(f *finding) {
 	}
 	if _, known := a.remoteRoles(uses); known {
 		f.manual(uses+" takes the credential; it is in another repository of this scan, which has to change first",
-			"Grant id-token: write to this job, merge that, and then convert the called file in its own repository.",
+			"Grant id-token: write to this job (and what the called file needs besides, such as contents: read), merge that, and only then convert the called file in its own repository.",
 			"Remove the credential here when the called file no longer takes it.")
 		return
 	}
