@@ -236,27 +236,6 @@ func (f *fold) of(repo inventory.RepositoryName) []*request {
 	return out
 }
 
-// merged gives the logins of a repository that are rewritten on its base branch.
-func (f *fold) merged(repo inventory.RepositoryName) map[inventory.LoginID]bool {
-	out := map[inventory.LoginID]bool{}
-	for _, q := range f.of(repo) {
-		if q.state != requestMerged {
-			continue
-		}
-		for _, l := range q.logins {
-			if _, left := q.left[string(l)]; !left {
-				out[l] = !q.revert
-			}
-		}
-	}
-	for l, in := range out {
-		if !in {
-			delete(out, l)
-		}
-	}
-	return out
-}
-
 // pending gives the request of a repository that is open, or about to be.
 func (f *fold) pending(repo inventory.RepositoryName) *request {
 	for _, q := range f.of(repo) {
