@@ -178,6 +178,30 @@ func TestSharedAndPrivilegedIdentitiesAreRevokedOnlyByName(t *testing.T) {
 	j.mustSignIn("after revoking by name")
 }
 
+func TestTheStatusSaysHowLongAConversionCanBeTakenBack(t *testing.T) {
+	j := smallJourney(t)
+	j.migrate()
+	said := func() (out []string) {
+		for _, s := range j.unit(j.status(), "shop").Steps {
+			if s.Kind == plan.StepConnection {
+				out = append(out, s.Reason)
+			}
+		}
+		return out
+	}
+	for _, s := range said() {
+		if !strings.Contains(s, "converts it back until 2026-11-") {
+			t.Errorf("it says %q", s)
+		}
+	}
+	j.pass(8 * 24 * time.Hour)
+	for _, s := range said() {
+		if !strings.Contains(s, "a rollback mints a new password") || strings.Contains(s, "until") {
+			t.Errorf("after the deadline it says %q", s)
+		}
+	}
+}
+
 func waves(c *plan.Config) {
 	c.Waves = []plan.WaveRule{{Wave: 2, Connections: []string{"shop-*"}}}
 }

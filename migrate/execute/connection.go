@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
@@ -72,6 +73,9 @@ func (c *connectionEffect) state(found inventory.Connection, id inventory.Identi
 		"application": string(id.ObjectID)}
 	if s["organization"] == "" {
 		s["organization"] = c.step.Connection.Organization
+	}
+	if !found.RevertDeadline.IsZero() {
+		s["revertUntil"] = found.RevertDeadline.UTC().Format(time.RFC3339)
 	}
 	for _, f := range id.FederatedCredentials {
 		if f.Issuer == found.Issuer && f.Subject == found.Subject {

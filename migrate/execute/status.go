@@ -48,7 +48,7 @@ func (e *Executor) stepStatus(u plan.Unit, s plan.Step) (StepResult, *Gate) {
 	p := e.step(u.ID, s.ID)
 	switch {
 	case p.settled():
-		r.State = settledState(p)
+		r.State, r.Reason = settledState(p), e.revertText(p)
 	case p.failed != nil:
 		r.State, r.Reason = StepFailed, p.failed.Note
 	case p.intent != nil:
@@ -59,6 +59,18 @@ func (e *Executor) stepStatus(u plan.Unit, s plan.Step) (StepResult, *Gate) {
 		r.State = StepOnDemand
 	}
 	return r, nil
+}
+
+// revertText says how long a rollback of a conversion needs no new password.
+func (e *Executor) revertText(p stepProgress) string {
+	if p.done == nil || p.done.After["revertUntil"] == "" {
+		return ""
+	}
+	until, err := time.Parse(time.RFC3339, p.done.After["revertUntil"])
+	if err != nil || !e.now().Before(until) {
+		return "Azure DevOps does not convert it back any more: a rollback mints a new password"
+	}
+	return "Azure DevOps converts it back until " + until.Format("2006-01-02 15:04 UTC") + "; after that a rollback mints a new password"
 }
 
 // requestStatus is the standing of a unit's logins in one repository.
