@@ -365,3 +365,22 @@ func TestAClientNeedsATransport(t *testing.T) {
 		t.Error("it was built on the default transport")
 	}
 }
+
+// TestAnIDThatIsNoGUIDIsNotAskedFor keeps texts from outside out of the filters of a query: only GUIDs go into them.
+func TestAnIDThatIsNoGUIDIsNotAskedFor(t *testing.T) {
+	l := labtest.Start(t, labtest.Demo(t), lab.Options{})
+	c := connect(t, l, world.RoleReader, transport.Options{ReadOnly: true})
+	for _, id := range []inventory.AppID{"", "') or startswith(displayName,'a", "00000000-0000-4000-8000-000000000000') or ('1' eq '1", "{00000000}"} {
+		l.ResetCounts()
+		_, gaps, err := c.Applications(t.Context(), []inventory.AppID{id})
+		if err != nil || len(gaps) != 1 {
+			t.Errorf("%q gives %v, %v", id, gaps, err)
+		}
+		if _, err := c.Application(t.Context(), id); err == nil {
+			t.Errorf("%q is an application", id)
+		}
+		if n := l.Counts().Of(lab.ServerGraph, "applications"); n != 0 {
+			t.Errorf("%q was asked for: %+v", id, l.Counts())
+		}
+	}
+}
