@@ -29,6 +29,7 @@ type journey struct {
 	store   execute.Store // where the state is, if not in dir
 	hooks   execute.JournalOptions
 
+	targets  []string           // names of managed identities that the scan reads
 	settings func(*plan.Config) // changes the configuration of the plan
 }
 
@@ -104,7 +105,7 @@ func (j *journey) scanWith(set *providers.Set) *inventory.Inventory {
 	slices.Sort(owners)
 	sources := scan.Sources{AzureDevOps: set.DevOpsSources(orgs), Entra: set.Entra, Azure: set.Azure,
 		GitHub: []scan.GitHubScope{{Client: set.GitHub, Owners: owners}}}
-	inv, err := scan.Run(context.Background(), sources, scan.Options{Now: set.Transport.Now, AllApplications: true})
+	inv, err := scan.Run(context.Background(), sources, scan.Options{Now: set.Transport.Now, AllApplications: true, Targets: j.targets})
 	if err != nil {
 		j.t.Fatal(err)
 	}

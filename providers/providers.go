@@ -118,6 +118,7 @@ func (s *Set) Outside() execute.Outside {
 	}
 	if s.Azure != nil {
 		outside.Roles = s.Azure
+		outside.Identities = s.Azure
 	}
 	return outside
 }

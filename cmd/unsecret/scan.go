@@ -100,7 +100,7 @@ func (a *app) scan(cmd *cobra.Command, o scanOptions) error {
 	p := a.progress()
 	inv, err := scan.Run(cmd.Context(), set.sources, scan.Options{
 		Tool: toolName(), Now: set.now, Progress: p.update, Parts: parts,
-		Applications: c.applications(), AllApplications: c.Entra.AllApplications,
+		Applications: c.applications(), AllApplications: c.Entra.AllApplications, Targets: c.Plan.TargetNames(),
 		SignInWindow: time.Duration(c.Scan.SignInDays) * 24 * time.Hour,
 	})
 	p.done()

@@ -19,7 +19,8 @@ func (e *Executor) earlier(u plan.Unit) error {
 	look(e, func(f *fold) bool {
 		for _, k := range f.order {
 			p := f.steps[k]
-			if k.unit != u.ID || !strings.HasPrefix(k.step, string(plan.StepConnection)+"/") || p.done == nil && p.intent == nil {
+			kind, name, _ := strings.Cut(k.step, "/")
+			if k.unit != u.ID || !slices.Contains([]plan.StepKind{plan.StepConnection, plan.StepIdentity, plan.StepRole}, plan.StepKind(kind)) || p.done == nil && p.intent == nil {
 				continue
 			}
 			if _, ok := u.Step(k.step); ok {
@@ -29,7 +30,7 @@ func (e *Executor) earlier(u plan.Unit) error {
 			if r == nil {
 				r = p.intent
 			}
-			hash, what = r.Plan, append(what, "the conversion of connection "+strings.TrimPrefix(k.step, string(plan.StepConnection)+"/"))
+			hash, what = r.Plan, append(what, earlierText(plan.StepKind(kind), name))
 		}
 		for _, q := range f.requests {
 			if slices.Contains(q.units, u.ID) && e.unknown(f, units, u, q) {
@@ -47,6 +48,16 @@ func (e *Executor) earlier(u plan.Unit) error {
 	}
 	return &manualError{err: fmt.Errorf("an earlier plan did what this plan does not know any more: %s; nothing was changed, since taking back the rest would leave it without a way to sign in", strings.Join(what, ", ")),
 		next: append(next, "and roll back with it; or take these back by hand, and remove what unsecret added to the application afterwards")}
+}
+
+func earlierText(kind plan.StepKind, name string) string {
+	switch kind {
+	case plan.StepIdentity:
+		return "the creation of managed identity " + name
+	case plan.StepRole:
+		return "a role of a managed identity at " + name
+	}
+	return "the conversion of connection " + name
 }
 
 // unknown tells whether a pull request that counts carries logins that no step of any plan that is to be had names.

@@ -18,13 +18,13 @@ type trustEffect struct {
 }
 
 func (t *trustEffect) look(ctx context.Context) (sight, error) {
-	id, err := t.e.Outside.Directory.Application(ctx, t.unit.AppID)
+	found, facts, err := t.e.trustee(t.unit).credentials(ctx)
 	if err != nil {
-		return sight{}, fmt.Errorf("read application %s: %w", t.unit.AppID, err)
+		return sight{}, err
 	}
 	want := t.step.FederatedCredential.Credential
-	out := sight{facts: trustFacts(id)}
-	for _, f := range id.FederatedCredentials {
+	out := sight{facts: facts}
+	for _, f := range found {
 		if sameTrust(f, want) {
 			out.present, out.state = true, t.state(f)
 		}
@@ -47,8 +47,13 @@ func sameTrust(a, b inventory.FederatedCredential) bool {
 }
 
 func (t *trustEffect) state(f inventory.FederatedCredential) State {
-	return State{"kind": string(plan.StepFederatedCredential), "application": string(t.step.FederatedCredential.Application),
+	s := State{"kind": string(plan.StepFederatedCredential), "application": string(t.step.FederatedCredential.Application),
 		"id": string(f.ID), "name": f.Name, "issuer": f.Issuer, "subject": f.Subject + f.Expression}
+	if resource := t.step.FederatedCredential.Identity; resource != "" {
+		delete(s, "application")
+		s["identity"] = resource
+	}
+	return s
 }
 
 // conflictPatience is how long Entra's "concurrent requests" conflicts are waited out: they come of writes to one
@@ -60,7 +65,7 @@ func (t *trustEffect) do(ctx, stop context.Context) (State, error) {
 	var added inventory.FederatedCredential
 	err := t.e.poll(stop, conflictPatience, func() (bool, error) {
 		var err error
-		added, err = t.e.Outside.Directory.AddFederatedCredential(ctx, p.Application, p.Credential)
+		added, err = t.e.trustee(t.unit).add(ctx, p.Credential)
 		if !errors.Is(err, ErrConflict) {
 			return true, err
 		}
@@ -89,6 +94,21 @@ type variableEffect struct {
 	e    *Executor
 	id   string
 	step *plan.VariableStep
+	want string // its value, once it is known
+}
+
+// value is what the variable is to hold: the client id of a managed identity is known when that is there.
+func (v *variableEffect) value(ctx context.Context) error {
+	v.want = v.step.Value
+	if v.step.Identity == "" {
+		return nil
+	}
+	m, err := v.e.Outside.Identities.ManagedIdentity(ctx, v.step.Identity)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	v.want = string(m.ClientID)
+	return nil
 }
 
 func (v *variableEffect) state() State {
@@ -96,10 +116,13 @@ func (v *variableEffect) state() State {
 	if v.step.AsSecret {
 		kind = "idSecret"
 	}
-	return State{"kind": kind, "store": writeJSON(v.step.Store), "value": v.step.Value}
+	return State{"kind": kind, "store": writeJSON(v.step.Store), "value": v.want}
 }
 
 func (v *variableEffect) look(ctx context.Context) (sight, error) {
+	if err := v.value(ctx); err != nil {
+		return sight{}, err
+	}
 	if v.step.AsSecret {
 		return v.lookSecret(ctx)
 	}
@@ -110,7 +133,7 @@ func (v *variableEffect) look(ctx context.Context) (sight, error) {
 	case err != nil:
 		return sight{}, fmt.Errorf("read variable %s: %w", v.step.Store, err)
 	}
-	return sight{present: value == v.step.Value, state: v.state(), facts: State{"value": value}}, nil
+	return sight{present: value == v.want && v.want != "", state: v.state(), facts: State{"value": value}}, nil
 }
 
 // lookSecret cannot see whether the value is right: a secret that is there is ours only if we announced it, and then it is
@@ -125,7 +148,7 @@ func (v *variableEffect) lookSecret(ctx context.Context) (sight, error) {
 	}
 	switch other := v.another(); {
 	case other.done != nil:
-		return sight{present: true, state: v.state(), facts: State{"value": v.step.Value}}, nil
+		return sight{present: true, state: v.state(), facts: State{"value": v.want}}, nil
 	case other.intent != nil:
 		return sight{facts: State{"value": ""}}, nil
 	}
@@ -140,7 +163,7 @@ func (v *variableEffect) another() stepProgress {
 			if k.step != v.id {
 				continue
 			}
-			if p.done != nil && p.done.After["value"] == v.step.Value {
+			if p.done != nil && p.done.After["value"] == v.want {
 				return *p
 			}
 			if p.intent != nil {
@@ -152,15 +175,18 @@ func (v *variableEffect) another() stepProgress {
 }
 
 func (v *variableEffect) do(ctx, _ context.Context) (State, error) {
+	if v.want == "" {
+		return nil, fmt.Errorf("set %s: the managed identity %s whose client id it holds is not there: %w", v.step.Store, v.step.Identity, ErrNotFound)
+	}
 	if v.step.AsSecret {
-		value := NewPassword([]byte(v.step.Value))
+		value := NewPassword([]byte(v.want))
 		defer value.Clear()
 		if err := v.e.Outside.Repositories.SetSecret(ctx, v.step.Store, inventory.Secret{}, value); err != nil {
 			return nil, fmt.Errorf("set secret %s: %w", v.step.Store, err)
 		}
 		return v.state(), nil
 	}
-	err := v.e.Outside.Repositories.SetVariable(ctx, v.step.Store, v.step.Value)
+	err := v.e.Outside.Repositories.SetVariable(ctx, v.step.Store, v.want)
 	if errors.Is(err, ErrConflict) {
 		// Another unit that shares the variable has made it at the same moment.
 		if seen, lookErr := v.look(ctx); lookErr == nil && seen.present {

@@ -99,6 +99,8 @@ func (e *Executor) unconnected(units []plan.Unit) error {
 			switch {
 			case e.Outside.Directory == nil:
 				missing = "Microsoft Entra"
+			case e.Outside.Identities == nil && u.Target != nil:
+				missing = "Azure"
 			case e.Outside.Connections == nil && s.Kind == plan.StepConnection:
 				missing = "Azure DevOps"
 			case s.Kind == plan.StepPullRequest && isAzureRepos(s.PullRequest.Repository):

@@ -19,7 +19,8 @@ type Outside struct {
 	Repositories Repositories // GitHub
 	AzureRepos   CodeHost     // the repositories of Azure DevOps, whose names tell them apart
 	// Roles reads Azure's role assignments back; nil: they are not compared.
-	Roles Roles
+	Roles      Roles
+	Identities Identities // Azure
 	// Now gives the time of the systems that the deadlines live in (learned from their answers), since a
 	// soak time or a revert deadline must not depend on the clock of the machine that the program runs on.
 	Now func() time.Time
@@ -63,6 +64,31 @@ type Policy struct {
 	Name string `json:"name"`
 	// BlocksPasswords tells that it forbids every new password on the application that it was read for.
 	BlocksPasswords bool `json:"blocksPasswords,omitempty"`
+}
+
+// Identities is Azure Resource Manager: user-assigned managed identities and the roles of principals. A resource is an ARM id.
+type Identities interface {
+	// ManagedIdentity reads one afresh, with its federated credentials. ErrNotFound: it is not there.
+	ManagedIdentity(ctx context.Context, resource string) (inventory.ManagedIdentity, error)
+	// CreateManagedIdentity makes one; one that is there already stays as it is.
+	CreateManagedIdentity(ctx context.Context, resource, location string) (inventory.ManagedIdentity, error)
+	// DeleteManagedIdentity removes it. ErrNotFound: it is not there.
+	DeleteManagedIdentity(ctx context.Context, resource string) error
+	// Attached gives the resources that run with it.
+	Attached(ctx context.Context, resource string) ([]string, error)
+	// AddIdentityCredential adds a federated credential. ErrConflict: another one is written at the same time, or issuer and subject exist
+	// already. ErrLimit: there are 20 already.
+	AddIdentityCredential(ctx context.Context, resource string, fc inventory.FederatedCredential) (inventory.FederatedCredential, error)
+	// RemoveIdentityCredential removes it by its name. ErrNotFound: it is not there. ErrConflict: another is written at the same time.
+	RemoveIdentityCredential(ctx context.Context, resource, name string) error
+	// RolesAt gives the role assignments of a principal at exactly one scope.
+	RolesAt(ctx context.Context, scope string, principal inventory.ObjectID) ([]inventory.RoleAssignment, error)
+	// RolesOf gives all its role assignments, through Resource Graph, which learns of changes a few minutes late.
+	RolesOf(ctx context.Context, principal inventory.ObjectID) ([]inventory.RoleAssignment, error)
+	// AssignRole gives a principal the role, scope and condition of an assignment, under a name (a GUID) that the caller chooses.
+	AssignRole(ctx context.Context, name string, r inventory.RoleAssignment, principal inventory.ObjectID) (inventory.RoleAssignment, error)
+	// RemoveRole removes an assignment by its scope and name. ErrNotFound: it is not there.
+	RemoveRole(ctx context.Context, scope, name string) error
 }
 
 // Connections is Azure DevOps, as far as the executor changes or reads it back.

@@ -69,17 +69,14 @@ func (r *rollbackRun) cleanUpRepository(ctx context.Context, u plan.Unit, repo i
 	if err := r.removeVariables(ctx, u, repo); err != nil {
 		return err
 	}
-	id, err := r.e.Outside.Directory.Application(ctx, u.AppID)
-	if err != nil {
-		return fmt.Errorf("read application %s: %w", u.AppID, err)
-	}
 	for _, s := range u.Steps {
 		p := r.e.step(u.ID, s.ID)
 		if s.Kind != plan.StepFederatedCredential || p.done == nil || !onlyFor(u, s.FederatedCredential.Credential.Name, repo) {
 			continue
 		}
-		if err := r.removeOne(ctx, id.ObjectID, inventory.FederatedCredentialID(p.done.After["id"])); err != nil && !errors.Is(err, ErrNotFound) {
-			return err
+		added := inventory.FederatedCredential{ID: inventory.FederatedCredentialID(p.done.After["id"]), Name: p.done.After["name"]}
+		if err := r.e.trustee(u).remove(ctx, added); err != nil && !errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("remove federated credential %s: %w", added.Name, err)
 		}
 		if err := r.undone(u, s.ID, "removed federated credential "+p.done.After["name"], s.Kind, nil); err != nil {
 			return err

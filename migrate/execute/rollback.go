@@ -136,7 +136,7 @@ func (r *rollbackRun) undone(u plan.Unit, step, title string, kind plan.StepKind
 // cleanUp removes what only the new way needs, when nothing uses that any more.
 func (r *rollbackRun) cleanUp(ctx, stop context.Context, u plan.Unit) error {
 	variables := func(ctx context.Context, u plan.Unit) error { return r.removeVariables(ctx, u, "") }
-	for _, step := range []func(context.Context, plan.Unit) error{variables, r.removeTrust} {
+	for _, step := range []func(context.Context, plan.Unit) error{variables, r.removeTrust, r.removeTarget} {
 		if stop.Err() != nil {
 			return nil //nolint:nilerr // interrupted between two steps: the next run goes on
 		}
@@ -172,7 +172,7 @@ func (r *rollbackRun) removeVariables(ctx context.Context, u plan.Unit, repo inv
 			}
 			continue
 		}
-		mine, err := r.stillMine(ctx, s)
+		mine, err := r.stillMine(ctx, u, s)
 		if err != nil {
 			return err
 		}
@@ -198,7 +198,7 @@ func (r *rollbackRun) removeVariables(ctx context.Context, u plan.Unit, repo inv
 }
 
 // stillMine tells whether a variable still has the value that the program gave it. The value of a secret cannot be compared.
-func (r *rollbackRun) stillMine(ctx context.Context, s plan.Step) (bool, error) {
+func (r *rollbackRun) stillMine(ctx context.Context, u plan.Unit, s plan.Step) (bool, error) {
 	if s.Variable.AsSecret {
 		return true, nil
 	}
@@ -209,7 +209,26 @@ func (r *rollbackRun) stillMine(ctx context.Context, s plan.Step) (bool, error) 
 	if err != nil {
 		return false, fmt.Errorf("read variable %s: %w", s.Variable.Store, err)
 	}
-	return value == s.Variable.Value, nil
+	return value == r.written(u, s), nil
+}
+
+// written is the value that a variable was given: the journal has it where the plan could not know it. Of one that was only announced it is the client id
+// of the managed identity, which is in the journal, too.
+func (r *rollbackRun) written(u plan.Unit, s plan.Step) string {
+	if s.Variable.Identity == "" {
+		return s.Variable.Value
+	}
+	if p := r.e.step(u.ID, s.ID); p.done != nil {
+		return p.done.After["value"]
+	}
+	for _, x := range u.Steps {
+		if p := r.e.step(u.ID, x.ID); x.Kind == plan.StepIdentity && p.done != nil {
+			return p.done.After["clientId"]
+		} else if x.Kind == plan.StepIdentity && p.seen != nil {
+			return p.seen.After["clientId"]
+		}
+	}
+	return ""
 }
 
 // owned tells whether this program made a variable: for this unit, or for another one that was rolled back and left it here.
@@ -245,24 +264,25 @@ func (r *rollbackRun) usedBy(u plan.Unit, s plan.Step) string {
 // removeTrust removes the federated credentials that the program added, and those that Azure DevOps added on its behalf. What a
 // connection still presents is kept, whoever converted it: nothing may be left that cannot sign in.
 func (r *rollbackRun) removeTrust(ctx context.Context, u plan.Unit) error {
-	id, err := r.e.Outside.Directory.Application(ctx, u.AppID)
+	trustee := r.e.trustee(u)
+	found, _, err := trustee.credentials(ctx)
 	if err != nil {
-		return fmt.Errorf("read application %s: %w", u.AppID, err)
+		return err
 	}
 	kept, err := r.presented(ctx, u)
 	if err != nil {
 		return err
 	}
 	for _, step := range r.trustSteps(u) {
-		for _, f := range id.FederatedCredentials {
+		for _, f := range found {
 			if string(f.ID) != step.id && !(step.id == "" && f.Name == step.name && step.is(f)) {
 				continue
 			}
 			if slices.Contains(kept, f.Issuer+" "+f.Subject) {
 				continue
 			}
-			if err := r.removeOne(ctx, id.ObjectID, f.ID); err != nil {
-				return err
+			if err := trustee.remove(ctx, f); err != nil && !errors.Is(err, ErrNotFound) {
+				return fmt.Errorf("remove federated credential %s: %w", f.Name, err)
 			}
 		}
 		if err := r.undone(u, step.step, "removed federated credential "+step.name, step.kind, nil); err != nil {
@@ -323,14 +343,6 @@ func (r *rollbackRun) trustSteps(u plan.Unit) []addedTrust {
 		}
 		return out
 	})
-}
-
-func (r *rollbackRun) removeOne(ctx context.Context, app inventory.ObjectID, id inventory.FederatedCredentialID) error {
-	err := r.e.Outside.Directory.RemoveFederatedCredential(ctx, app, id)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return fmt.Errorf("remove federated credential %s: %w", id, err)
-	}
-	return nil
 }
 
 // result puts together what happened to a unit.

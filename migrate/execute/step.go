@@ -251,6 +251,12 @@ func (e *Executor) effect(u plan.Unit, s plan.Step, p stepProgress) effect {
 		return &credentialEffect{e: e, step: s.Credential}
 	case plan.StepSecret:
 		return &secretEffect{e: e, step: s.Secret}
+	case plan.StepIdentity:
+		return &identityEffect{e: e, step: s.Identity, announced: p.intent != nil}
+	case plan.StepRole:
+		return &roleEffect{e: e, step: s.Role}
+	case plan.StepRoles:
+		return &rolesEffect{e: e, step: s.Roles}
 	case plan.StepPolicy:
 		return &policyEffect{e: e, step: s.Policy}
 	}

@@ -176,9 +176,9 @@ func equalState(a, b State) bool {
 // prove gathers the evidence.
 func (e *Executor) prove(ctx context.Context, u plan.Unit) proof {
 	var p proof
-	id, err := e.Outside.Directory.Application(ctx, u.AppID)
+	trusted, _, err := e.trustee(u).credentials(ctx)
 	if err != nil {
-		p.err = fmt.Errorf("read application %s: %w", u.AppID, err)
+		p.err = err
 		return p
 	}
 	needed := e.neededSubjects(u)
@@ -193,14 +193,15 @@ func (e *Executor) prove(ctx context.Context, u plan.Unit) proof {
 		}
 		needed = append(needed, presented...)
 	}
-	for _, m := range subject.Cover(needed, id.FederatedCredentials).Missing {
+	for _, m := range subject.Cover(needed, trusted).Missing {
 		p.paper = append(p.paper, fmt.Sprintf("subject %s of issuer %s", m.Subject.Value, m.Subject.Issuer))
 	}
 	if u.Kind == plan.KindIssuer {
 		e.proveUpdates(ctx, u, &p)
 	}
+	e.proveTarget(ctx, u, &p)
 	if e.proveRepositories(ctx, u, &p); p.ok() {
-		e.proveWorkflows(ctx, u, id, &p)
+		e.proveWorkflows(ctx, u, trusted, &p)
 	}
 	return p
 }
@@ -245,7 +246,7 @@ func (e *Executor) proveConnection(ctx context.Context, s plan.Step, earlier boo
 }
 
 // proveWorkflows looks for a green run with the new text, or a federated sign-in, of each workflow since its merge.
-func (e *Executor) proveWorkflows(ctx context.Context, u plan.Unit, id inventory.Identity, p *proof) {
+func (e *Executor) proveWorkflows(ctx context.Context, u plan.Unit, trusted []inventory.FederatedCredential, p *proof) {
 	if len(u.Workflows) == 0 {
 		return
 	}
@@ -254,7 +255,7 @@ func (e *Executor) proveWorkflows(ctx context.Context, u plan.Unit, id inventory
 		p.err = err
 		return
 	}
-	signedIn := e.federatedSignIns(ctx, u, id)
+	signedIn := e.federatedSignIns(ctx, u, trusted)
 	for _, w := range u.Workflows {
 		if slices.Contains(p.gone, w.Repository) {
 			continue
@@ -305,9 +306,9 @@ func requestSteps(u plan.Unit, repo inventory.RepositoryName) []plan.Step {
 }
 
 // federatedSignIns gives a test for sign-ins with the federated credentials that cover a workflow's logins.
-func (e *Executor) federatedSignIns(ctx context.Context, u plan.Unit, id inventory.Identity) func(plan.WorkflowRef, time.Time) bool {
+func (e *Executor) federatedSignIns(ctx context.Context, u plan.Unit, trusted []inventory.FederatedCredential) func(plan.WorkflowRef, time.Time) bool {
 	moved, err := e.firstMerge(u)
-	if err != nil {
+	if err != nil || u.Target != nil { // the log names no federated credentials of managed identities: only a green run proves them
 		return func(plan.WorkflowRef, time.Time) bool { return false }
 	}
 	log, err := e.Outside.Directory.SignIns(ctx, u.AppID, moved)
@@ -315,7 +316,7 @@ func (e *Executor) federatedSignIns(ctx context.Context, u plan.Unit, id invento
 		return func(plan.WorkflowRef, time.Time) bool { return false }
 	}
 	names := map[inventory.FederatedCredentialID]string{}
-	for _, f := range id.FederatedCredentials {
+	for _, f := range trusted {
 		names[f.ID] = f.Name
 	}
 	return func(w plan.WorkflowRef, since time.Time) bool {

@@ -21,6 +21,7 @@ type Identity struct {
 	Tags                 []string              `json:"tags,omitempty"`
 	Lock                 *InstanceLock         `json:"lock,omitempty"`
 	NewPasswords         NewPasswords          `json:"newPasswords,omitzero"`
+	Grants               *Grants               `json:"grants,omitempty"` // read only where the configuration names targets
 }
 
 // InstanceLock says which properties of an application's service principals cannot be changed there (Microsoft Learn:
@@ -108,4 +109,8 @@ type RoleAssignment struct {
 	ID    string `json:"id"`
 	Role  string `json:"role"`  // the role definition's name, such as "Contributor"
 	Scope string `json:"scope"` // the ARM scope
+	// Definition is the id of the role definition; with a condition, the role is held only where that is true.
+	Definition       string `json:"definition,omitempty"`
+	Condition        string `json:"condition,omitempty"`
+	ConditionVersion string `json:"conditionVersion,omitempty"`
 }

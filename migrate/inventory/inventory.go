@@ -31,6 +31,10 @@ type Inventory struct {
 	Pools           []AgentPool      `json:"pools,omitempty"`
 	// PipelineRepositories are the repositories with pipelines whose text can be rewritten.
 	PipelineRepositories []PipelineRepository `json:"pipelineRepositories,omitempty"`
+
+	// What units may sign in as instead of their applications; read only where the configuration names targets.
+	ManagedIdentities []ManagedIdentity `json:"managedIdentities,omitempty"`
+	Subscriptions     []Subscription    `json:"subscriptions,omitempty"`
 }
 
 // SourceKind tells what kind of system a source is.

@@ -14,6 +14,8 @@ const (
 	GraphPolicyWrite      = "graph/Policy.ReadWrite.ApplicationConfiguration"
 	GraphOwnedBy          = "graph/Application.ReadWrite.OwnedBy"
 	AzureReader           = "azure/Reader"
+	AzureIdentity         = "azure/Managed Identity Contributor"
+	AzureRoles            = "azure/Role Based Access Control Administrator"
 	GitHubContents        = "github/contents-read"
 	GitHubActions         = "github/actions-read"
 	GitHubAdministration  = "github/administration-read"
@@ -118,6 +120,20 @@ var all = []Permission{
 		Without: "role assignments, and with them the rules on privileged identities",
 		Grant:   []string{"az role assignment create --assignee <client id of unsecret's application> --role Reader --scope /subscriptions/<subscription>"},
 		Source:  "Microsoft Learn: Azure built-in roles",
+	},
+	{
+		ID: AzureIdentity, System: Azure, Name: "Managed Identity Contributor", Phases: []Phase{Apply}, RoleID: "e40ec5ca-96e0-45a2-b4ff-59039f2c2b59", Optional: true,
+		For:     "creating managed identities and their federated credentials, and Reader to compare roles, where plan.targets names such",
+		Without: "units keep their applications",
+		Grant:   []string{"az role assignment create --assignee <client id of unsecret's application> --role \"Managed Identity Contributor\" --scope /subscriptions/<subscription>/resourceGroups/<resource group of plan.targets>"},
+		Source:  "Microsoft Learn: Azure built-in roles",
+	},
+	{
+		ID: AzureRoles, System: Azure, Name: "Role Based Access Control Administrator", Phases: []Phase{Apply}, RoleID: "f58310d9-a9f6-439a-9e8d-f62e7b41a168", Optional: true,
+		For:     "giving a managed identity the roles of the application, where plan.targets names such; restrict it to these roles by a condition",
+		Without: "the roles are to be assigned by hand before anything moves",
+		Grant:   []string{"az role assignment create --assignee <client id of unsecret's application> --role \"Role Based Access Control Administrator\" --scope <each scope of the application's roles>"},
+		Source:  "Microsoft Learn: Azure built-in roles; Delegate Azure role assignment management with conditions",
 	},
 	{
 		ID: GitHubContents, System: GitHub, Name: "Contents, Metadata: read", Scope: "repo", Phases: []Phase{Scan},

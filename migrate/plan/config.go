@@ -33,6 +33,7 @@ type Config struct {
 	Level          string        `yaml:"level" json:"level,omitempty"`                   // safe (default), or needs-review: also rewrites with a risk that a reviewer has to look at
 	RollbackDays   int           `yaml:"rollbackDays" json:"rollbackDays,omitempty"`     // life of a password minted by a rollback; default 30
 	RollbackName   string        `yaml:"rollbackName" json:"rollbackName,omitempty"`     // its display name, before the unit's id; default unsecret-rollback
+	Targets        []TargetRule  `yaml:"targets" json:"targets,omitempty"`               // which units sign in as a managed identity instead of their application
 	Exclude        []Exclusion   `yaml:"exclude" json:"exclude,omitempty"`               // what is left alone
 	KeepOldSecrets bool          `yaml:"keepOldSecrets" json:"keepOldSecrets,omitempty"` // plan no revoke at all
 	EndState       string        `yaml:"endState" json:"endState,omitempty"`             // propose (default), or blockPasswords: revoke forbids new passwords on what it has revoked
@@ -212,6 +213,11 @@ func (c Config) Validate() error {
 	for i, w := range c.Waves {
 		if err := w.validate(); err != nil {
 			errs = append(errs, fmt.Errorf("waves[%d]: %w", i, err))
+		}
+	}
+	for i, t := range c.Targets {
+		if err := t.validate(); err != nil {
+			errs = append(errs, fmt.Errorf("targets[%d]: %w", i, err))
 		}
 	}
 	for i, e := range c.Exclude {

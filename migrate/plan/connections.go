@@ -122,6 +122,9 @@ func (p *planner) holdConnection(d *draft, c *connection) *Reason {
 	if r := holdTenant(d, c, hold); r != nil {
 		return r
 	}
+	if r := holdTargetConnection(d, c, hold); r != nil {
+		return r
+	}
 	return p.holdByUse(c, hold)
 }
 

@@ -200,7 +200,9 @@ func (p *planner) addUnknown(u use, k link) {
 // holdLogins finds the logins that cannot be rewritten.
 func (p *planner) holdLogins() {
 	for _, m := range p.members {
-		m.hold = p.holdLogin(m)
+		if m.hold = p.holdLogin(m); m.hold == nil {
+			m.hold = p.holdTargetLogin(m)
+		}
 	}
 }
 

@@ -26,12 +26,16 @@ type planner struct {
 
 // draft is a unit in the making.
 type draft struct {
-	unit      Unit
-	identity  *inventory.Identity
-	conns     []*connection
-	members   []*member
-	trust     trust
-	blockers  []Reason
+	unit     Unit
+	identity *inventory.Identity
+	conns    []*connection
+	members  []*member
+	trust    trust
+	target   *target
+	blockers []Reason
+
+	targetProblem *Reason
+
 	suspects  []Reason // logins that may use the identity, which is not certain
 	variables []*placed
 	relied    []*placed // that exist already
@@ -91,6 +95,10 @@ func (p *planner) draft(app inventory.AppID) *draft {
 // their units are, so that one blocked unit can hold a login of another: hence the repetition, which ends since
 // holds are only ever added.
 func (p *planner) settle() {
+	for _, d := range p.sorted() {
+		d.target, d.targetProblem = p.target(d)
+	}
+	p.shareTargets()
 	p.holdLogins()
 	p.holdConnections()
 	for changed := true; changed; {
@@ -115,6 +123,10 @@ func (p *planner) settleUnit(d *draft) bool {
 			d.blockers = []Reason{*excluded(d.unit.Title, e)}
 			return false
 		}
+	}
+	if d.targetProblem != nil {
+		d.blockers = []Reason{*d.targetProblem}
+		return false
 	}
 	changed := p.chooseTrust(d)
 	if d.convertible() == 0 {

@@ -39,6 +39,7 @@ type Unit struct {
 	TenantID       inventory.TenantID       `json:"tenantId,omitempty"`
 	Kind           string                   `json:"kind,omitempty"`    // KindIssuer; empty: a secret is taken away
 	Deadline       time.Time                `json:"deadline,omitzero"` // when what it replaces stops working, where that is known
+	Target         *Target                  `json:"target,omitempty"`  // what it signs in as instead of its application
 	SubscriptionID inventory.SubscriptionID `json:"subscriptionId,omitempty"`
 	Wave           int                      `json:"wave"`
 	Shared         bool                     `json:"shared"` // more than one connection or repository uses the identity

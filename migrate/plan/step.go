@@ -7,6 +7,9 @@ type StepKind string
 
 // The kinds of step, in the order in which a unit goes through them.
 const (
+	StepIdentity            StepKind = "managed-identity"
+	StepRole                StepKind = "role-assignment"
+	StepRoles               StepKind = "role-comparison"
 	StepFederatedCredential StepKind = "federated-credential"
 	StepVariable            StepKind = "variable"
 	StepConnection          StepKind = "connection"
@@ -49,6 +52,9 @@ type Step struct {
 	// which is needed only where the service still converts to it.
 	OnDemand bool `json:"onDemand,omitempty"`
 
+	Identity            *IdentityStep            `json:"identity,omitempty"`
+	Role                *RoleStep                `json:"role,omitempty"`
+	Roles               *RolesStep               `json:"roles,omitempty"`
 	FederatedCredential *FederatedCredentialStep `json:"federatedCredential,omitempty"`
 	Connection          *ConnectionStep          `json:"connection,omitempty"`
 	Variable            *VariableStep            `json:"variable,omitempty"`
@@ -60,7 +66,8 @@ type Step struct {
 
 // FederatedCredentialStep makes an application trust one issuer and subject.
 type FederatedCredentialStep struct {
-	Application inventory.ObjectID            `json:"application"`
+	Application inventory.ObjectID            `json:"application,omitempty"`
+	Identity    string                        `json:"identity,omitempty"` // ARM id of the managed identity that trusts it instead
 	Credential  inventory.FederatedCredential `json:"credential"`
 }
 
@@ -82,6 +89,7 @@ type ConnectionStep struct {
 type VariableStep struct {
 	Store    inventory.StoreRef `json:"store"`
 	Value    string             `json:"value"`
+	Identity string             `json:"identity,omitempty"` // ARM id of the managed identity whose client id it is, where that is known only when it is created
 	AsSecret bool               `json:"asSecret,omitempty"`
 }
 

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -13,6 +14,7 @@ import (
 // moved the old credential, then the secrets that held it.
 func (p *planner) steps(d *draft, u Unit) []Step {
 	steps := []Step{}
+	target := targetSteps(d)
 	for _, t := range d.trust.byHand {
 		steps = append(steps, federatedStep(d, t.credential))
 	}
@@ -46,6 +48,10 @@ func (p *planner) steps(d *draft, u Unit) []Step {
 		}
 	}
 	steps = append(append(steps, variables...), requests...)
+	if len(target) > 0 {
+		dependOnTarget(steps, target)
+		steps = append(target, steps...)
+	}
 	if len(u.Withheld) == 0 {
 		steps = append(steps, p.revokeSteps(d, u, stepIDs(steps))...)
 	}
@@ -78,12 +84,16 @@ func federatedStep(d *draft, f inventory.FederatedCredential) Step {
 	if f.Expression != "" {
 		what = f.Expression
 	}
+	params := &FederatedCredentialStep{Application: d.unit.ObjectID, Credential: f}
+	on := d.unit.Title
+	if d.target != nil {
+		params.Application, params.Identity, on = "", d.target.Resource, "managed identity "+d.target.Name
+	}
 	return Step{ID: string(StepFederatedCredential) + "/" + f.Name, Kind: StepFederatedCredential, Class: OnceOnly, Phase: PhaseApply,
-		Title:        fmt.Sprintf("trust %s on %s", what, d.unit.Title),
-		Precondition: trustFacts(d),
-		Undo:         "remove the federated credential " + f.Name + ", once nothing signs in with it",
-		FederatedCredential: &FederatedCredentialStep{
-			Application: d.unit.ObjectID, Credential: f},
+		Title:               fmt.Sprintf("trust %s on %s", what, on),
+		Precondition:        trustFacts(d),
+		Undo:                "remove the federated credential " + f.Name + ", once nothing signs in with it",
+		FederatedCredential: params,
 	}
 }
 
@@ -91,7 +101,13 @@ func federatedStep(d *draft, f inventory.FederatedCredential) Step {
 // already and trust one of the needed subjects. What other people add to the application meanwhile does no harm.
 func trustFacts(d *draft) map[string]string {
 	facts := map[string]string{"appId": string(d.unit.AppID), "objectId": string(d.unit.ObjectID)}
-	proof := subject.Cover(subjects(d.trust.needed), d.identity.FederatedCredentials)
+	if d.target != nil {
+		facts = map[string]string{}
+		if !d.target.Create {
+			facts["clientId"], facts["principalId"] = string(d.target.ClientID), string(d.target.PrincipalID)
+		}
+	}
+	proof := subject.Cover(subjects(d.trust.needed), d.trusting())
 	for _, t := range proof.Trusted {
 		facts[TrustField(t.Credential)] = TrustFact(t.Credential)
 	}
@@ -127,7 +143,7 @@ func (p *planner) connectionSteps(d *draft, c *connection, before []string) []St
 		}
 	}
 	old := subject.OldConnectionSubject(c.Organization, c.organizationID, c.Projects[0].Name, c.Name)
-	if old.Issuer != s.Issuer && !subject.Cover([]subject.Subject{old}, d.identity.FederatedCredentials).Complete() {
+	if old.Issuer != s.Issuer && !subject.Cover([]subject.Subject{old}, d.trusting()).Complete() {
 		fallback := federatedStep(d, inventory.FederatedCredential{Name: strings.ToLower(string(c.ID)) + fallbackMark, Issuer: old.Issuer, Subject: old.Value,
 			Audience: old.Audience, Description: fmt.Sprintf("added by unsecret for service connection %s in %s", c.Name, c.place())})
 		fallback.OnDemand = true
@@ -152,11 +168,16 @@ func variableStep(v *placed, secret bool) Step {
 	if secret {
 		kind = "secret"
 	}
+	params := &VariableStep{Store: v.store, Value: v.value, AsSecret: secret}
+	what := v.value
+	if resource, late := strings.CutPrefix(v.value, clientIDMark); late {
+		params.Value, params.Identity, what = "", resource, "the client id of managed identity "+path.Base(resource)
+	}
 	return Step{ID: string(StepVariable) + "/" + storeID(v.store), Kind: StepVariable, Class: Repeatable, Phase: PhaseApply,
-		Title:        fmt.Sprintf("set %s %s to %s in %s", kind, v.store.Name, v.value, v.store.Place()),
+		Title:        fmt.Sprintf("set %s %s to %s in %s", kind, v.store.Name, what, v.store.Place()),
 		Precondition: map[string]string{"value": ""},
 		Undo:         "delete it, once no login names it",
-		Variable:     &VariableStep{Store: v.store, Value: v.value, AsSecret: secret}}
+		Variable:     params}
 }
 
 // storeID is a store as a part of a step's id.

@@ -41,7 +41,7 @@ func (p *planner) chooseTrust(d *draft) (changed bool) {
 		held := p.needLogins(d)
 		p.needConnections(d)
 		choice := subject.Choose(subjects(d.trust.needed), subject.ChooseOptions{
-			AllowFlexible: p.cfg.AllowFlexible, Existing: d.taken(), NamePrefix: "unsecret-",
+			AllowFlexible: p.cfg.AllowFlexible && d.target == nil, Existing: d.taken(), NamePrefix: "unsecret-",
 			Description: "added by unsecret for unit " + d.unit.ID,
 		})
 		d.trust.github, d.trust.risks = choice.Add, choice.Risks
@@ -56,7 +56,7 @@ func (p *planner) chooseTrust(d *draft) (changed bool) {
 
 // taken are the federated credentials that exist, with those that the unit's connections will have.
 func (d *draft) taken() []inventory.FederatedCredential {
-	out := slices.Concat(d.identity.FederatedCredentials, d.trust.service)
+	out := slices.Concat(d.trusting(), d.trust.service)
 	for _, c := range d.trust.byHand {
 		out = append(out, c.credential)
 	}
@@ -227,7 +227,7 @@ func (p *planner) needConnections(d *draft) {
 		credential := inventory.FederatedCredential{Name: connectionName(d, c), Issuer: s.Issuer, Subject: s.Value, Audience: s.Audience,
 			Description: fmt.Sprintf("added by unsecret for service connection %s in %s", c.Name, c.place())}
 		switch {
-		case subject.Cover([]subject.Subject{s}, d.identity.FederatedCredentials).Complete():
+		case subject.Cover([]subject.Subject{s}, d.trusting()).Complete():
 		case c.manual():
 			d.trust.byHand = append(d.trust.byHand, connectionTrust{conn: c, credential: credential})
 		default:
@@ -251,7 +251,7 @@ func connectionSubject(d *draft, c *connection) subject.Subject {
 // connectionName is the connection's id, which Azure DevOps names its own federated credentials by.
 func connectionName(d *draft, c *connection) string {
 	name := strings.ToLower(string(c.ID))
-	if slices.ContainsFunc(d.identity.FederatedCredentials, func(f inventory.FederatedCredential) bool { return strings.EqualFold(f.Name, name) }) {
+	if slices.ContainsFunc(d.trusting(), func(f inventory.FederatedCredential) bool { return strings.EqualFold(f.Name, name) }) {
 		return name + "-entra"
 	}
 	return name
@@ -269,7 +269,10 @@ func (p *planner) holdUncovered(d *draft, choice subject.Choice) (held bool) {
 				break
 			}
 			code, next := "subjects-not-covered", choice.Proposals
-			if !p.cfg.AllowFlexible {
+			switch {
+			case d.target != nil:
+				code, next = "target-not-flexible", []string{"a managed identity takes no flexible federated credentials: narrow what triggers the job", "or keep the application for this unit: take it out of plan.targets"}
+			case !p.cfg.AllowFlexible:
 				code, next = "flexible-needed", append([]string{"set allowFlexible: true (a preview of Microsoft Graph beta) and plan again"}, next...)
 			}
 			if s.Context == anyBranch || s.Context == anyTag && p.narrows(m) {
@@ -297,7 +300,7 @@ func (t *trust) checkLimit(d *draft) {
 	if n := len(d.taken()); n > subject.Limit && len(t.service)+len(t.byHand) > 0 {
 		t.blockers = append(t.blockers, Reason{Code: "too-many-subjects", Object: d.unit.Title,
 			Message: fmt.Sprintf("an application can have %d federated credentials; %d exist and its connections need %d more",
-				subject.Limit, len(d.identity.FederatedCredentials), len(t.service)+len(t.byHand)),
+				subject.Limit, len(d.trusting()), len(t.service)+len(t.byHand)),
 			Next: []string{"split the connections over several applications with the same roles, or remove federated credentials that nobody needs"}})
 	}
 }
@@ -333,7 +336,7 @@ func (d *draft) state(f inventory.FederatedCredential) string {
 		return o.Issuer == f.Issuer && o.Subject == f.Subject && o.Expression == f.Expression
 	}
 	switch {
-	case slices.ContainsFunc(d.identity.FederatedCredentials, same):
+	case slices.ContainsFunc(d.trusting(), same):
 		return CoverageExisting
 	case slices.ContainsFunc(d.trust.service, same):
 		return CoverageService

@@ -77,7 +77,7 @@ func (p *planner) ids(m *member) []id {
 	hint := m.login.Identity
 	return []id{
 		{hint: hint.ClientID, name: p.cfg.Variables.ClientID, suffix: "_CLIENT_ID", set: func(n *IdentityNames, s string) { n.ClientID = s },
-			value: func(u memberUse) string { return string(u.app) }},
+			value: func(u memberUse) string { return p.clientID(u.app) }},
 		{hint: hint.TenantID, name: p.cfg.Variables.TenantID, suffix: "_TENANT_ID", set: func(n *IdentityNames, s string) { n.TenantID = s }, value: tenant},
 		{hint: hint.SubscriptionID, name: p.cfg.Variables.SubscriptionID, suffix: "_SUBSCRIPTION_ID", set: func(n *IdentityNames, s string) { n.SubscriptionID = s },
 			value: func(u memberUse) string { return string(p.subscription(u)) }},

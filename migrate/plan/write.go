@@ -51,6 +51,9 @@ func (p *planner) write(d *draft) Unit {
 		return u
 	}
 	u.Coverage = d.coverage()
+	if d.target != nil {
+		u.Target = &d.target.Target
+	}
 	u.Withheld = slices.Concat(d.holds(), d.suspects, p.pipelineSecrets(d))
 	if p.cfg.KeepOldSecrets {
 		u.Withheld = append(u.Withheld, Reason{Code: "kept-by-configuration", Message: "keepOldSecrets is set: no old secret is revoked"})
@@ -59,6 +62,7 @@ func (p *planner) write(d *draft) Unit {
 	u.Steps = p.steps(d, u)
 	u.Named, u.Soak = p.named(d), p.soakOf(d)
 	u.Notes = append(p.notes(d), p.connectionNotes(d)...)
+	u.Notes = append(u.Notes, d.targetNotes()...)
 	u.Notes = append(u.Notes, p.endStateNotes(d, u)...)
 	if u.NoRollback = p.noWayBack(d); u.NoRollback != nil {
 		u.Notes = append(u.Notes, *u.NoRollback)

@@ -48,6 +48,9 @@ func (s *scanner) entra(ctx context.Context, tenant Entra, azure Azure) error {
 			return err
 		}
 	}
+	if err := s.targets(ctx, tenant, azure, list); err != nil {
+		return err
+	}
 	s.add(func(inv *inventory.Inventory) { inv.Identities = append(inv.Identities, list...) })
 	return nil
 }

@@ -39,6 +39,8 @@ type Options struct {
 	// AllApplications reads every application of the tenant, so that one that already trusts a repository can
 	// be recognised as the identity behind that repository's secrets.
 	AllApplications bool
+	// Targets are globs of the names of managed identities that a plan may move units to.
+	Targets []string
 	// SignInWindow is how far back the sign-in log is read; default 30 days, the retention of Entra ID P1 and P2
 	// (Microsoft Learn, "Microsoft Entra data retention").
 	SignInWindow time.Duration

@@ -164,6 +164,9 @@ type Entra interface {
 	Applications(ctx context.Context, ids []inventory.AppID) ([]inventory.Identity, []inventory.Gap, error)
 	// AllApplications reads every application of the tenant.
 	AllApplications(ctx context.Context) ([]inventory.Identity, []inventory.Gap, error)
+	// Grants reads what a service principal has in the directory besides Azure roles: application permissions, groups, Entra roles and what
+	// it owns.
+	Grants(ctx context.Context, principal inventory.ObjectID) (inventory.Grants, error)
 	// SignIns reads the sign-in log of one application from a time on.
 	SignIns(ctx context.Context, app inventory.AppID, since time.Time) (inventory.SignInEvidence, error)
 }
@@ -172,4 +175,10 @@ type Entra interface {
 type Azure interface {
 	// Roles reads the role assignments of many service principals (by object id) through Resource Graph.
 	Roles(ctx context.Context, principals []inventory.ObjectID) (map[inventory.ObjectID][]inventory.RoleAssignment, error)
+	// ManagedIdentities reads the user-assigned managed identities whose names match any of the globs, with their federated credentials.
+	ManagedIdentities(ctx context.Context, names []string) ([]inventory.ManagedIdentity, error)
+	// Subscriptions lists the subscriptions that the caller sees.
+	Subscriptions(ctx context.Context) ([]inventory.Subscription, error)
+	// VaultPolicies gives the names of the key vaults whose access policies name a principal.
+	VaultPolicies(ctx context.Context) (map[inventory.ObjectID][]string, error)
 }

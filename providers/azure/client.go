@@ -1,5 +1,5 @@
 // Package azure reads the Azure roles that service principals hold, through Azure Resource Graph, which answers
-// for many principals and all subscriptions with one query.
+// for many principals and all subscriptions with one query, and makes user-assigned managed identities that take the place of applications.
 package azure
 
 import (
@@ -93,13 +93,13 @@ func query(principals []inventory.ObjectID) string {
 	}
 	return `authorizationresources
 | where type =~ 'microsoft.authorization/roleassignments'
-| extend pid = tostring(properties.principalId), scope = tostring(properties.scope), rd = tolower(tostring(properties.roleDefinitionId))
+| extend pid = tostring(properties.principalId), scope = tostring(properties.scope), rd = tolower(tostring(properties.roleDefinitionId)), condition = tostring(properties.condition), conditionVersion = tostring(properties.conditionVersion)
 | where pid in~ (` + strings.Join(quoted, ", ") + `)
 | join kind=leftouter (authorizationresources
     | where type =~ 'microsoft.authorization/roledefinitions'
     | extend rd = tolower(id), roleName = tostring(properties.roleName)
     | project rd, roleName) on rd
-| project pid, roleName, scope, id, rd
+| project pid, roleName, scope, id, rd, condition, conditionVersion
 | order by id asc`
 }
 
@@ -128,13 +128,36 @@ func (c *Client) read(ctx context.Context, batch []inventory.ObjectID, roles map
 	for _, p := range batch {
 		byLower[strings.ToLower(string(p))] = p
 	}
+	return c.pages(ctx, query(batch), func(row any) {
+		if principal, role, ok := assignment(row, byLower); ok {
+			roles[principal] = append(roles[principal], role)
+		}
+	})
+}
+
+// ask gives all rows of a query, with their texts.
+func (c *Client) ask(ctx context.Context, query string) ([]map[string]string, error) {
+	var out []map[string]string
+	err := c.pages(ctx, query, func(row any) {
+		object, _ := row.(map[string]any)
+		texts := map[string]string{}
+		for k, v := range object {
+			texts[k], _ = v.(string)
+		}
+		out = append(out, texts)
+	})
+	return out, err
+}
+
+// pages reads all pages of a query's answer, row by row.
+func (c *Client) pages(ctx context.Context, query string, yield func(row any)) error {
 	options := &armresourcegraph.QueryRequestOptions{
 		// Assignments at management groups above the subscriptions count, too.
 		AuthorizationScopeFilter: new(armresourcegraph.AuthorizationScopeFilterAtScopeAboveAndBelow),
 		ResultFormat:             new(armresourcegraph.ResultFormatObjectArray),
 		Top:                      new(int32(rowsPerPage)),
 	}
-	request := armresourcegraph.QueryRequest{Query: new(query(batch)), Options: options}
+	request := armresourcegraph.QueryRequest{Query: &query, Options: options}
 	for {
 		page, err := c.graph.Resources(ctx, request, nil)
 		if err != nil {
@@ -145,9 +168,7 @@ func (c *Client) read(ctx context.Context, batch []inventory.ObjectID, roles map
 			return fmt.Errorf("the answer has no rows but %T", page.Data)
 		}
 		for _, row := range rows {
-			if principal, role, ok := assignment(row, byLower); ok {
-				roles[principal] = append(roles[principal], role)
-			}
+			yield(row)
 		}
 		next := page.SkipToken
 		switch {
@@ -168,7 +189,7 @@ func assignment(row any, principals map[string]inventory.ObjectID) (inventory.Ob
 		return value
 	}
 	principal, known := principals[strings.ToLower(text("pid"))]
-	role := inventory.RoleAssignment{ID: text("id"), Role: text("roleName"), Scope: text("scope")}
+	role := inventory.RoleAssignment{ID: text("id"), Role: text("roleName"), Scope: text("scope"), Definition: text("rd"), Condition: text("condition"), ConditionVersion: text("conditionVersion")}
 	if role.Role == "" {
 		role.Role = text("rd") // a definition that the caller may not read
 	}

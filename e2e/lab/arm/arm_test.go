@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +18,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resourcegraph/armresourcegraph"
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/unsecret-dev/unsecret/e2e/lab/arm"
@@ -43,6 +45,8 @@ const query = `authorizationresources
 | join kind=leftouter (authorizationresources | where type =~ 'microsoft.authorization/roledefinitions'
    | extend rd=tolower(id), roleName=tostring(properties.roleName)) on rd
 | project pid, roleName, scope, createdOn=properties.createdOn`
+
+const anIdentity = "/subscriptions/" + first + "/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-app"
 
 var begin = time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
 
@@ -194,7 +198,7 @@ func TestTheQueryCanBeATable(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := got.Data.(map[string]any)
-	if len(data["columns"].([]any)) != 5 || len(data["rows"].([]any)) != 1 {
+	if len(data["columns"].([]any)) != 8 || len(data["rows"].([]any)) != 1 {
 		t.Errorf("got %v", data)
 	}
 }
@@ -291,6 +295,12 @@ func TestRefusals(t *testing.T) {
 		{"GET", "/subscriptions/" + alice + "?api-version=2022-12-01", world.RoleReader, 404, "SubscriptionNotFound"},
 		{"GET", "/nothing?api-version=2022-12-01", world.RoleReader, 404, "InvalidResourceType"},
 		{"GET", assignments + "?api-version=2022-04-01&$filter=x", world.RoleReader, 400, "BadRequestFormat"},
+		{"PUT", anIdentity + "?api-version=2023-01-31", world.RoleReader, 403, "AuthorizationFailed"},
+		{"PUT", anIdentity + "?api-version=2023-01-31", world.RoleOperator, 400, "LocationRequired"},
+		{"GET", anIdentity + "?api-version=2023-01-31", world.RoleReader, 404, "ResourceNotFound"},
+		{"PUT", anIdentity + "/federatedIdentityCredentials/main?api-version=2023-01-31", world.RoleOperator, 404, "ResourceNotFound"},
+		{"PUT", assignments + "/x?api-version=2022-04-01", world.RoleOperator, 400, "InvalidRequestContent"},
+		{"GET", assignments + "/x?api-version=2022-04-01", world.RoleReader, 404, "RoleAssignmentNotFound"},
 		{"PUT", assignments + "?api-version=2022-04-01", world.RoleReader, 403, "AuthorizationFailed"},
 		{"PUT", assignments + "?api-version=2022-04-01", world.RoleOperator, 405, "HttpMethodNotAllowed"},
 		{"GET", "/providers/Microsoft.Authorization/roleDefinitions/x?api-version=2022-04-01", world.RoleReader, 404, "RoleDefinitionDoesNotExist"},
@@ -332,4 +342,57 @@ func TestAnswersFitTheOfficialDescriptions(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAnIdentityIsMadeAndUnmadeAsDescribed goes through the life of a managed identity, each answer checked against the official description.
+func TestAnIdentityIsMadeAndUnmadeAsDescribed(t *testing.T) {
+	l := newLab(t)
+	ids, roles := specs.LoadWired(t, "arm-managedidentity.json", specs.ARM), specs.LoadWired(t, "arm-authorization.json", specs.ARM)
+	do := func(d *openapi3.T, operation, method, path, payload string, want int) map[string]any {
+		t.Helper()
+		status, header, b := l.raw(method, path, world.RoleOperator, payload)
+		if status != want {
+			t.Fatalf("%s %s: %d %s", method, path, status, b)
+		}
+		if status != 204 && operation != "" {
+			if err := specs.CheckResponse(d, operation, status, header.Get("Content-Type"), b); err != nil {
+				t.Errorf("%s: %v\n%s", operation, err, b)
+			}
+		}
+		got := map[string]any{}
+		_ = json.Unmarshal(b, &got)
+		return got
+	}
+	const v, av = "?api-version=2023-01-31", "?api-version=2022-04-01"
+	credential := func(name string) string { return anIdentity + "/federatedIdentityCredentials/" + name + v }
+	body := func(subject string) string {
+		return `{"properties":{"issuer":"https://i","subject":"` + subject + `","audiences":["api://AzureADTokenExchange"]}}`
+	}
+	made := do(ids, "UserAssignedIdentities_CreateOrUpdate", "PUT", anIdentity+v, `{"location":"westeurope"}`, 201)
+	do(ids, "UserAssignedIdentities_CreateOrUpdate", "PUT", anIdentity+v, `{"location":"westeurope"}`, 200)
+	do(ids, "UserAssignedIdentities_Get", "GET", anIdentity+v, "", 200)
+	do(ids, "FederatedIdentityCredentials_CreateOrUpdate", "PUT", credential("main"), body("s"), 201)
+	do(ids, "FederatedIdentityCredentials_List", "GET", anIdentity+"/federatedIdentityCredentials"+v, "", 200)
+	do(ids, "", "PUT", credential("other"), body("s"), 409)
+	l.w.Knobs.IdentityWriteGap = time.Hour
+	do(ids, "", "PUT", credential("second"), body("s2"), 409)
+	l.w.Knobs.IdentityWriteGap = 0
+	for i := range 19 {
+		do(ids, "", "PUT", credential(fmt.Sprintf("n%02d", i)), body(fmt.Sprint(i)), 201)
+	}
+	do(ids, "", "PUT", credential("toomany"), body("more"), 400)
+	principal := made["properties"].(map[string]any)["principalId"].(string)
+	assignment := "/subscriptions/" + first + "/providers/Microsoft.Authorization/roleAssignments/0b9cb4fe-1111-4222-8333-444455556666" + av
+	role := func(kind string) string {
+		return `{"properties":{"roleDefinitionId":"/providers/Microsoft.Authorization/roleDefinitions/` + contrib + `","principalId":"` + principal + `"` + kind + `}}`
+	}
+	do(roles, "", "PUT", assignment, role(""), 400) // a principal that was made a moment ago
+	do(roles, "RoleAssignments_Create", "PUT", assignment, role(`,"principalType":"ServicePrincipal"`), 201)
+	do(roles, "RoleAssignments_Get", "GET", assignment, "", 200)
+	do(roles, "RoleAssignments_Delete", "DELETE", assignment, "", 200)
+	do(roles, "", "DELETE", assignment, "", 204)
+	do(ids, "", "DELETE", credential("main"), "", 200)
+	do(ids, "", "DELETE", credential("main"), "", 204)
+	do(ids, "", "DELETE", anIdentity+v, "", 200)
+	do(ids, "", "GET", anIdentity+v, "", 404)
 }

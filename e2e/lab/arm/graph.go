@@ -47,6 +47,10 @@ type row struct {
 	Scope     string    `json:"scope"`
 	ID        string    `json:"id"`
 	CreatedOn time.Time `json:"createdOn"`
+	RD        string    `json:"rd"`
+
+	Condition        string `json:"condition"`
+	ConditionVersion string `json:"conditionVersion"`
 }
 
 var (
@@ -60,6 +64,9 @@ func (c *call) resources() answer {
 	var in queryInput
 	if err := json.Unmarshal(c.body, &in); err != nil {
 		return refuseQuery("InvalidRequestContent", "The request content was invalid and could not be deserialized: "+err.Error())
+	}
+	if data, other := c.otherQuery(in.Query); other {
+		return ok(queryResult{TotalRecords: len(data), Count: len(data), ResultTruncated: "false", Facets: []any{}, Data: data})
 	}
 	if !strings.HasPrefix(strings.ToLower(strings.TrimSpace(in.Query)), "authorizationresources") {
 		return refuseQuery("InvalidQuery", "Query is invalid. Please refer to the documentation for the Azure Resource Graph service and fix the error before retrying.")
@@ -89,7 +96,7 @@ func (c *call) rows(in queryInput) []row {
 		if filtered && !slices.Contains(wanted, strings.ToLower(r.PrincipalID)) || !inScope(in, r) {
 			continue
 		}
-		rows = append(rows, row{r.PrincipalID, r.Role, r.Scope, assignmentID(r), r.Created.UTC()})
+		rows = append(rows, row{r.PrincipalID, r.Role, r.Scope, assignmentID(r), r.Created.UTC(), strings.ToLower(definitionID(r)), r.Condition, r.ConditionVersion})
 	}
 	return rows
 }
@@ -160,10 +167,10 @@ func format(rows []row, as string) any {
 	}
 	cells := make([][]any, len(rows))
 	for i, r := range rows {
-		cells[i] = []any{r.PID, r.RoleName, r.Scope, r.ID, r.CreatedOn}
+		cells[i] = []any{r.PID, r.RoleName, r.Scope, r.ID, r.CreatedOn, r.RD, r.Condition, r.ConditionVersion}
 	}
 	return map[string]any{"rows": cells, "columns": []column{{"pid", "string"}, {"roleName", "string"},
-		{"scope", "string"}, {"id", "string"}, {"createdOn", "datetime"}}}
+		{"scope", "string"}, {"id", "string"}, {"createdOn", "datetime"}, {"rd", "string"}, {"condition", "string"}, {"conditionVersion", "string"}}}
 }
 
 // refuseQuery is how Resource Graph says no: the reason is a detail.

@@ -24,6 +24,9 @@ type assignmentProperties struct {
 	Scope            string    `json:"scope"`
 	CreatedOn        time.Time `json:"createdOn"`
 	UpdatedOn        time.Time `json:"updatedOn"`
+	Condition        *string   `json:"condition"`
+	ConditionVersion *string   `json:"conditionVersion"`
+	Description      *string   `json:"description"`
 }
 
 type definitionJSON struct {
@@ -75,7 +78,7 @@ func (c *call) assignments(keep func(*world.RoleAssignment) bool) answer {
 
 func showAssignment(r *world.RoleAssignment) assignmentJSON {
 	return assignmentJSON{assignmentID(r), assignmentName(r), "Microsoft.Authorization/roleAssignments", assignmentProperties{
-		definitionID(r), r.PrincipalID, "ServicePrincipal", r.Scope, r.Created.UTC(), r.Created.UTC()}}
+		definitionID(r), r.PrincipalID, "ServicePrincipal", r.Scope, r.Created.UTC(), r.Created.UTC(), orNull(r.Condition), orNull(r.ConditionVersion), orNull(r.Description)}}
 }
 
 // assignmentName is the last part of an assignment's id.

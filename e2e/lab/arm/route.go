@@ -26,6 +26,9 @@ func (c *call) dispatch() answer {
 	if c.query("api-version") == "" {
 		return fail(http.StatusBadRequest, "MissingApiVersionParameter", "The api-version query parameter (?api-version=) is required for all requests.")
 	}
+	if handled, a := c.write(path); handled {
+		return a
+	}
 	method, handle := c.operation(path)
 	switch {
 	case handle == nil:
@@ -54,6 +57,10 @@ func (c *call) operation(path string) (string, func() answer) {
 		return http.MethodGet, func() answer { return c.listDefinitions(scope) }
 	case authorizes && strings.HasPrefix(rest, "roledefinitions/"):
 		return http.MethodGet, func() answer { return c.getDefinition(scope, strings.TrimPrefix(rest, "roledefinitions/")) }
+	case identityPath.MatchString(path):
+		return http.MethodGet, func() answer { return c.getIdentity(path) }
+	case authorizes && strings.HasPrefix(rest, "roleassignments/"):
+		return http.MethodGet, func() answer { return c.getAssignment(scope, strings.TrimPrefix(rest, "roleassignments/")) }
 	case strings.HasPrefix(path, "/subscriptions/") && strings.Count(path, "/") == 2:
 		return http.MethodGet, func() answer { return c.getSubscription(strings.TrimPrefix(path, "/subscriptions/")) }
 	}

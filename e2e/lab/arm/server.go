@@ -1,5 +1,5 @@
 // Package arm serves the part of Azure Resource Manager that tells what an identity may do: subscriptions, role
-// assignments and definitions, and the Resource Graph query over them. Nothing in it can be changed.
+// assignments and definitions, the Resource Graph queries over them, and user-assigned managed identities with their federated credentials.
 package arm
 
 import (

@@ -84,7 +84,7 @@ func (s *Server) judge(tenantID string, form url.Values, ip string) (*attempt, e
 	a.entry = &world.SignIn{
 		ID: s.world.NewID(), TenantID: tenant.ID, Time: s.world.Clock.Now(), AppID: clientID, CredentialType: presented(form), IP: ip, Resource: a.resource,
 	}
-	if a.app = appByClientID(tenant, clientID); a.app == nil {
+	if a.app = s.appByClientID(tenant, clientID); a.app == nil {
 		return a, unknownApp(clientID, tenant.Name)
 	}
 	a.entry.AppName = a.app.DisplayName
@@ -152,7 +152,13 @@ func (s *Server) tenant(name string) *world.Tenant {
 	return nil
 }
 
-func appByClientID(t *world.Tenant, clientID string) *world.App {
+// appByClientID finds an application, or the managed identity, of a tenant.
+func (s *Server) appByClientID(t *world.Tenant, clientID string) *world.App {
+	for _, m := range s.world.ManagedIdentities {
+		if m.TenantID == t.ID && strings.EqualFold(m.App.AppID, clientID) {
+			return m.App
+		}
+	}
 	for _, app := range t.Apps {
 		if strings.EqualFold(app.AppID, clientID) {
 			return app

@@ -41,7 +41,11 @@ type App struct {
 
 // ServicePrincipal is an application's local object in the tenant.
 type ServicePrincipal struct {
-	ObjectID  string
+	ObjectID string
+	// What it has in the directory, by display name.
+	AppRoles, Groups, DirectoryRoles, Owned []string
+	Vaults                                  []string // key vaults with an access policy for it, by resource id
+
 	Enabled   bool
 	Passwords []*AppPassword
 	Keys      []*AppKey
@@ -101,6 +105,17 @@ type SignIn struct {
 	Resource       string
 }
 
+// ManagedIdentity is a user-assigned managed identity. Its App has the client id, the service principal and the federated credentials, as
+// the token endpoint needs them; Graph does not list it as an application.
+type ManagedIdentity struct {
+	SubscriptionID, ResourceGroup, Name, Location, TenantID string
+
+	App        *App
+	Created    time.Time
+	AttachedTo []string  // resources that run with it
+	Written    time.Time // when a federated credential of it was last written
+}
+
 // Subscription is an Azure subscription.
 type Subscription struct {
 	ID       string
@@ -116,4 +131,6 @@ type RoleAssignment struct {
 	RoleID      string // the definition's GUID
 	Scope       string
 	Created     time.Time
+
+	Condition, ConditionVersion, Description string
 }

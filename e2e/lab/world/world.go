@@ -17,13 +17,14 @@ type World struct {
 	Clock *Clock
 	Knobs Knobs
 
-	Tenants map[string]*Tenant       // by tenant id
-	DevOps  map[string]*DevOpsOrg    // by organisation name, lower case
-	GitHub  *GitHub                  //
-	Subs    map[string]*Subscription // by subscription id
-	Roles   []*RoleAssignment        //
-	Tokens  map[string]*Token        // by value: what a client presents to the lab's APIs
-	SignIns []*SignIn                // the tenant's sign-in log, oldest first
+	Tenants           map[string]*Tenant       // by tenant id
+	DevOps            map[string]*DevOpsOrg    // by organisation name, lower case
+	GitHub            *GitHub                  //
+	Subs              map[string]*Subscription // by subscription id
+	Roles             []*RoleAssignment        //
+	ManagedIdentities []*ManagedIdentity
+	Tokens            map[string]*Token // by value: what a client presents to the lab's APIs
+	SignIns           []*SignIn         // the tenant's sign-in log, oldest first
 
 	Endpoints Endpoints // filled when the servers listen
 
@@ -96,6 +97,7 @@ type Knobs struct {
 	SignInLogLatency  time.Duration // how late an attempt appears in the sign-in log
 	SignInLogForbid   string        // when set, the sign-in log answers 403 with this code (no premium licence)
 	NewPasswordPolicy bool          // an app management policy forbids new passwords
+	IdentityWriteGap  time.Duration // two writes of federated credentials of one managed identity within this time are concurrent: 409
 	PolicyPropagation time.Duration // how long a policy that was taken off an application is still enforced
 	BlockedIssuer     string        // a policy of the tenants lets no token of this issuer in
 	ACRConvert        bool          // ConvertAuthenticationScheme is accepted for dockerregistry

@@ -66,3 +66,11 @@ done
 # Azure, for role assignments, through Resource Graph.
 : "${SUBSCRIPTION:?set SUBSCRIPTION to a subscription's id; run this part once for each}"
 az role assignment create --assignee "$APP_ID" --role acdd72a7-3385-48ef-bd42-f606fba81ae7 --scope "/subscriptions/$SUBSCRIPTION"
+
+# Azure, for creating managed identities and their federated credentials, and Reader to compare roles, where plan.targets names such.
+: "${SUBSCRIPTION:?set SUBSCRIPTION to a subscription's id; run this part once for each}"
+az role assignment create --assignee "$APP_ID" --role e40ec5ca-96e0-45a2-b4ff-59039f2c2b59 --scope "/subscriptions/$SUBSCRIPTION"
+
+# Azure, for giving a managed identity the roles of the application, where plan.targets names such; restrict it to these roles by a condition.
+: "${SUBSCRIPTION:?set SUBSCRIPTION to a subscription's id; run this part once for each}"
+az role assignment create --assignee "$APP_ID" --role f58310d9-a9f6-439a-9e8d-f62e7b41a168 --scope "/subscriptions/$SUBSCRIPTION"

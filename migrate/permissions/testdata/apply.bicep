@@ -48,3 +48,23 @@ resource consent 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [for permission in a
   principalId: unsecret.id
   resourceId: graph.id
 }]
+
+// Managed Identity Contributor, for creating managed identities and their federated credentials, and Reader to compare roles, where plan.targets names such.
+resource managed identity contributor 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(subscription().id, clientId, 'e40ec5ca-96e0-45a2-b4ff-59039f2c2b59')
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', 'e40ec5ca-96e0-45a2-b4ff-59039f2c2b59')
+    principalId: unsecret.id
+    principalType: 'ServicePrincipal'
+  }
+}
+
+// Role Based Access Control Administrator, for giving a managed identity the roles of the application, where plan.targets names such; restrict it to these roles by a condition.
+resource role based access control administrator 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(subscription().id, clientId, 'f58310d9-a9f6-439a-9e8d-f62e7b41a168')
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', 'f58310d9-a9f6-439a-9e8d-f62e7b41a168')
+    principalId: unsecret.id
+    principalType: 'ServicePrincipal'
+  }
+}

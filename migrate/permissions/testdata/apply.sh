@@ -36,3 +36,11 @@ principal=$(az ad sp show --id "$APP_ID" --query id --output tsv)
 for application in ${APPLICATIONS:-}; do
   az ad app owner add --id "$application" --owner-object-id "$principal"
 done
+
+# Azure, for creating managed identities and their federated credentials, and Reader to compare roles, where plan.targets names such.
+: "${SUBSCRIPTION:?set SUBSCRIPTION to a subscription's id; run this part once for each}"
+az role assignment create --assignee "$APP_ID" --role e40ec5ca-96e0-45a2-b4ff-59039f2c2b59 --scope "/subscriptions/$SUBSCRIPTION"
+
+# Azure, for giving a managed identity the roles of the application, where plan.targets names such; restrict it to these roles by a condition.
+: "${SUBSCRIPTION:?set SUBSCRIPTION to a subscription's id; run this part once for each}"
+az role assignment create --assignee "$APP_ID" --role f58310d9-a9f6-439a-9e8d-f62e7b41a168 --scope "/subscriptions/$SUBSCRIPTION"
