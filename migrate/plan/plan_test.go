@@ -388,11 +388,34 @@ func init() {
 		inv.Identities[0].NewPasswords = inventory.NewPasswords{Known: true, TenantRules: true}
 	}
 	cases["end-state-where-policies-are-not-known"] = func(_ *inventory.Inventory, c *Config) { c.EndState = EndStateBlock }
+	cases["target-managed-identity-to-be-created"] = targeted
+	cases["target-managed-identity-that-is-there"] = func(inv *inventory.Inventory, c *Config) {
+		targeted(inv, c)
+		c.Targets[0].Location = ""
+		inv.ManagedIdentities = []inventory.ManagedIdentity{{Resource: "/subscriptions/" + string(sub) + "/resourceGroups/ids/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-shop",
+			Name: "id-shop", Location: "westeurope", TenantID: tenant, ClientID: "D0000000-0000-0000-0000-00000000000D", PrincipalID: "p",
+			Roles: []inventory.RoleAssignment{{Role: "Reader", Scope: "/subscriptions/x", Definition: "reader"}}}}
+	}
+	cases["target-with-grants-that-are-not-known"] = func(inv *inventory.Inventory, c *Config) {
+		targeted(inv, c)
+		inv.Identities[0].Grants = nil
+	}
 	cases["saml-signing-and-a-lock"] = samlSigningAndALock
 	cases["unread-file-that-is-excluded"] = func(inv *inventory.Inventory, c *Config) {
 		cases["unread-file-in-the-repository"](inv, c)
 		c.Exclude = []Exclusion{{File: ".github/workflows/x.yml"}}
 	}
+}
+
+// targeted moves the unit to a managed identity.
+func targeted(inv *inventory.Inventory, c *Config) {
+	id := &inv.Identities[0]
+	id.ServicePrincipalID, id.Grants = "sp", &inventory.Grants{Known: true}
+	for i := range id.Roles {
+		id.Roles[i].Definition = "/subscriptions/" + string(sub) + "/providers/Microsoft.Authorization/roleDefinitions/contributor"
+	}
+	inv.Subscriptions = []inventory.Subscription{{ID: sub, TenantID: tenant}}
+	c.Targets = []TargetRule{{Kind: TargetManagedIdentity, Repositories: []string{"o/*"}, Name: "id-{app}", Subscription: sub, ResourceGroup: "ids", Location: "westeurope"}}
 }
 
 func newPasswordsForbidden(inv *inventory.Inventory, _ *Config) {
