@@ -53,11 +53,11 @@ func (e *Executor) lost(ctx context.Context, u plan.Unit, s *plan.PullRequestSte
 	if len(needed) == 0 {
 		return out, nil
 	}
-	id, err := e.Outside.Directory.Application(ctx, u.AppID)
+	trusted, _, err := e.trustee(u).credentials(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read application %s: %w", u.AppID, err)
+		return nil, err
 	}
-	for _, m := range subject.Cover(needed, id.FederatedCredentials).Missing {
+	for _, m := range subject.Cover(needed, trusted).Missing {
 		out = append(out, Change{Field: "federated credential " + by[m.Subject.Value], From: m.Subject.Issuer + " " + m.Subject.Value})
 	}
 	return out, nil
