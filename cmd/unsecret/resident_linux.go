@@ -12,7 +12,7 @@ import (
 
 // giveBackStart gives back the pages of the program itself that only its start needed: most of what the SDKs set up is never
 // used by a command that works on local files, and would be two thirds of its resident memory. What is needed again is
-// mapped again from the file. Only mappings of which no page differs from the file are given back.
+// mapped again from the file. Only mappings of which no page was written to, so that it is no longer the file's, are given back.
 func giveBackStart() {
 	maps, err := os.ReadFile("/proc/self/smaps")
 	if err != nil {
@@ -45,7 +45,7 @@ func (m *mapping) read(line, self string) {
 		if n, _ := fmt.Sscanf(line, "%x-%x %s", &m.start, &m.end, &mode); n == 3 && strings.HasSuffix(line, " "+self) {
 			m.own = mode == "r-xp" || mode == "r--p"
 		}
-	case m.own && strings.HasPrefix(line, "Private_Dirty:"):
+	case m.own && strings.HasPrefix(line, "Anonymous:"):
 		if fields := strings.Fields(line); len(fields) > 1 && fields[1] == "0" {
 			_, _, _ = unix.Syscall(unix.SYS_MADVISE, m.start, m.end-m.start, unix.MADV_DONTNEED)
 		}
