@@ -12,7 +12,7 @@ import (
 
 var guid = regexp.MustCompile(`^(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
-func orNull(s string) *string {
+func orAbsent(s string) *string {
 	if s == "" {
 		return nil
 	}

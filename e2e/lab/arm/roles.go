@@ -24,9 +24,9 @@ type assignmentProperties struct {
 	Scope            string    `json:"scope"`
 	CreatedOn        time.Time `json:"createdOn"`
 	UpdatedOn        time.Time `json:"updatedOn"`
-	Condition        *string   `json:"condition"`
-	ConditionVersion *string   `json:"conditionVersion"`
-	Description      *string   `json:"description"`
+	Condition        *string   `json:"condition,omitempty"`
+	ConditionVersion *string   `json:"conditionVersion,omitempty"`
+	Description      *string   `json:"description,omitempty"`
 }
 
 type definitionJSON struct {
@@ -78,7 +78,7 @@ func (c *call) assignments(keep func(*world.RoleAssignment) bool) answer {
 
 func showAssignment(r *world.RoleAssignment) assignmentJSON {
 	return assignmentJSON{assignmentID(r), assignmentName(r), "Microsoft.Authorization/roleAssignments", assignmentProperties{
-		definitionID(r), r.PrincipalID, "ServicePrincipal", r.Scope, r.Created.UTC(), r.Created.UTC(), orNull(r.Condition), orNull(r.ConditionVersion), orNull(r.Description)}}
+		definitionID(r), r.PrincipalID, "ServicePrincipal", r.Scope, r.Created.UTC(), r.Created.UTC(), orAbsent(r.Condition), orAbsent(r.ConditionVersion), orAbsent(r.Description)}}
 }
 
 // assignmentName is the last part of an assignment's id.
