@@ -19,7 +19,8 @@ func main() {
 	ensureChromium()
 	ensureAzurite()
 	// Vetting the Graph SDK's dependants again for every test binary costs minutes; `go vet ./...` does it once.
-	args := append([]string{"test", "-vet=off"}, os.Args[1:]...)
+	// The journeys alone take minutes on two cores, and more with -race on a busy machine: Go's ten minutes for a package are close.
+	args := append([]string{"test", "-vet=off", "-timeout=30m"}, os.Args[1:]...)
 	if !hasPackage(os.Args[1:]) {
 		args = append(args, "./...")
 	}
