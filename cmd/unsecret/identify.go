@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/unsecret-dev/unsecret/internal/wait"
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/identify"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
@@ -262,20 +263,8 @@ func (x *identification) prober(command string) (*identify.Prober, func(), error
 }
 
 func newProber(a *app, host identify.Host, journal *execute.Journal, o identifyOptions) *identify.Prober {
-	return &identify.Prober{Host: host, Journal: journal, Actor: currentUser(), Random: rand.Reader, Now: time.Now, Wait: pause,
+	return &identify.Prober{Host: host, Journal: journal, Actor: currentUser(), Random: rand.Reader, Now: time.Now, Wait: wait.For,
 		Timeout: o.timeout, RunsOn: o.runsOn, Say: a.progress().say}
-}
-
-// pause waits, or less if the context ends.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
 
 // clear removes what killed probes have left.

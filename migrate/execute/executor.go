@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/unsecret-dev/unsecret/internal/wait"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
 )
@@ -190,14 +191,7 @@ func (e *Executor) sleep(ctx context.Context, d time.Duration) error {
 	if e.Sleep != nil {
 		return e.Sleep(ctx, d)
 	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
+	return wait.For(ctx, d)
 }
 
 // errPatience is returned by poll where the bound is reached.

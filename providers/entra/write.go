@@ -11,6 +11,7 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/applications"
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
 
+	"github.com/unsecret-dev/unsecret/internal/wait"
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
@@ -30,12 +31,8 @@ func (c *Client) change(ctx context.Context, application inventory.ObjectID, do 
 		if err == nil || !busy(err) || try == busyTries {
 			return err
 		}
-		wait := time.NewTimer(time.Duration(try)*500*time.Millisecond + rand.N(500*time.Millisecond))
-		select {
-		case <-ctx.Done():
-			wait.Stop()
-			return ctx.Err()
-		case <-wait.C:
+		if err := wait.For(ctx, time.Duration(try)*500*time.Millisecond+rand.N(500*time.Millisecond)); err != nil {
+			return err
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/unsecret-dev/unsecret/internal/wait"
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/providers/transport"
 )
@@ -131,12 +132,5 @@ func (c *Client) pauseUnlessTold(ctx context.Context, h http.Header) error {
 	if transport.Told(h) {
 		return nil
 	}
-	timer := time.NewTimer(rateLimitPause)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+	return wait.For(ctx, rateLimitPause)
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+
+	"github.com/unsecret-dev/unsecret/internal/wait"
 )
 
 // Budget bounds what is asked of one host.
@@ -144,21 +146,14 @@ func (t *tripper) pause(ctx context.Context, g *gate, wait time.Duration) error 
 	return t.sleep(ctx, g, wait)
 }
 
-func (t *tripper) sleep(ctx context.Context, g *gate, wait time.Duration) error {
-	if wait <= 0 {
+func (t *tripper) sleep(ctx context.Context, g *gate, d time.Duration) error {
+	if d <= 0 {
 		return ctx.Err()
 	}
-	if wait > 2*time.Second && t.t.options.Waiting != nil {
-		t.t.options.Waiting(g.name, wait)
+	if d > 2*time.Second && t.t.options.Waiting != nil {
+		t.t.options.Waiting(g.name, d)
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+	return wait.For(ctx, d)
 }
 
 // gate gives the gate of a request: its host's, or that of a part of it.
