@@ -43,6 +43,19 @@ type draft struct {
 
 // New plans the migration of everything in an inventory. The result depends on nothing but the two arguments.
 func New(inv *inventory.Inventory, cfg Config) (*Plan, error) {
+	p, err := begin(inv, cfg)
+	if err != nil {
+		return nil, err
+	}
+	p.linkLogins()
+	p.linkConnections()
+	p.suspectGaps()
+	p.settle()
+	return p.plan(), nil
+}
+
+// begin checks what a plan is made from, and prepares to link it.
+func begin(inv *inventory.Inventory, cfg Config) (*planner, error) {
 	if inv == nil {
 		return nil, errors.New("plan: there is no inventory")
 	}
@@ -56,12 +69,7 @@ func New(inv *inventory.Inventory, cfg Config) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := newPlanner(c, cfg.withDefaults())
-	p.linkLogins()
-	p.linkConnections()
-	p.suspectGaps()
-	p.settle()
-	return p.plan(), nil
+	return newPlanner(c, cfg.withDefaults()), nil
 }
 
 func newPlanner(inv *inventory.Inventory, cfg Config) *planner {

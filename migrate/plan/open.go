@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -27,14 +26,10 @@ type SecretRead struct {
 
 // OpenSecrets lists the secrets that New cannot link to an identity, by place and name.
 func OpenSecrets(inv *inventory.Inventory, cfg Config) ([]OpenSecret, error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("plan: configuration: %w", err)
-	}
-	c, err := canonical(inv)
+	p, err := begin(inv, cfg)
 	if err != nil {
 		return nil, err
 	}
-	p := newPlanner(c, cfg.withDefaults())
 	byStore, links := p.linkStores(p.candidates())
 	var out []OpenSecret
 	for key, k := range links {
