@@ -93,12 +93,12 @@ func (c *Client) JobNotes(ctx context.Context, repo inventory.RepositoryName, ru
 	if err != nil {
 		return nil, err
 	}
-	jobs, _, err := c.rest.Actions.ListWorkflowJobs(ctx, owner, name, run, &gh.ListWorkflowJobsOptions{ListOptions: gh.ListOptions{PerPage: perPage}})
+	jobs, err := c.jobs(ctx, repo, run, perPage)
 	if err != nil {
-		return nil, fail(err, false, "listing the jobs of run %d of %s", run, repo)
+		return nil, err
 	}
 	var out []identify.JobNotes
-	for _, j := range jobs.Jobs {
+	for _, j := range jobs {
 		notes, _, err := c.rest.Checks.ListCheckRunAnnotations(ctx, owner, name, j.GetID(), &gh.ListOptions{PerPage: perPage})
 		if err != nil {
 			return nil, fail(err, false, "reading the annotations of job %s in run %d of %s (a token needs Checks: read)", j.GetName(), run, repo)
@@ -110,6 +110,19 @@ func (c *Client) JobNotes(ctx context.Context, repo inventory.RepositoryName, ru
 		out = append(out, job)
 	}
 	return out, nil
+}
+
+// jobs lists the first jobs of a run, at most so many.
+func (c *Client) jobs(ctx context.Context, repo inventory.RepositoryName, run int64, most int) ([]*gh.WorkflowJob, error) {
+	owner, name, err := split(repo)
+	if err != nil {
+		return nil, err
+	}
+	list, _, err := c.rest.Actions.ListWorkflowJobs(ctx, owner, name, run, &gh.ListWorkflowJobsOptions{ListOptions: gh.ListOptions{PerPage: most}})
+	if err != nil {
+		return nil, fail(err, false, "listing the jobs of run %d of %s", run, repo)
+	}
+	return list.Jobs, nil
 }
 
 // CancelRun implements identify.Host.

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	gh "github.com/google/go-github/v60/github"
-
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/providers/transport"
 )
@@ -29,12 +27,12 @@ func (c *Client) JobLogs(ctx context.Context, repo inventory.RepositoryName, run
 	if err != nil {
 		return nil, err
 	}
-	jobs, _, err := c.rest.Actions.ListWorkflowJobs(ctx, owner, name, run, &gh.ListWorkflowJobsOptions{ListOptions: gh.ListOptions{PerPage: logJobs}})
+	jobs, err := c.jobs(ctx, repo, run, logJobs)
 	if err != nil {
-		return nil, fail(err, false, "listing the jobs of run %d of %s", run, repo)
+		return nil, err
 	}
 	var texts []string
-	for _, j := range jobs.Jobs {
+	for _, j := range jobs {
 		text, err := c.jobLog(ctx, owner, name, j.GetID())
 		if isNotFound(err) || transport.Status(err) == http.StatusGone {
 			continue // too old
