@@ -113,13 +113,19 @@ func listOwners(c *call) (any, *refusal) {
 	return object{"@odata.context": c.context("directoryObjects"), "value": owners(app)}, nil
 }
 
-// patchApplication takes the properties that a client of the lab may change. All are checked before any is set.
-func patchApplication(c *call) (any, *refusal) {
+// changeOfApplication gives the application of the address, and what the body says of it.
+func (c *call) changeOfApplication() (*world.App, map[string]any, *refusal) {
 	app, e := c.application()
 	if e != nil {
-		return nil, e
+		return nil, nil, e
 	}
 	body, e := c.decode()
+	return app, body, e
+}
+
+// patchApplication takes the properties that a client of the lab may change. All are checked before any is set.
+func patchApplication(c *call) (any, *refusal) {
+	app, body, e := c.changeOfApplication()
 	if e != nil {
 		return nil, e
 	}

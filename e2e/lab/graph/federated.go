@@ -108,11 +108,7 @@ func deleteFederated(c *call) (any, *refusal) {
 }
 
 func createFederated(c *call) (any, *refusal) {
-	app, e := c.application()
-	if e != nil {
-		return nil, e
-	}
-	body, e := c.decode()
+	app, body, e := c.changeOfApplication()
 	if e != nil {
 		return nil, e
 	}
@@ -146,11 +142,7 @@ func (c *call) addFederated(app *world.App, body object) (any, *refusal) {
 
 // patchFederated changes a credential. By name, with Prefer: create-if-missing, it creates one instead.
 func patchFederated(c *call) (any, *refusal) {
-	app, e := c.application()
-	if e != nil {
-		return nil, e
-	}
-	body, e := c.decode()
+	app, body, e := c.changeOfApplication()
 	if e != nil {
 		return nil, e
 	}

@@ -155,11 +155,7 @@ func deletePolicy(c *call) (any, *refusal) {
 
 // assignPolicy assigns a policy. An application can have one only ("Assign appliesTo").
 func assignPolicy(c *call) (any, *refusal) {
-	app, e := c.application()
-	if e != nil {
-		return nil, e
-	}
-	body, e := c.decode()
+	app, body, e := c.changeOfApplication()
 	if e != nil {
 		return nil, e
 	}
