@@ -17,30 +17,14 @@ import (
 	"github.com/unsecret-dev/unsecret/migrate/workflow"
 )
 
-// LocalTrees reads the workflow and action files below a directory, or a single file, and groups them by the
-// checkout that they are in, since a file can only call those of its own repository by a path. Files that no login
-// can be in, and that nothing can call, are left out. Symbolic links to directories are not followed, so that a loop
-// cannot hold the scan; what could not be read is a gap.
-func LocalTrees(ctx context.Context, dir string) ([]LocalTree, []inventory.Gap, error) {
-	return localTrees(ctx, dir, false)
-}
-
-// AllLocalTrees is LocalTrees with every workflow and action, whether or not a login can be in it.
+// AllLocalTrees reads the workflow and action files below a directory, or a single file, and groups them by the
+// checkout that they are in, since a file can only call those of its own repository by a path. Symbolic links to
+// directories are not followed, so that a loop cannot hold the scan; what could not be read is a gap.
 func AllLocalTrees(ctx context.Context, dir string) ([]LocalTree, []inventory.Gap, error) {
-	return localTrees(ctx, dir, true)
-}
-
-// EachLocalTree hands each tree of LocalTrees to a function, with its number in their order, and forgets it then, so that
-// no more of a large folder is in memory than is worked on. The function is called from several goroutines.
-func EachLocalTree(ctx context.Context, dir string, do func(number int, t LocalTree)) ([]inventory.Gap, error) {
-	return eachTree(ctx, dir, false, do)
-}
-
-func localTrees(ctx context.Context, dir string, all bool) ([]LocalTree, []inventory.Gap, error) {
 	var mu sync.Mutex
 	read := map[int]LocalTree{}
 	last := -1
-	gaps, err := eachTree(ctx, dir, all, func(number int, t LocalTree) {
+	gaps, err := eachTree(ctx, dir, true, func(number int, t LocalTree) {
 		mu.Lock()
 		defer mu.Unlock()
 		read[number] = t
@@ -56,6 +40,13 @@ func localTrees(ctx context.Context, dir string, all bool) ([]LocalTree, []inven
 		}
 	}
 	return trees, gaps, nil
+}
+
+// EachLocalTree hands each tree of AllLocalTrees to a function, with its number in their order, and forgets it then, so that
+// no more of a large folder is in memory than is worked on. Files that no login can be in, and that nothing can call, are
+// left out. The function is called from several goroutines.
+func EachLocalTree(ctx context.Context, dir string, do func(number int, t LocalTree)) ([]inventory.Gap, error) {
+	return eachTree(ctx, dir, false, do)
 }
 
 func eachTree(ctx context.Context, dir string, all bool, do func(int, LocalTree)) ([]inventory.Gap, error) {
