@@ -8,9 +8,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"sync"
 
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
 )
 
@@ -41,10 +41,10 @@ func KeptPlans(ctx context.Context, store Store) Plans {
 }
 
 // planHash is what can be the hash of a plan. It comes from the journal and becomes part of a path.
-var planHash = regexp.MustCompile(`^[0-9a-f]{64}$`)
+var planHash = lazy.Regexp(`^[0-9a-f]{64}$`)
 
 func readPlan(ctx context.Context, store Store, hash string) (*plan.Plan, error) {
-	if !planHash.MatchString(hash) {
+	if !planHash().MatchString(hash) {
 		return nil, fmt.Errorf("read a kept plan: %q is no hash of a plan", hash)
 	}
 	name := PlanDocument(hash)

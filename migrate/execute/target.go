@@ -21,7 +21,6 @@ type identityEffect struct {
 
 // look takes an identity that is there for the one that was planned only where this program announced it: what somebody else has made
 // of that name may trust and do anything.
-
 func (i *identityEffect) look(ctx context.Context) (sight, error) {
 	m, err := i.e.Outside.Identities.ManagedIdentity(ctx, i.step.Resource)
 	switch {

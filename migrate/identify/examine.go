@@ -2,7 +2,6 @@ package identify
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -50,8 +49,6 @@ type clientVariable struct {
 	near bool // it is in the secret's own place
 }
 
-var guid = regexp.MustCompile(`^(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
-
 func (e *examiner) question(o plan.OpenSecret) *question {
 	q := &question{e: e, open: o, literals: map[inventory.AppID]string{}, visible: map[inventory.AppID]clientVariable{}, subs: map[inventory.SubscriptionID]string{}}
 	if o.Store.Environment != "" {
@@ -76,10 +73,10 @@ func (q *question) addUse(u plan.SecretRead) {
 		}
 	}
 	hint := u.Login.Identity
-	if guid.MatchString(hint.ClientID) {
+	if inventory.IsGUID(hint.ClientID) {
 		q.literals[lower(inventory.AppID(hint.ClientID))] = string(u.Login.ID)
 	}
-	if guid.MatchString(hint.SubscriptionID) {
+	if inventory.IsGUID(hint.SubscriptionID) {
 		q.subs[inventory.SubscriptionID(strings.ToLower(hint.SubscriptionID))] = "the login " + string(u.Login.ID) + " names"
 	}
 }
@@ -88,7 +85,7 @@ func (q *question) addUse(u plan.SecretRead) {
 // application has it.
 func (q *question) addVariable(v inventory.Variable) {
 	value := strings.ToLower(strings.TrimSpace(v.Value))
-	if !guid.MatchString(value) || !q.sees(v) {
+	if !inventory.IsGUID(value) || !q.sees(v) {
 		return
 	}
 	ref := v.Ref()

@@ -4,9 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"regexp"
 	"strings"
 
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
 
@@ -56,10 +56,10 @@ jobs:
 	return []byte(b.String())
 }
 
-var label = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+var label = lazy.Regexp(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 // RunnerLabel tells whether a text can be the label of runners in a probe's workflow.
-func RunnerLabel(s string) bool { return label.MatchString(s) }
+func RunnerLabel(s string) bool { return label().MatchString(s) }
 
 // probeFile is where the workflow lies on its branch.
 const probeFile = ".github/workflows/unsecret-probe.yml"

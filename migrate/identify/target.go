@@ -2,10 +2,10 @@ package identify
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
 )
@@ -26,7 +26,7 @@ type Skipped struct {
 	Why   string             `json:"why"`
 }
 
-var secretName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var secretName = lazy.Regexp(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // Targets says which of the secrets a probe can look into, and why not the others.
 func Targets(inv *inventory.Inventory, open []plan.OpenSecret) (targets []Target, skipped []Skipped) {
@@ -51,7 +51,7 @@ func target(o plan.OpenSecret, archived map[inventory.RepositoryName]bool) (Targ
 		return Target{}, "only runs that Dependabot starts read it"
 	case o.Secret == nil:
 		return Target{}, "the scan did not see it, so it is not known where it is"
-	case !secretName.MatchString(o.Store.Name):
+	case !secretName().MatchString(o.Store.Name):
 		return Target{}, "its name cannot stand in a workflow"
 	}
 	why := "no login reads it"
@@ -82,7 +82,7 @@ func hashed(o plan.OpenSecret, u plan.SecretRead) (name, why string) {
 		return o.Store.Name, ""
 	}
 	const context = "secrets."
-	if hint := u.Login.Identity.ClientID; len(hint) > len(context) && strings.EqualFold(hint[:len(context)], context) && secretName.MatchString(hint[len(context):]) {
+	if hint := u.Login.Identity.ClientID; len(hint) > len(context) && strings.EqualFold(hint[:len(context)], context) && secretName().MatchString(hint[len(context):]) {
 		return hint[len(context):], ""
 	}
 	return "", "it holds a password alone, and no login reads the client id from a secret beside it"

@@ -58,3 +58,19 @@ func NewLoginID(repository RepositoryName, path string, line, column int) LoginI
 	}
 	return LoginID(fmt.Sprintf("%s/%s:%d:%d", repository, path, line, column))
 }
+
+// IsGUID tells whether a text has the form of the ids that Entra, Azure and Azure DevOps give: 36 characters, hexadecimal
+// digits of either case in groups of 8, 4, 4, 4 and 12 with dashes between (RFC 9562, section 4).
+func IsGUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i, c := range []byte(s) {
+		dash := i == 8 || i == 13 || i == 18 || i == 23
+		hex := c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f'
+		if dash != (c == '-') || !dash && !hex {
+			return false
+		}
+	}
+	return true
+}

@@ -3,6 +3,8 @@ package pipeline
 import (
 	"strings"
 	"testing"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
 
 func TestTasksThatCannotUseFederation(t *testing.T) {
@@ -104,7 +106,7 @@ func TestTheTableOfInputs(t *testing.T) {
 		t.Errorf("the table has %d inputs, not 116", len(inputs))
 	}
 	for _, in := range inputs {
-		if !guid().MatchString(in.ID) || in.ID != strings.ToLower(in.ID) || in.Name == "" || in.Type == "" {
+		if !inventory.IsGUID(in.ID) || in.ID != strings.ToLower(in.ID) || in.Name == "" || in.Type == "" {
 			t.Errorf("a broken row: %+v", in)
 		}
 		ref := newTask(in.ID, "")

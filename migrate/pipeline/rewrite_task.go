@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
 
 // raise plans the major version that a task needs, with the names that its connection inputs have there.
@@ -42,7 +44,7 @@ func (w *rewriter) raiseTo(s *step, c Compatibility) error {
 		return err
 	}
 	name, _, _ := strings.Cut(written, "@")
-	if !guid().MatchString(strings.TrimSpace(name)) && !strings.EqualFold(s.task.name, target.name) {
+	if !inventory.IsGUID(strings.TrimSpace(name)) && !strings.EqualFold(s.task.name, target.name) {
 		name = strings.TrimSuffix(name, s.task.name) + target.name
 	}
 	w.edit(s, s.at.doc, Edit{Start: parts[0].src, End: parts[0].src + parts[0].length, New: name + "@" + strconv.Itoa(target.major), Rule: c.Rule,

@@ -2,10 +2,11 @@ package pipeline
 
 import (
 	_ "embed"
-	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
 
 //go:embed tasks.tsv
@@ -50,8 +51,6 @@ type taskRef struct {
 	major   int    // -1 where it is not known
 }
 
-var guid = lazy.Regexp(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-
 // parseTask reads a task reference: Name@2, publisher.extension.contribution.Name@2 or an id.
 func parseTask(text string) taskRef {
 	full, version, _ := strings.Cut(strings.TrimSpace(text), "@")
@@ -63,7 +62,7 @@ func newTask(full, version string) taskRef {
 	if m, err := strconv.Atoi(strings.SplitN(strings.TrimSpace(version), ".", 2)[0]); err == nil {
 		t.major = m
 	}
-	if guid().MatchString(full) {
+	if inventory.IsGUID(full) {
 		t.id = strings.ToLower(full)
 		if in := tables().byID[t.id]; len(in) > 0 {
 			t.name = in[0].Task

@@ -197,10 +197,7 @@ func setDefault(s *string, value string) {
 	}
 }
 
-var (
-	guid         = lazy.Regexp(`^(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
-	variableName = lazy.Regexp(`^(?i)[a-z_][a-z0-9_]*$`)
-)
+var variableName = lazy.Regexp(`^(?i)[a-z_][a-z0-9_]*$`)
 
 // Validate checks the configuration and names every mistake at once.
 func (c Config) Validate() error {
@@ -263,11 +260,11 @@ func (m Mapping) validate() error {
 		return fmt.Errorf("secret %s: repository %q is not OWNER/NAME", m.Secret, m.Repository)
 	case m.Environment != "" && m.Repository == "":
 		return fmt.Errorf("secret %s: environment needs repository", m.Secret)
-	case !guid().MatchString(string(m.AppID)):
+	case !inventory.IsGUID(string(m.AppID)):
 		return fmt.Errorf("secret %s: appId %q is not an application (client) id", m.Secret, m.AppID)
-	case m.TenantID != "" && !guid().MatchString(string(m.TenantID)):
+	case m.TenantID != "" && !inventory.IsGUID(string(m.TenantID)):
 		return fmt.Errorf("secret %s: tenantId %q is not a GUID", m.Secret, m.TenantID)
-	case m.SubscriptionID != "" && !guid().MatchString(string(m.SubscriptionID)):
+	case m.SubscriptionID != "" && !inventory.IsGUID(string(m.SubscriptionID)):
 		return fmt.Errorf("secret %s: subscriptionId %q is not a GUID", m.Secret, m.SubscriptionID)
 	}
 	return nil

@@ -132,7 +132,7 @@ func (k *linker) value(repo inventory.RepositoryName, environment, expression st
 		text, _ = k.stores.variable(repo, environment, name)
 		text = strings.TrimSpace(text)
 	}
-	if !guid().MatchString(text) {
+	if !inventory.IsGUID(text) {
 		return ""
 	}
 	return text
@@ -159,7 +159,7 @@ func (k *linker) beside(ref inventory.StoreRef, uses []use) []evidence {
 		at := ref
 		at.Name = name
 		v := k.stores.variables[at.Key()]
-		if v == nil || !guid().MatchString(strings.TrimSpace(v.Value)) {
+		if v == nil || !inventory.IsGUID(strings.TrimSpace(v.Value)) {
 			continue
 		}
 		prefix := strings.TrimSuffix(strings.ToUpper(name), "_CLIENT_ID")
@@ -172,7 +172,7 @@ func (k *linker) beside(ref inventory.StoreRef, uses []use) []evidence {
 // idAt reads an id out of a variable in the same place.
 func (k *linker) idAt(at inventory.StoreRef, name string) string {
 	at.Name = name
-	if v := k.stores.variables[at.Key()]; v != nil && guid().MatchString(strings.TrimSpace(v.Value)) {
+	if v := k.stores.variables[at.Key()]; v != nil && inventory.IsGUID(strings.TrimSpace(v.Value)) {
 		return strings.TrimSpace(v.Value)
 	}
 	return ""

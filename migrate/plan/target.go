@@ -50,7 +50,7 @@ func (t TargetRule) validate() error {
 		return errors.New("it matches nothing: give appIds, environments, repositories, connections, subscriptions or tags")
 	case !identityName().MatchString(strings.ReplaceAll(t.Name, "{app}", "app")):
 		return fmt.Errorf("name: %q cannot be the name of a managed identity", t.Name)
-	case !guid().MatchString(string(t.Subscription)):
+	case !inventory.IsGUID(string(t.Subscription)):
 		return fmt.Errorf("subscription: %q is not a subscription id", t.Subscription)
 	case t.ResourceGroup == "" || strings.ContainsAny(t.ResourceGroup, "/'?#"):
 		return fmt.Errorf("resourceGroup: %q is not the name of a resource group", t.ResourceGroup)

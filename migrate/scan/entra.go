@@ -120,27 +120,12 @@ func (s *scanner) roles(ctx context.Context, azure Azure, list []inventory.Ident
 	return nil
 }
 
-// isGUID tells whether a text has the form of a client id.
-func isGUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i, c := range []byte(s) {
-		dash := i == 8 || i == 13 || i == 18 || i == 23
-		hex := c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f'
-		if dash != (c == '-') || !dash && !hex {
-			return false
-		}
-	}
-	return true
-}
-
 // applications gives the client ids that anything found so far names: connections, literals in workflows,
 // readable variables, and those asked for.
 func (s *scanner) applications() []inventory.AppID {
 	seen := map[inventory.AppID]bool{}
 	add := func(id string) {
-		if isGUID(id) {
+		if inventory.IsGUID(id) {
 			seen[inventory.AppID(strings.ToLower(id))] = true
 		}
 	}

@@ -5,8 +5,9 @@ import (
 	"strings"
 
 	"github.com/rhysd/actionlint"
-	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 )
 
 // writtenOutputs lists the texts that a script writes for an output, where all of them are literal. The

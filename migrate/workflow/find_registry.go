@@ -129,18 +129,5 @@ func isServicePrincipal(user, password []inventory.SecretUse, literal, secret st
 			return true
 		}
 	}
-	return isGUID(literal)
-}
-
-func isGUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i, c := range s {
-		dash := i == 8 || i == 13 || i == 18 || i == 23
-		if dash != (c == '-') || !dash && !strings.ContainsRune("0123456789abcdefABCDEF", c) {
-			return false
-		}
-	}
-	return true
+	return inventory.IsGUID(literal)
 }

@@ -2,9 +2,10 @@ package workflow
 
 import (
 	"fmt"
-	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"strconv"
 	"strings"
+
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 )
 
 // firstOIDC is the first version of azure/login with OIDC, released on 2021-10-22.

@@ -3,14 +3,14 @@ package arm
 import (
 	"encoding/json"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
 )
 
-var guid = regexp.MustCompile(`^(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+var guid = lazy.Regexp(`^(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 func orAbsent(s string) *string {
 	if s == "" {
@@ -39,7 +39,7 @@ func (c *call) putAssignment(scope, name string) answer {
 		Properties assignmentProperties `json:"properties"`
 	}
 	p := &in.Properties
-	if err := json.Unmarshal(c.body, &in); err != nil || !guid.MatchString(name) || p.RoleDefinitionID == "" {
+	if err := json.Unmarshal(c.body, &in); err != nil || !guid().MatchString(name) || p.RoleDefinitionID == "" {
 		return fail(http.StatusBadRequest, "InvalidRequestContent", "The request content was invalid.")
 	}
 	if !c.principal(p.PrincipalID) || p.PrincipalType != "ServicePrincipal" {

@@ -3,18 +3,18 @@ package arm
 import (
 	"encoding/json"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
 )
 
 // identityPath has the parts of a managed identity's address: subscription, resource group, name, and what follows: nothing, its federated
 // credentials, or one of them.
 var (
-	identityPath   = regexp.MustCompile(`^/subscriptions/([^/]+)/resourcegroups/([^/]+)/providers/microsoft\.managedidentity/userassignedidentities/([^/]+)(?:/(federatedidentitycredentials)(?:/([^/]+))?)?$`)
-	credentialName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9-_]{2,119}$`)
+	identityPath   = lazy.Regexp(`^/subscriptions/([^/]+)/resourcegroups/([^/]+)/providers/microsoft\.managedidentity/userassignedidentities/([^/]+)(?:/(federatedidentitycredentials)(?:/([^/]+))?)?$`)
+	credentialName = lazy.Regexp(`^[a-zA-Z0-9][a-zA-Z0-9-_]{2,119}$`)
 )
 
 // maxCredentials is how many federated credentials an identity has at most (Microsoft Learn: Important considerations and restrictions for
@@ -72,7 +72,7 @@ func notFoundIdentity(name string) answer {
 }
 
 func (c *call) getIdentity(path string) answer {
-	part := identityPath.FindStringSubmatch(path)
+	part := identityPath().FindStringSubmatch(path)
 	m := c.identity(part)
 	switch {
 	case m == nil:
@@ -98,7 +98,7 @@ func credentialAt(m *world.ManagedIdentity, name string) int {
 
 // write answers the requests that change something: PUT and DELETE of identities, their federated credentials and role assignments.
 func (c *call) write(path string) (bool, answer) {
-	part := identityPath.FindStringSubmatch(path)
+	part := identityPath().FindStringSubmatch(path)
 	scope, rest, authorizes := cutLast(path, authorization)
 	name, isAssignment := strings.CutPrefix(rest, "roleassignments/")
 	switch {
@@ -205,7 +205,7 @@ func (c *call) credential(m *world.ManagedIdentity, at int) (*world.FIC, answer)
 		Properties credentialBody `json:"properties"`
 	}
 	p := &in.Properties
-	if err := json.Unmarshal(c.body, &in); err != nil || p.Issuer == "" || p.Subject == "" || len(p.Audiences) != 1 || !credentialName.MatchString(c.spelled()) {
+	if err := json.Unmarshal(c.body, &in); err != nil || p.Issuer == "" || p.Subject == "" || len(p.Audiences) != 1 || !credentialName().MatchString(c.spelled()) {
 		return nil, fail(http.StatusBadRequest, "BadRequest", "The request to write the federated identity credential is invalid.")
 	}
 	for i, f := range m.App.FICs {

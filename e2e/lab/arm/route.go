@@ -57,7 +57,7 @@ func (c *call) operation(path string) (string, func() answer) {
 		return http.MethodGet, func() answer { return c.listDefinitions(scope) }
 	case authorizes && strings.HasPrefix(rest, "roledefinitions/"):
 		return http.MethodGet, func() answer { return c.getDefinition(scope, strings.TrimPrefix(rest, "roledefinitions/")) }
-	case identityPath.MatchString(path):
+	case identityPath().MatchString(path):
 		return http.MethodGet, func() answer { return c.getIdentity(path) }
 	case authorizes && strings.HasPrefix(rest, "roleassignments/"):
 		return http.MethodGet, func() answer { return c.getAssignment(scope, strings.TrimPrefix(rest, "roleassignments/")) }

@@ -1,10 +1,11 @@
 package azuredevops
 
 import (
-	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
 )
 
 var versionForm = lazy.Regexp(`^(\d+)(?:\.(\d+))?(-preview(?:\.\d+)?)?$`)

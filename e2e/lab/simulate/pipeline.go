@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
 )
 
@@ -275,17 +275,17 @@ func defaults(into map[string]any, v any) {
 }
 
 var (
-	parameterText = regexp.MustCompile(`\$\{\{\s*parameters\.(\w+)\s*\}\}`)
-	macroText     = regexp.MustCompile(`\$\(([\w.]+)\)`)
+	parameterText = lazy.Regexp(`\$\{\{\s*parameters\.(\w+)\s*\}\}`)
+	macroText     = lazy.Regexp(`\$\(([\w.]+)\)`)
 )
 
 // fill puts parameters and variables into a text.
 func (r *pipelineRun) fill(f pipelineFrame, text string) string {
-	text = parameterText.ReplaceAllStringFunc(text, func(m string) string {
-		return fmt.Sprint(f.params[strings.ToLower(parameterText.FindStringSubmatch(m)[1])])
+	text = parameterText().ReplaceAllStringFunc(text, func(m string) string {
+		return fmt.Sprint(f.params[strings.ToLower(parameterText().FindStringSubmatch(m)[1])])
 	})
-	return macroText.ReplaceAllStringFunc(text, func(m string) string {
-		if v, ok := r.vars[strings.ToLower(macroText.FindStringSubmatch(m)[1])]; ok {
+	return macroText().ReplaceAllStringFunc(text, func(m string) string {
+		if v, ok := r.vars[strings.ToLower(macroText().FindStringSubmatch(m)[1])]; ok {
 			return v
 		}
 		return m
@@ -330,7 +330,7 @@ func (r *pipelineRun) step(ctx context.Context, f pipelineFrame, i int, m map[st
 func (r *pipelineRun) needs(f pipelineFrame, m map[string]any) string {
 	env, _ := m["env"].(map[string]any)
 	for _, key := range slices.Sorted(maps.Keys(env)) {
-		match := macroText.FindStringSubmatch(fmt.Sprint(env[key]))
+		match := macroText().FindStringSubmatch(fmt.Sprint(env[key]))
 		if match == nil || f.job == nil {
 			continue
 		}
@@ -362,7 +362,7 @@ func (r *pipelineRun) use(ctx context.Context, f pipelineFrame, task, name strin
 	return r.script(f, task, federated, inputs)
 }
 
-var sets = regexp.MustCompile(`(?i)##vso\[task\.setvariable variable=([\w.]+)[^\]]*\]\$[({]*(?:env:)?(servicePrincipalKey|idToken)`)
+var sets = lazy.Regexp(`(?i)##vso\[task\.setvariable variable=([\w.]+)[^\]]*\]\$[({]*(?:env:)?(servicePrincipalKey|idToken)`)
 
 // script runs the script of an AzureCLI step as far as it reads the connection's credentials
 // (microsoft/azure-pipelines-tasks: AzureCLIV2, addSpnToEnvironment).
@@ -370,7 +370,7 @@ func (r *pipelineRun) script(f pipelineFrame, task string, federated bool, input
 	text := r.fill(f, fmt.Sprint(inputs["inlineScript"]))
 	given := strings.EqualFold(fmt.Sprint(inputs["addSpnToEnvironment"]), "true") && strings.HasPrefix(strings.ToLower(task), "azurecli@")
 	key, token := strings.Contains(strings.ToLower(text), "serviceprincipalkey"), strings.Contains(strings.ToLower(text), "idtoken")
-	for _, m := range sets.FindAllStringSubmatch(text, -1) {
+	for _, m := range sets().FindAllStringSubmatch(text, -1) {
 		if f.job == nil {
 			continue
 		}
