@@ -13,7 +13,6 @@ import (
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
-	"github.com/unsecret-dev/unsecret/providers/transport"
 )
 
 // yamlOrganisation has a template that two identities share, and a repository of GitHub with a workflow beside a pipeline of Azure DevOps.
@@ -123,11 +122,7 @@ func yamlLife(t *testing.T, k *killer) (states []string) {
 	j := yamlJourney(t, nil)
 	j.works("before")
 	j.makePlan()
-	j.set = j.connectWith(transport.Options{Base: k, Attempts: 1})
-	j.hooks = execute.JournalOptions{
-		BeforeRecord: func(execute.Record) error { return k.event("record before") },
-		OnRecord:     func(execute.Record) error { return k.event("record after") },
-	}
+	j.killedBy(k)
 	again := func(name string, work func(*execute.Executor) (execute.Result, error)) execute.Result {
 		t.Helper()
 		for range 4 {
@@ -205,7 +200,7 @@ func TestKilledAnywhereItEndsWithWorkingPipelines(t *testing.T) {
 	if testing.Short() {
 		step = 9
 	}
-	for _, kind := range []string{"record before", "record after", "request before", "request after"} {
+	for _, kind := range kills {
 		for n := 1; n <= k.seen[kind]; n += step {
 			t.Run(fmt.Sprintf("%s/%d", strings.ReplaceAll(kind, " ", "-"), n), func(t *testing.T) {
 				k := newKiller(kind, n)

@@ -234,10 +234,7 @@ func TestAFailedVerificationStopsTheNextWave(t *testing.T) {
 	j.settings = waves
 	j.makePlan()
 	j.apply()
-	j.pass(time.Minute)
-	j.mergeAll()
-	j.pass(time.Minute)
-	j.apply()
+	j.mergeAndApply()
 	j.change(func(w *world.World) { app(w, "tools").FICs = nil })
 	j.want(j.verify(), "tools", execute.UnitFailed, "not everything that the unit presents is trusted")
 	j.want(j.apply(), "shop", execute.UnitPending, "tools failed its verification")

@@ -148,6 +148,16 @@ func (k *killer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
+// killedBy lets a killer see each record and each request of the journey.
+func (j *journey) killedBy(k *killer) {
+	j.t.Helper()
+	j.set = j.connectWith(transport.Options{Base: k, Attempts: 1})
+	j.hooks = execute.JournalOptions{
+		BeforeRecord: func(execute.Record) error { return k.event("record before") },
+		OnRecord:     func(execute.Record) error { return k.event("record after") },
+	}
+}
+
 func newKiller(kind string, n int) *killer {
 	return &killer{kind: kind, n: n, seen: map[string]int{}}
 }
@@ -161,11 +171,7 @@ func live(t *testing.T, k *killer) (states []string) {
 	}
 	j := startJourney(t, w, mapping)
 	j.makePlan()
-	j.set = j.connectWith(transport.Options{Base: k, Attempts: 1})
-	j.hooks = execute.JournalOptions{
-		BeforeRecord: func(execute.Record) error { return k.event("record before") },
-		OnRecord:     func(execute.Record) error { return k.event("record after") },
-	}
+	j.killedBy(k)
 	again := func(name string, work func(*execute.Executor) (execute.Result, error)) execute.Result {
 		for range 4 {
 			r := j.must(func(e *execute.Executor) (execute.Result, error) {
@@ -275,7 +281,7 @@ func TestKilledAnywhereItEndsAsIfItHadNot(t *testing.T) {
 	if testing.Short() {
 		step = 7
 	}
-	for _, kind := range []string{"record before", "record after", "request before", "request after"} {
+	for _, kind := range kills {
 		for n := 1; n <= k.seen[kind]; n += step {
 			t.Run(fmt.Sprintf("%s/%d", strings.ReplaceAll(kind, " ", "-"), n), func(t *testing.T) {
 				k := newKiller(kind, n)

@@ -10,7 +10,6 @@ import (
 	"github.com/unsecret-dev/unsecret/e2e/sampling"
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
-	"github.com/unsecret-dev/unsecret/providers/transport"
 )
 
 func blocking(c *plan.Config) { c.EndState = plan.EndStateBlock }
@@ -104,11 +103,7 @@ func TestTheEndStateSurvivesCrashes(t *testing.T) {
 				j.migrate()
 				j.pass(8 * 24 * time.Hour)
 				k := newKiller(kind, n)
-				j.set = j.connectWith(transport.Options{Base: k, Attempts: 1})
-				j.hooks = execute.JournalOptions{
-					BeforeRecord: func(execute.Record) error { return k.event("record before") },
-					OnRecord:     func(execute.Record) error { return k.event("record after") },
-				}
+				j.killedBy(k)
 				tools := []string{j.unitID("tools")}
 				again := func(work func(*execute.Executor) (execute.Result, error)) (r execute.Result) {
 					for range 3 {

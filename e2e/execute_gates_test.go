@@ -78,15 +78,21 @@ func connection(w *world.World, name string) *world.Connection {
 	return nil
 }
 
+// mergeAndApply merges what is open as a reviewer would, a while later, and goes on.
+func (j *journey) mergeAndApply() {
+	j.t.Helper()
+	j.pass(time.Minute)
+	j.mergeAll()
+	j.pass(time.Minute)
+	j.apply()
+}
+
 // migrate brings the small organisation to the point where only the soak time is missing.
 func (j *journey) migrate() {
 	j.t.Helper()
 	j.makePlan()
 	j.apply()
-	j.pass(time.Minute)
-	j.mergeAll()
-	j.pass(time.Minute)
-	j.apply()
+	j.mergeAndApply()
 	j.mustSignIn("after the merge")
 	r := j.verify()
 	j.want(r, "shop", execute.UnitVerified, "")

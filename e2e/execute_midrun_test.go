@@ -190,10 +190,7 @@ func TestPeopleWhoWorkDuringARunLockNobodyOut(t *testing.T) {
 					j.makePlan()
 					j.apply()
 					j.mustSignIn("after planning again")
-					j.pass(time.Minute)
-					j.mergeAll()
-					j.pass(time.Minute)
-					j.apply()
+					j.mergeAndApply()
 					j.mustSignIn("after the merge")
 				}
 				r := j.verify()
@@ -213,10 +210,7 @@ func TestAFailedRunOrTestIsNoProof(t *testing.T) {
 		j := smallJourney(t)
 		j.makePlan()
 		j.apply()
-		j.pass(time.Minute)
-		j.mergeAll()
-		j.pass(time.Minute)
-		j.apply()
+		j.mergeAndApply()
 		j.change(func(w *world.World) {
 			r := w.GitHub.Repos["contoso/shop"]
 			for _, run := range r.Runs {

@@ -137,11 +137,7 @@ func newModel(t *testing.T, s script) *model {
 			c.Waves = []plan.WaveRule{{Wave: 2, Connections: []string{"*"}}}
 		}
 	}
-	m.set = m.connectWith(transport.Options{Base: m.killer, Attempts: 1})
-	m.hooks = execute.JournalOptions{
-		BeforeRecord: func(execute.Record) error { return m.killer.event("record before") },
-		OnRecord:     func(execute.Record) error { return m.killer.event("record after") },
-	}
+	m.killedBy(m.killer)
 	m.first = m.passwordCount()
 	m.makePlan()
 	return m

@@ -116,10 +116,7 @@ func TestARollbackTakesTheWorkOfSeveralPlansBack(t *testing.T) {
 	shop := j.unitID("shop")
 	j.apply()
 	j.makePlan()
-	j.pass(time.Minute)
-	j.mergeAll()
-	j.pass(time.Minute)
-	j.apply()
+	j.mergeAndApply()
 	j.change(func(w *world.World) {
 		r := w.GitHub.Repos["contoso/shop"]
 		w.CommitFiles(r, "main", "another", map[string][]byte{".github/workflows/extra.yml": []byte(extraWorkflow)})

@@ -15,7 +15,6 @@ import (
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
-	"github.com/unsecret-dev/unsecret/providers/transport"
 )
 
 // targetJourney is the small organisation whose unit "tools" moves to a managed identity of its own.
@@ -272,11 +271,7 @@ func TestAMoveToAManagedIdentitySurvivesCrashes(t *testing.T) {
 				before := j.rolesOf(app(j.lab.World, "tools").SP.ObjectID)
 				j.makePlan()
 				k := newKiller(kind, n)
-				j.set = j.connectWith(transport.Options{Base: k, Attempts: 1})
-				j.hooks = execute.JournalOptions{
-					BeforeRecord: func(execute.Record) error { return k.event("record before") },
-					OnRecord:     func(execute.Record) error { return k.event("record after") },
-				}
+				j.killedBy(k)
 				tools := []string{j.unitID("tools")}
 				again := func(work func(context.Context, *execute.Executor) (execute.Result, error)) (r execute.Result) {
 					for range 3 {
