@@ -107,7 +107,7 @@ func sampleConnections() []inventory.Connection {
 	return []inventory.Connection{
 		{ID: "c1", Organization: "contoso", Name: "prod", Type: "azurerm", Scheme: inventory.SchemeServicePrincipal, AuthenticationType: "spnKey", CreationMode: "Automatic", AppID: appDeploy, Projects: projects, Shared: true, Ready: true, Readable: true, UsesKnown: true,
 			Uses: []inventory.Execution{{Project: "Shop", PlanType: "Build", Definition: "deploy", Result: "succeeded", Finished: at("2026-06-14")}}},
-		{ID: "c2", Organization: "contoso", Name: "old", Type: "azurerm", Scheme: inventory.SchemeServicePrincipal, AuthenticationType: "spnKey", CreationMode: "Manual", AppID: appInfra, Projects: projects[:1], Ready: true, Readable: true, UsesKnown: true},
+		{ID: "c2", Organization: "contoso", Name: "old", Type: "azurerm", Scheme: inventory.SchemeServicePrincipal, AuthenticationType: "spnKey", CreationMode: "Manual", AppID: appInfra, Projects: projects[:1], Ready: true, Readable: true, UsesKnown: true, PipelinesKnown: true},
 		{ID: "c3", Organization: "contoso", Name: "registry", Type: "dockerregistry", Scheme: "UsernamePassword", Projects: projects[:1], Ready: true, Readable: true},
 		{ID: "c4", Organization: "contoso", Name: "staging", Type: "azurerm", Scheme: inventory.SchemeFederation, AppID: appInfra, Issuer: "https://vstoken.dev.azure.com/0d0c", Projects: projects[:1], Ready: true, Readable: true, UsesKnown: true, Uses: []inventory.Execution{{Project: "Shop", Definition: "stage", Finished: at("2026-06-01")}}},
 		{ID: "c5", Organization: "contoso", Name: "finance", Type: "azurerm", Projects: projects[:1]},

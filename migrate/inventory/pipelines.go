@@ -158,7 +158,7 @@ type AgentPool struct {
 // Unused tells whether nothing uses the connection: no run within a span before a time, and no definition that was read names it. known is
 // false where that cannot be said, since histories or definitions could not be read, or a pipeline's text leaves open which connection it means.
 func (c Connection) Unused(now time.Time, within time.Duration) (unused, known bool) {
-	if slices.ContainsFunc(c.PipelineUses, func(u PipelineUse) bool { return !u.Disabled }) {
+	if len(c.PipelineUses) > 0 {
 		return false, true
 	}
 	last, ended := c.LastUse()
@@ -169,6 +169,22 @@ func (c Connection) Unused(now time.Time, within time.Duration) (unused, known b
 		return false, false
 	}
 	return true, true
+}
+
+// NamedBy are the definitions that name the connection, each once, such as "pipeline PROJECT/NAME". One that only may mean it, or names it in a step that is
+// disabled, counts too: it could not be queued as it is once the connection is deleted.
+func (c Connection) NamedBy() []string {
+	var out []string
+	for _, u := range c.PipelineUses {
+		what := "pipeline"
+		switch u.Source {
+		case UseTaskGroup, UseVariableGroup, UseEnvironment:
+			what = strings.ReplaceAll(u.Source, "-", " ")
+		}
+		out = append(out, what+" "+u.Project+"/"+u.Pipeline)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // Blockers are the concerns that speak against a conversion: those whose place certainly uses the connection, in a step that runs.

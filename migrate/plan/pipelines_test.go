@@ -60,6 +60,11 @@ var pipelineCases = map[string]edit{
 		c.Uses = nil
 		c.PipelineUses = []inventory.PipelineUse{{PipelinePlace: place("ship", "deploy"), Source: inventory.UseYAML}}
 	},
+	"connection-idle-but-named-in-a-disabled-step": func(inv *inventory.Inventory, _ *Config) {
+		c := usedYesterday(inv)
+		c.Uses = nil
+		c.PipelineUses = []inventory.PipelineUse{{PipelinePlace: place("ship", "deploy"), Source: inventory.UseYAML, Disabled: true}}
+	},
 	"connection-idle-as-far-as-known": func(inv *inventory.Inventory, _ *Config) {
 		c := usedYesterday(inv)
 		c.Uses, c.PipelinesKnown = nil, false

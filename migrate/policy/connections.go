@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"cmp"
 	"fmt"
 	"net/url"
 	"strings"
@@ -31,20 +30,10 @@ func connectionEvidence(c inventory.Connection) []string {
 	for _, p := range c.Projects {
 		ev = append(ev, "project "+p.Name)
 	}
-	if last, ok := lastUse(c); ok {
+	if last, ok := c.LastUse(); ok {
 		ev = append(ev, "last used "+date(last.Finished)+" by "+last.Definition)
 	}
 	return ev
-}
-
-func lastUse(c inventory.Connection) (inventory.Execution, bool) {
-	var last inventory.Execution
-	for _, u := range c.Uses {
-		if cmp.Or(u.Finished.Compare(last.Finished), cmp.Compare(last.Definition, u.Definition)) > 0 {
-			last = u
-		}
-	}
-	return last, !last.Finished.IsZero()
 }
 
 func (e *evaluation) eachConnection(r Rule, broken func(inventory.Connection) (message string, ok bool)) {
@@ -141,20 +130,58 @@ func connectionTerraform(e *evaluation, r Rule) {
 
 func connectionUnused(e *evaluation, r Rule) {
 	limit := time.Duration(e.c.UnusedDays) * 24 * time.Hour
-	e.eachConnection(r, func(c inventory.Connection) (string, bool) {
-		if !c.UsesKnown || !isAzureRM(c) {
-			return "", false
+	for _, c := range e.inv.Connections {
+		if !c.Readable || !c.UsesKnown || !isAzureRM(c) {
+			continue
 		}
-		if len(c.Uses) == 0 {
-			return connectionObject(c) + " has no entry in its execution history", true
+		last, finished := c.LastUse()
+		idle := connectionObject(c) + " has no entry in its execution history"
+		switch age := e.now.Sub(last.Finished); {
+		case len(c.Uses) == 0:
+		case !finished, age <= limit: // without an end: in use right now, for the first time
+			continue
+		default:
+			idle = fmt.Sprintf("%s was last used %d days ago", connectionObject(c), days(age))
 		}
-		last, finished := lastUse(c)
-		if !finished {
-			return "", false // in use right now, for the first time
+		f := Finding{Object: connectionObject(c), Message: idle, Evidence: connectionEvidence(c)}
+		e.keepNamed(c, &f)
+		e.add(r, f, string(c.ID))
+	}
+}
+
+// keepNamed takes the advice to delete an idle connection back where a definition names it, or may name it: what runs once in a year would fail then.
+func (e *evaluation) keepNamed(c inventory.Connection, f *Finding) {
+	pipelines := c.NamedBy()
+	switch {
+	case len(pipelines) > 0:
+		f.Message = fmt.Sprintf("%s is named by %s but not run in %d days: %s", connectionObject(c), namedText(pipelines), e.c.UnusedDays, idleSince(c))
+		for _, p := range pipelines {
+			f.Evidence = append(f.Evidence, "named by "+p)
 		}
-		age := e.now.Sub(last.Finished)
-		return fmt.Sprintf("%s was last used %d days ago", connectionObject(c), days(age)), age > limit
-	})
+		f.Remedy = []string{
+			"do not delete it while it is named: ask the owners of " + namedText(pipelines) + " whether that is still needed",
+			"if it is, migrate the connection with the rest; if it is not, remove what names it first, then scan again",
+		}
+	case !c.PipelinesKnown:
+		f.Message += ", and not every definition that may name it could be read"
+		f.Remedy = []string{"do not delete it yet: let the scan read what unsecret list gaps names, and name connections in pipelines without expressions, then scan again"}
+	}
+}
+
+func idleSince(c inventory.Connection) string {
+	last, finished := c.LastUse()
+	if !finished {
+		return "its execution history has no entry"
+	}
+	return "it last ran on " + date(last.Finished)
+}
+
+// namedText names one pipeline, and counts the others.
+func namedText(pipelines []string) string {
+	if len(pipelines) == 1 {
+		return pipelines[0]
+	}
+	return fmt.Sprintf("%s and %d more", pipelines[0], len(pipelines)-1)
 }
 
 func orUnknown(s string) string {

@@ -206,6 +206,49 @@ func TestLimitsAreConfigurable(t *testing.T) {
 	}
 }
 
+func TestAnIdleConnectionIsNeverToBeDeletedWhileADefinitionNamesIt(t *testing.T) {
+	use := func(source, name string, change func(*inventory.PipelineUse)) inventory.PipelineUse {
+		u := inventory.PipelineUse{Source: source}
+		u.Project, u.Pipeline = "Shop", name
+		if change != nil {
+			change(&u)
+		}
+		return u
+	}
+	for name, c := range map[string]struct {
+		uses    []inventory.PipelineUse
+		change  func(*inventory.Connection)
+		message string
+		deletes bool
+	}{
+		"nothing names it":              {nil, nil, "connection prod in contoso was last used 91 days ago", true},
+		"YAML":                          {[]inventory.PipelineUse{use(inventory.UseYAML, "ship", nil)}, nil, "connection prod in contoso is named by pipeline Shop/ship but not run in 90 days: it last ran on 2026-03-16", false},
+		"classic":                       {[]inventory.PipelineUse{use(inventory.UseClassic, "ship", nil)}, nil, "connection prod in contoso is named by pipeline Shop/ship but not run in 90 days: it last ran on 2026-03-16", false},
+		"a release that never ran":      {[]inventory.PipelineUse{use(inventory.UseRelease, "ship", nil)}, func(c *inventory.Connection) { c.Uses = nil }, "connection prod in contoso is named by pipeline Shop/ship but not run in 90 days: its execution history has no entry", false},
+		"perhaps":                       {[]inventory.PipelineUse{use(inventory.UseYAML, "ship", func(u *inventory.PipelineUse) { u.Maybe = true })}, nil, "connection prod in contoso is named by pipeline Shop/ship but not run in 90 days: it last ran on 2026-03-16", false},
+		"in a disabled step":            {[]inventory.PipelineUse{use(inventory.UseYAML, "ship", func(u *inventory.PipelineUse) { u.Disabled = true })}, nil, "connection prod in contoso is named by pipeline Shop/ship but not run in 90 days: it last ran on 2026-03-16", false},
+		"several":                       {[]inventory.PipelineUse{use(inventory.UseYAML, "ship", nil), use(inventory.UseVariableGroup, "vault", nil), use(inventory.UseYAML, "ship", nil)}, nil, "connection prod in contoso is named by pipeline Shop/ship and 1 more but not run in 90 days: it last ran on 2026-03-16", false},
+		"not all definitions are known": {nil, func(c *inventory.Connection) { c.PipelinesKnown = false }, "connection prod in contoso was last used 91 days ago, and not every definition that may name it could be read", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			found := Evaluate(connection(func(x *inventory.Connection) {
+				x.Uses[0].Finished, x.PipelineUses = day(-91), c.uses
+				if c.change != nil {
+					c.change(x)
+				}
+			}), Config{})
+			if len(found) != 1 || found[0].Rule != "connection-unused" || found[0].Message != c.message {
+				t.Fatalf("%+v", found)
+			}
+			advised := strings.Contains(strings.Join(found[0].Remedy, "; "), "then delete it")
+			forbidden := strings.Contains(strings.Join(found[0].Remedy, "; "), "do not delete it")
+			if advised != c.deletes || forbidden == c.deletes {
+				t.Errorf("advice: %q", found[0].Remedy)
+			}
+		})
+	}
+}
+
 func TestConfigIsValidated(t *testing.T) {
 	for name, c := range map[string]struct {
 		config Config

@@ -69,7 +69,7 @@ func init() {
 		},
 		{
 			ID: "connection-unused", Name: "Service connection without a use", Severity: Medium,
-			Text:       "No pipeline has used the service connection in the time that its execution history covers. A credential that nobody needs is only a risk.",
+			Text:       "No pipeline has used the service connection in the time that its execution history covers. A credential that nobody needs is only a risk. Where a definition still names it, or not all definitions could be read, the finding says so and advises no deletion.",
 			Remedy:     []string{"ask its owners, then delete it instead of migrating it"},
 			References: []string{refIM8, refDS3}, check: connectionUnused,
 		},

@@ -18,7 +18,7 @@ func connection(change func(*inventory.Connection)) *inventory.Inventory {
 	c := inventory.Connection{
 		ID: "c1", Organization: "contoso", Name: "prod", Type: "azurerm", Scheme: inventory.SchemeFederation, Readable: true, Ready: true,
 		Issuer: "https://login.microsoftonline.com/t/v2.0", Projects: []inventory.ConnectionProject{{ID: "p1", Name: "Shop", As: "prod"}},
-		UsesKnown: true, Uses: []inventory.Execution{{Project: "Shop", Definition: "deploy", Finished: day(-3)}},
+		UsesKnown: true, PipelinesKnown: true, Uses: []inventory.Execution{{Project: "Shop", Definition: "deploy", Finished: day(-3)}},
 	}
 	change(&c)
 	return &inventory.Inventory{ScannedAt: scanned, Connections: []inventory.Connection{c}}
