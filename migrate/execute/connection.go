@@ -18,7 +18,7 @@ type connectionEffect struct {
 	unit     plan.Unit
 	step     plan.Step
 	progress stepProgress
-	before   []string // ids of the federated credentials that were there before
+	before   []string // ids of the federated credentials that were there before; nil: not looked yet
 }
 
 func (c *connectionEffect) read(ctx context.Context) (inventory.Connection, error) {
@@ -47,9 +47,12 @@ func (c *connectionEffect) look(ctx context.Context) (sight, error) {
 	if err != nil {
 		return sight{}, fmt.Errorf("read application %s: %w", c.unit.AppID, err)
 	}
-	c.before = trustIDs(id)
-	if c.progress.intent != nil {
+	switch {
+	case c.before != nil: // a later look, after an answer was lost: what the service has added meanwhile was not there before
+	case c.progress.intent != nil:
 		c.before = readList[string](c.progress.intent.Before["federatedCredentials"])
+	default:
+		c.before = trustIDs(id)
 	}
 	out.facts["federatedCredentials"] = writeJSON(c.before)
 	if converted(found) {
