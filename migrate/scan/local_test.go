@@ -113,7 +113,7 @@ func TestLocalScanNamesWhatItCannotRead(t *testing.T) {
 	dir := tree(t, map[string]string{
 		".github/workflows/good.yml":   login,
 		".github/workflows/list.yml":   "- uses: azure/login@v2\n",
-		".github/workflows/nul.yml":    login + "#\x00",
+		".github/workflows/zero.yml":   login + "#\x00",
 		".github/workflows/latin1.yml": login + "# gr\xfc\xdfe\n",
 		".github/workflows/huge.yml":   login + strings.Repeat("# too much\n", MaxFileSize/11+1),
 		".github/workflows/broken.yml": login + "\t- {",
@@ -131,7 +131,7 @@ func TestLocalScanNamesWhatItCannotRead(t *testing.T) {
 		t.Error(diff)
 	}
 	var want []string
-	for _, name := range []string{"broken", "dangling", "deep", "huge", "latin1", "list", "nul"} {
+	for _, name := range []string{"broken", "dangling", "deep", "huge", "latin1", "list", "zero"} {
 		want = append(want, ".github/workflows/"+name+".yml")
 	}
 	if diff := cmp.Diff(want, gaps); diff != "" {

@@ -379,10 +379,11 @@ func TestAWriteWithoutAnswerHasAnUnknownOutcome(t *testing.T) {
 			_, _ = io.WriteString(w, "{")
 			panic(http.ErrAbortHandler)
 		}, transport.Options{}},
-		{"no answer in time", func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body); <-r.Context().Done() }, transport.Options{AttemptTimeout: 50 * time.Millisecond}},
+		{"no answer in time", func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body); <-r.Context().Done() }, transport.Options{AttemptTimeout: 400 * time.Millisecond}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			f := serve(t, c.options, transport.ClientOptions{}, c.handler)
 			_, _, err := f.do(t, t.Context(), "POST", "/x", "{}")
 			if !errors.Is(err, execute.ErrUnknownOutcome) || f.hits.Load() != 1 {
