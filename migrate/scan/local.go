@@ -28,7 +28,7 @@ func Local(ctx context.Context, dir string, o Options) (*inventory.Inventory, er
 	inv.Sources = []inventory.Source{{Kind: inventory.SourceLocal, Name: filepath.ToSlash(dir)}}
 	var mu sync.Mutex
 	shared := workflow.Options{Strings: workflow.NewStrings()}
-	gaps, err := EachLocalTree(ctx, dir, func(_ int, t LocalTree) {
+	gaps, err := eachTree(ctx, dir, loader{brief: true}, func(_ int, t LocalTree) { // results share no memory with the files
 		r := t.Relative(workflow.Scan(t.Tree, shared))
 		mu.Lock()
 		defer mu.Unlock()

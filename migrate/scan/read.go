@@ -25,8 +25,21 @@ type state struct {
 // reader reads files, one after another, into the same memory.
 type reader struct {
 	buffer []byte
+	kept   []byte
 	opened func() // called between the look at a file's size and the reading, where it is set
 }
+
+// keep copies what was read to memory that forget makes free for what is read next.
+func (r *reader) keep(content []byte) []byte {
+	if cap(r.kept)-len(r.kept) < len(content) {
+		r.kept = make([]byte, 0, max(len(content), 64<<10)) // what is in the memory before stays as it is
+	}
+	at := len(r.kept)
+	r.kept = append(r.kept, content...)
+	return r.kept[at:len(r.kept):len(r.kept)]
+}
+
+func (r *reader) forget() { r.kept = r.kept[:0] }
 
 // read reads a regular file of bounded size that does not change while it is read. The content is valid until the next read.
 func (r *reader) read(name string, regular bool) ([]byte, error) {

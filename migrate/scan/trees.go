@@ -24,7 +24,7 @@ func AllLocalTrees(ctx context.Context, dir string) ([]LocalTree, []inventory.Ga
 	var mu sync.Mutex
 	read := map[int]LocalTree{}
 	last := -1
-	gaps, err := eachTree(ctx, dir, true, func(number int, t LocalTree) {
+	gaps, err := eachTree(ctx, dir, loader{all: true}, func(number int, t LocalTree) {
 		mu.Lock()
 		defer mu.Unlock()
 		read[number] = t
@@ -46,10 +46,10 @@ func AllLocalTrees(ctx context.Context, dir string) ([]LocalTree, []inventory.Ga
 // no more of a large folder is in memory than is worked on. Files that no login can be in, and that nothing can call, are
 // left out. The function is called from several goroutines.
 func EachLocalTree(ctx context.Context, dir string, do func(number int, t LocalTree)) ([]inventory.Gap, error) {
-	return eachTree(ctx, dir, false, do)
+	return eachTree(ctx, dir, loader{}, do)
 }
 
-func eachTree(ctx context.Context, dir string, all bool, do func(int, LocalTree)) ([]inventory.Gap, error) {
+func eachTree(ctx context.Context, dir string, l loader, do func(int, LocalTree)) ([]inventory.Gap, error) {
 	info, err := os.Stat(dir)
 	if err != nil {
 		return nil, fmt.Errorf("scan %s: %w", dir, err)
@@ -70,7 +70,7 @@ func eachTree(ctx context.Context, dir string, all bool, do func(int, LocalTree)
 	if err != nil {
 		return nil, err
 	}
-	more, err := eachGroup(ctx, groupFiles(files), newLoader(base, all), func(number int, t LocalTree) {
+	more, err := eachGroup(ctx, groupFiles(files), l.below(base), func(number int, t LocalTree) {
 		if !partly || t.want(asked) {
 			do(number, t)
 		}
@@ -211,16 +211,19 @@ type loader struct {
 	dir    string
 	prefix string // dir with a separator
 	all    bool   // also the files that no login can be in
+	brief  bool   // what is read is valid only until the function that takes the tree returns
 }
 
-func newLoader(dir string, all bool) loader {
-	clean := filepath.Clean(dir)
-	return loader{dir: dir, prefix: strings.TrimSuffix(clean, string(filepath.Separator)) + string(filepath.Separator), all: all}
+func (l loader) below(dir string) loader {
+	l.dir, l.prefix = dir, strings.TrimSuffix(filepath.Clean(dir), string(filepath.Separator))+string(filepath.Separator)
+	return l
 }
 
 // load reads the files of a group that can matter. It finds nothing where no login can be in any of them.
 func (l loader) load(r *reader, g *group) (t LocalTree, found bool, gaps []inventory.Gap) {
 	read := make([]loaded, len(g.files))
+	l.brief = l.brief && len(g.files) < manyFiles // more are read by several readers, whose memory ends with them
+	r.forget()
 	if len(g.files) < manyFiles {
 		for i, f := range g.files {
 			read[i] = l.loadFile(r, g, f)
@@ -257,6 +260,9 @@ func (l loader) loadFile(r *reader, g *group, f localFile) loaded {
 	candidate, wanted := matters(g, f, content)
 	if !wanted && !l.all || !g.inCheckout && !isShaped(content) {
 		return loaded{}
+	}
+	if l.brief {
+		return loaded{content: r.keep(content), candidate: candidate}
 	}
 	return loaded{content: append(make([]byte, 0, len(content)), content...), candidate: candidate}
 }

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"sort"
@@ -220,10 +221,10 @@ func (a *analysis) consumerProblem(c *channel, n *finding) string {
 // unexplained finds a read of the channel's name in its file that is not one of the consumers'.
 func (a *analysis) unexplained(c *channel) int {
 	src := c.target.lowered()
-	name := strings.ToLower(c.name)
+	name := []byte(strings.ToLower(c.name))
 	contexts := []string{"inputs", "secrets"}
 	for at := 0; ; {
-		i := strings.Index(src[at:], name)
+		i := bytes.Index(src[at:], name)
 		if i < 0 {
 			return 0
 		}
@@ -232,7 +233,7 @@ func (a *analysis) unexplained(c *channel) int {
 		if start > 0 && isName(src[start-1]) || end < len(src) && isName(src[end]) || c.target.commented(start) {
 			continue
 		}
-		before := strings.TrimRight(src[:start], " \t[.'\"")
+		before := bytes.TrimRight(src[:start], " \t[.'\"")
 		if !hasSuffix(before, contexts...) {
 			continue
 		}

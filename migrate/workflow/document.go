@@ -35,13 +35,8 @@ type parseError struct {
 
 func (e *parseError) Error() string { return fmt.Sprintf("line %d: %s", e.line, e.message) }
 
-// parseDocument reads a file into nodes. What it cannot read with certainty is an error, never a guess.
-func parseDocument(path string, src []byte) (d *document, err error) {
-	return parseDocumentIn(new(yaml.Memory), path, src)
-}
-
-// parseDocumentIn is parseDocument with nodes that live as long as their memory is not reset.
-func parseDocumentIn(m *yaml.Memory, path string, src []byte) (d *document, err error) {
+// parse reads a file into nodes. What it cannot read with certainty is an error, never a guess.
+func (m *memory) parse(path string, src []byte) (d *document, err error) {
 	defer func() {
 		// The YAML package reports some inputs by panicking; a file must not take the whole scan with it.
 		if r := recover(); r != nil {
@@ -50,7 +45,7 @@ func parseDocumentIn(m *yaml.Memory, path string, src []byte) (d *document, err 
 	}()
 	if len(src) <= maxFileSize {
 		if root, ok := m.Parse(src); ok {
-			return &document{path: path, src: src, starts: yaml.Lines(src), root: root, plain: true}, nil
+			return &document{path: path, src: src, starts: m.Lines(src), root: root, plain: true}, nil
 		}
 	}
 	return parseWhole(path, src)

@@ -160,6 +160,9 @@ func single(value string) (ref, bool) {
 	if !strings.HasPrefix(trimmed, "${{") {
 		return ref{}, false
 	}
+	if r, end, ok := plainAccess(trimmed[3:]); ok {
+		return r, 3+end == len(trimmed)
+	}
 	s := parseSegment(trimmed, 0)
 	if s.end != len(trimmed) {
 		return ref{}, false

@@ -18,14 +18,14 @@ var clientSecretNames = newSearch(clientSecretSpellings...)
 // any service's; with a tenant beside it, it is taken for that of an app registration, so that it is not deleted unseen.
 func (f *finder) beside() {
 	for _, j := range f.file.jobs {
-		if !neverRuns(j.condition) {
+		if !j.never {
 			f.besideSteps(j.steps)
 		}
 	}
 	f.besideSteps(f.file.steps)
 	f.besideEnv(f.file.env, nil, nil)
 	for _, j := range f.file.jobs {
-		if neverRuns(j.condition) {
+		if j.never {
 			continue
 		}
 		f.besideEnv(j.env, j, nil)
@@ -35,7 +35,7 @@ func (f *finder) beside() {
 
 func (f *finder) besideSteps(steps []*step) {
 	for _, s := range steps {
-		if neverRuns(s.condition) {
+		if s.never {
 			continue
 		}
 		f.besideCommands(s)
@@ -217,7 +217,7 @@ func (f *finder) handsOn(in scope, r *runScript, value string) bool {
 // besideEnv looks for PREFIX_CLIENT_SECRET with PREFIX_TENANT_ID or PREFIX_TENANT in the same environment.
 func (f *finder) besideEnv(env *yaml.Node, j *job, s *step) {
 	in := scope{f.analysis, f.file, j, s}
-	for _, e := range entries(env) {
+	for e := range each(env) {
 		name, value := e.key.Value, text(e.value)
 		if !strings.Contains(value, "${{") || f.seen[f.file.start(e.key)] != nil || !namesAClientSecret(name) || !f.handsOn(in, nil, value) {
 			continue
@@ -348,7 +348,7 @@ func (f *finder) unknownProfile(s *step) {
 func (f *finder) ownProfiles() {
 	f.profilesOf(f.file.steps)
 	for _, j := range f.file.jobs {
-		if !neverRuns(j.condition) {
+		if !j.never {
 			f.profilesOf(j.steps)
 		}
 	}
@@ -356,7 +356,7 @@ func (f *finder) ownProfiles() {
 
 func (f *finder) profilesOf(steps []*step) {
 	for _, s := range steps {
-		if s.action != "" && !neverRuns(s.condition) {
+		if s.action != "" && !s.never {
 			f.unknownProfile(s)
 		}
 	}

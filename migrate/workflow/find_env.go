@@ -35,7 +35,7 @@ var envKinds = map[string]inventory.Kind{
 
 // envLogins looks for credentials in one env mapping.
 func (f *finder) envLogins(env *yaml.Node, j *job, s *step) {
-	for _, e := range entries(env) {
+	for e := range each(env) {
 		value := text(e.value)
 		if value == "" {
 			continue
@@ -82,7 +82,7 @@ func (f *finder) envKind(name, value string, j *job, s *step) (inventory.Kind, b
 
 // takesJSONApart tells whether a value reads the client secret out of a credentials JSON with fromJSON.
 func takesJSONApart(value string) bool {
-	if !strings.Contains(value, "fromJSON") && !strings.Contains(strings.ToLower(value), "fromjson") {
+	if !strings.Contains(value, "${{") || !containsFold(value, "fromjson") {
 		return false
 	}
 	for _, r := range refsOf(value) {
@@ -137,7 +137,7 @@ func (s scope) readable(value string) string {
 		}
 		value, s = next, in
 	}
-	if value = plain(value); strings.Contains(strings.ToLower(value), "fromjson") {
+	if value = plain(value); containsFold(value, "fromjson") {
 		return "" // a part of a secret JSON is not readable
 	}
 	return value

@@ -55,7 +55,7 @@ func roleOfRegistry(k inventory.Kind) string {
 
 // isACR tells whether a registry login goes to an Azure registry: by its host, or by an environment variable that holds one.
 func (f *finder) isACR(s *step, r *runScript, c *script.Command, whole string) bool {
-	if strings.Contains(strings.ToLower(whole), "azurecr") {
+	if containsFold(whole, "azurecr") {
 		return true
 	}
 	in := scope{f.analysis, f.file, s.job, s}
@@ -72,8 +72,7 @@ func (f *finder) isACR(s *step, r *runScript, c *script.Command, whole string) b
 
 // namesACR tells whether a value is, or reads, something that names an Azure registry.
 func (s scope) namesACR(value string, depth int) bool {
-	lower := strings.ToLower(value)
-	if strings.Contains(lower, "azurecr.") {
+	if containsFold(value, "azurecr.") {
 		return true
 	}
 	if depth > maxFlow {
@@ -90,7 +89,7 @@ func (s scope) namesACR(value string, depth int) bool {
 				return true
 			}
 		}
-		if last := strings.ToLower(r.text); (r.context == "secrets" || r.context == "vars" || r.context == "env") && strings.Contains(tokenized(last), "_acr_") {
+		if (r.context == "secrets" || r.context == "vars" || r.context == "env") && strings.Contains(tokenized(r.text), "_acr_") {
 			return true
 		}
 	}

@@ -16,16 +16,34 @@ type runScript struct {
 	inline bool // runs inside an action
 }
 
-// scriptMarks are the byte strings without one of which no script signs in to Azure or carries a credential onward.
-var scriptMarks = newSearch(append([]string{"az login", "login", "azd ", "AzAccount", "AzureRmAccount", "azcopy", "GITHUB_ENV", "GITHUB_OUTPUT", "_SECRET", "ACCESS_KEY", "account-key", "AccountKey=",
-	"connection-string", "ConnectionString", "sas-token", "backend-config", "CREDENTIALS", "Credentials", "--password", "kubelogin", "STORAGE_KEY", "deployment-token", "sqlcmd", "sqlpackage", "SqlPackage", "-var"}, clientSecretSpellings...)...)
+// scriptMarks are the byte strings without one of which a script holds nothing that commandLogin, assignmentLogin or besideCommands recognise:
+// the words of their commands and options, and the names of variables.
+var scriptMarks = newSearchAnyCase(append(variableNames(), "login", "azaccount", "azurermaccount", "account-key", "connection-string", "sas-token",
+	"access_key", "sas_token", "sp_password", "deployment-token", "sqlcmd", "sqlpackage", "client_secret", "client-secret", "clientsecret")...)
 
-// scripts gives the scripts of a step that are worth reading.
+// variableNames are the names in envKinds in lower case.
+func variableNames() []string {
+	names := make([]string, 0, len(envKinds))
+	for name := range envKinds {
+		names = append(names, strings.ToLower(name))
+	}
+	return names
+}
+
+// scripts gives the scripts of a step that are worth reading. They are read once.
 func (s *step) scripts() []*runScript {
+	if !s.wasRead {
+		s.readable, s.wasRead = s.parseScripts(func(text string) bool { return in(scriptMarks, text) }), true
+	}
+	return s.readable
+}
+
+// parseScripts reads those scripts of a step that are wanted.
+func (s *step) parseScripts(wanted func(string) bool) []*runScript {
 	var list []*runScript
 	add := func(e entry, shell script.Shell, inline bool) {
 		value := text(e.value)
-		if e.value == nil || !in(scriptMarks, value) {
+		if e.value == nil || !wanted(value) {
 			return
 		}
 		list = append(list, &runScript{entry: e, shell: shell, text: value, Script: script.Find(shell, mask(value)), inline: inline})

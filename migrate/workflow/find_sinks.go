@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/workflow/yaml"
@@ -58,7 +59,7 @@ func (f *finder) sinkLogin(s *step, k sink) {
 		return
 	}
 	n := f.withSecrets(f.atKey(k.kind, e, s.job, s), scope{f.analysis, f.file, s.job, s}, e, k.role)
-	if n != nil && len(n.Secrets) == 0 && k.kind == inventory.KindSQLConnectionString && !strings.Contains(strings.ToLower(text(e.value)), "password") {
+	if n != nil && len(n.Secrets) == 0 && k.kind == inventory.KindSQLConnectionString && !containsFold(text(e.value), "password") {
 		f.drop(n)
 	}
 }
@@ -130,7 +131,7 @@ func (s scope) fromSession(value string) bool {
 func (f *finder) carriers() {
 	f.carrierEnv(f.file.env, nil, nil)
 	for _, j := range f.file.jobs {
-		if neverRuns(j.condition) {
+		if j.never {
 			continue
 		}
 		f.carrierEnv(j.env, j, nil)
@@ -143,7 +144,7 @@ func (f *finder) carriers() {
 
 func (f *finder) carrierSteps(steps []*step) {
 	for _, s := range steps {
-		if neverRuns(s.condition) {
+		if s.never {
 			continue
 		}
 		f.carrierEnv(s.env, s.job, s)
@@ -156,7 +157,7 @@ func (f *finder) carrierSteps(steps []*step) {
 
 // carrierEnv finds variables that hold a whole credentials JSON under another name, or a client secret for Terraform.
 func (f *finder) carrierEnv(env *yaml.Node, j *job, s *step) {
-	for _, e := range entries(env) {
+	for e := range each(env) {
 		value := text(e.value)
 		if !strings.Contains(value, "${{") || f.seen[f.file.start(e.key)] != nil {
 			continue
@@ -174,15 +175,17 @@ func (f *finder) carrierEnv(env *yaml.Node, j *job, s *step) {
 
 // carried tells what an environment variable carries, going by the secret that it reads and by how that secret is used elsewhere.
 func (f *finder) carried(in scope, name, value string) (kind inventory.Kind, role string) {
-	lower := strings.ToLower(name)
-	if strings.HasPrefix(lower, "tf_var_") && strings.HasSuffix(lower, "client_secret") && in.terraformVariable(name, value) {
+	if isTerraformVariable(name) && in.terraformVariable(name, value) {
 		return inventory.KindTerraformEnv, roleClientSecret
 	}
 	if takesJSONApart(value) {
 		return inventory.KindCredsJSONParts, roleClientSecret
 	}
+	if !containsFold(value, "secrets") {
+		return "", ""
+	}
 	if r, ok := single(value); !ok || r.context != "secrets" || r.property != "" || r.whole {
-		if strings.Contains(strings.ReplaceAll(strings.ToLower(value), " ", ""), "tojson(secrets)") {
+		if containsFold(value, "tojson") && strings.Contains(strings.ReplaceAll(strings.ToLower(value), " ", ""), "tojson(secrets)") {
 			return inventory.KindOther, roleOther
 		}
 		return "", ""
@@ -192,6 +195,13 @@ func (f *finder) carried(in scope, name, value string) (kind inventory.Kind, rol
 		return inventory.KindOther, roleClientSecret
 	}
 	return "", ""
+}
+
+// isTerraformVariable tells the environment variables that set an input variable of Terraform which is named as a client secret.
+func isTerraformVariable(name string) bool {
+	const prefix, suffix = "TF_VAR_", "CLIENT_SECRET"
+	n := len(name)
+	return n >= len(prefix)+len(suffix) && strings.EqualFold(name[:len(prefix)], prefix) && strings.EqualFold(name[n-len(suffix):], suffix)
 }
 
 // terraformVariable tells whether an input variable of Terraform carries the client secret of a service principal. Other services
@@ -217,7 +227,7 @@ func (s scope) terraformTenant() bool {
 		nodes = append(nodes, s.step.env)
 	}
 	for _, n := range nodes {
-		for _, e := range entries(n) {
+		for e := range each(n) {
 			if name := squash(e.key.Value); strings.HasPrefix(name, "tfvar") && strings.Contains(name, "tenant") {
 				return true
 			}
@@ -228,10 +238,33 @@ func (s scope) terraformTenant() bool {
 
 // squash puts a name into lower case without what divides its words.
 func squash(name string) string {
-	return divides.Replace(strings.ToLower(name))
+	changes, ascii := false, true
+	for i := range len(name) {
+		c := name[i]
+		changes = changes || c >= 'A' && c <= 'Z' || dividesWords(c)
+		ascii = ascii && c < utf8.RuneSelf
+	}
+	if !ascii {
+		name, changes = strings.ToLower(name), true
+	}
+	if !changes {
+		return name
+	}
+	short := make([]byte, 0, len(name))
+	for i := range len(name) {
+		c := name[i]
+		if dividesWords(c) {
+			continue
+		}
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		short = append(short, c)
+	}
+	return string(short)
 }
 
-var divides = strings.NewReplacer("_", "", "-", "", " ", "")
+func dividesWords(c byte) bool { return c == '_' || c == '-' || c == ' ' }
 
 // namesCredentials tells whether a name says that it is a whole credentials JSON of Azure.
 func namesCredentials(name string) bool {
@@ -269,7 +302,7 @@ func (f *finder) carrierInputs(s *step) {
 	}
 	for _, e := range s.withParams {
 		value := text(e.value)
-		if !strings.Contains(value, "${{") || strings.Contains(strings.ToLower(e.key.Value), "script") || f.seen[f.file.start(e.key)] != nil {
+		if !strings.Contains(value, "${{") || containsFold(e.key.Value, "script") || f.seen[f.file.start(e.key)] != nil {
 			continue
 		}
 		in := scope{f.analysis, f.file, s.job, s}
@@ -296,8 +329,12 @@ func (f *finder) roleInto(in scope, target *file, remote map[string]string, know
 	if known {
 		return f.inputRoles[target.path+"\x00"+strings.ToLower(name)]
 	}
+	if !mayCarry(value) {
+		return ""
+	}
 	reads, direct := false, false // what a step or job puts out may be anything, so only the input's own name tells of it
-	for _, r := range refsOf(value) {
+	refs := refsOf(value)
+	for _, r := range refs {
 		if id := roleOfProperty(r.property); id != "" && id != roleClientSecret {
 			return ""
 		}
@@ -309,7 +346,7 @@ func (f *finder) roleInto(in scope, target *file, remote map[string]string, know
 	}
 	var secrets []inventory.SecretUse
 	if direct {
-		secrets = in.secrets(value, "")
+		secrets = in.readAll(nil, refs, "", 0)
 	}
 	for _, s := range secrets {
 		switch upper := strings.ToUpper(s.Name); {

@@ -95,14 +95,26 @@ func (s scope) secrets(value, role string) []inventory.SecretUse {
 }
 
 func (s scope) follow(list []inventory.SecretUse, value, role string, depth int) []inventory.SecretUse {
-	if depth > maxFlow {
+	if depth > maxFlow || !mayCarry(value) {
 		return list
 	}
-	for _, r := range refsOf(value) {
+	return s.readAll(list, refsOf(value), role, depth)
+}
+
+func (s scope) readAll(list []inventory.SecretUse, refs []ref, role string, depth int) []inventory.SecretUse {
+	for _, r := range refs {
 		list = s.read(list, r, role, depth)
 	}
 	return list
 }
+
+// mayCarry tells whether a value may read one of the contexts through which a secret can come. Where it does not, as most that
+// are computed do not, its expressions need not be parsed.
+func mayCarry(value string) bool {
+	return strings.Contains(value, "${{") && in(carryingContexts, value)
+}
+
+var carryingContexts = newSearchAnyCase("secrets", "env", "inputs", "steps", "needs")
 
 func (s scope) read(list []inventory.SecretUse, r ref, role string, depth int) []inventory.SecretUse {
 	if part := roleOfProperty(r.property); part != "" {

@@ -46,11 +46,10 @@ func TestFixtures(t *testing.T) {
 
 func runFixture(t *testing.T, in *archive) *archive {
 	t.Helper()
-	tree, options := fixtureOptions(t, in.comment)
+	tree, options := fixtureTree(t, in)
 	out := &archive{comment: in.comment}
 	for _, f := range in.files {
-		if name, ok := strings.CutPrefix(f.name, "before/"); ok {
-			tree.Files = append(tree.Files, File{Path: name, Content: fromFixture(f.data)})
+		if strings.HasPrefix(f.name, "before/") {
 			out.files = append(out.files, f)
 		}
 	}
@@ -75,6 +74,18 @@ func runFixture(t *testing.T, in *archive) *archive {
 	}
 	checkIdempotent(t, tree, options, rewriting)
 	return out
+}
+
+// fixtureTree gives the tree of a fixture, as it is before, and its options.
+func fixtureTree(t *testing.T, in *archive) (Tree, RewriteOptions) {
+	t.Helper()
+	tree, options := fixtureOptions(t, in.comment)
+	for _, f := range in.files {
+		if name, ok := strings.CutPrefix(f.name, "before/"); ok {
+			tree.Files = append(tree.Files, File{Path: name, Content: fromFixture(f.data)})
+		}
+	}
+	return tree, options
 }
 
 func fixtureOptions(t *testing.T, comment string) (Tree, RewriteOptions) {

@@ -20,7 +20,7 @@ func (a *analysis) find() {
 	parallel(len(a.files), func(i int) {
 		if a.files[i] != nil {
 			finders[i] = &finder{analysis: a, file: a.files[i]}
-			finders[i].run()
+			finders[i].with(finders[i].run)
 		}
 	})
 	if a.jsonSecrets == nil {
@@ -38,7 +38,7 @@ func (a *analysis) find() {
 		parallel(len(a.files), func(i int) {
 			if finders[i] != nil && (secretsToo || finders[i].file.callsLocal) {
 				finders[i].mentions = finders[i].mentions[:finders[i].ownMentions]
-				finders[i].carriers()
+				finders[i].with(finders[i].carriers)
 			}
 		})
 	}
@@ -46,13 +46,21 @@ func (a *analysis) find() {
 		if f == nil {
 			continue
 		}
-		f.ownProfiles()
+		f.with(f.ownProfiles)
 		a.byFile[f.file] = f.findings
 		a.findings = append(a.findings, f.findings...)
 		a.mentions = append(a.mentions, f.mentions...)
 		a.gaps = append(a.gaps, f.gaps...)
 	}
 	a.classifyAll()
+}
+
+// with lends the finder memory while it does something.
+func (f *finder) with(do func()) {
+	f.memories.with(func(m *memory) {
+		f.memory = m
+		do()
+	})
 }
 
 // learn notes what the findings so far tell of the secrets, and of the inputs and secrets of called files.
@@ -71,7 +79,7 @@ func (a *analysis) learn(finders []*finder) {
 func (a *analysis) learnFrom(n *finding) {
 	for _, s := range n.Secrets {
 		switch {
-		case s.Role == roleCredentials && !strings.HasPrefix(strings.TrimSpace(text(n.entry.value)), "{"), strings.Contains(strings.ToLower(s.Expression), "fromjson"):
+		case s.Role == roleCredentials && !strings.HasPrefix(strings.TrimSpace(text(n.entry.value)), "{"), containsFold(s.Expression, "fromjson"):
 			a.jsonSecrets[strings.ToUpper(s.Name)] = true
 		case s.Role == roleClientSecret:
 			a.clientSecrets[strings.ToUpper(s.Name)] = true

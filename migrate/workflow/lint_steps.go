@@ -31,7 +31,7 @@ func sameBesideSteps(was, now *job) bool {
 // otherKeys lists the source of the keys and values of a job that its steps depend on.
 func (j *job) otherKeys() []string {
 	var list []string
-	for _, e := range entries(j.node) {
+	for e := range each(j.node) {
 		if !besideSteps[e.key.Value] {
 			list = append(list, string(j.file.src[j.file.start(e.key):j.file.end(e.raw)]))
 		}

@@ -62,22 +62,13 @@ func lintFinds(t *testing.T, text string, cases map[string]lintCase) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			after := strings.Replace(text, tc.old, tc.new, 1)
-			was, now := mustBuild(t, text), mustBuild(t, after)
+			was, now := mustParse(t, []byte(text)), mustParse(t, []byte(after))
 			whole := newFindings([]byte(text), []byte(after))
 			if err := lintDiffers(was, now); (err != nil) != tc.found || (whole != nil) != tc.found {
 				t.Errorf("found %v, in the whole text %v", err, whole)
 			}
 		})
 	}
-}
-
-func mustBuild(t *testing.T, text string) *file {
-	t.Helper()
-	d, err := parseDocument("w.yml", []byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return build(d, "")
 }
 
 // Steps that stand in both versions are linted where something else can depend on them, or they on what has changed.

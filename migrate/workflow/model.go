@@ -25,7 +25,7 @@ type file struct {
 	overfull   bool    // it has more logins than are listed
 	duplicates sync.Once
 	twice      *yaml.Node
-	lower      string // the text in lower case, made when it is first needed
+	lower      []byte // the text in lower case, made when it is first needed
 }
 
 // job is one job of a workflow.
@@ -41,6 +41,7 @@ type job struct {
 	container   *yaml.Node
 	environment *yaml.Node
 	condition   string
+	never       bool   // disabled by its condition
 	shell       string // default shell
 	steps       []*step
 }
@@ -59,9 +60,12 @@ type step struct {
 	run        entry
 	shell      string
 	condition  string
+	never      bool // disabled by its condition
 	with, env  *yaml.Node
 	withParams []entry
-	text       string // its source, made when it is first needed
+	text       string       // its source, made when it is first needed
+	readable   []*runScript // the scripts that are worth reading, once they were read
+	wasRead    bool
 }
 
 // label names a step: its id, else its name, else #N.
@@ -80,21 +84,27 @@ func (s *step) label() string {
 // param gives an input of the step's action.
 func (s *step) param(name string) (entry, bool) { return find(s.withParams, name) }
 
-// build makes a file out of a document.
-func build(d *document, repository inventory.RepositoryName) *file {
+// read makes a file out of a document.
+func (m *memory) read(d *document, repository inventory.RepositoryName) *file {
 	f := &file{document: d, repository: repository}
+	b := builder{m, f}
 	if runs := get(d.root, "runs"); runs != nil && get(d.root, "jobs") == nil {
 		f.action = true
 		f.using = text(get(runs, "using"))
-		f.steps = f.buildSteps(nil, get(runs, "steps"), "")
+		f.steps = b.steps(nil, get(runs, "steps"), "")
 		return f
 	}
 	f.readTriggers(get(d.root, "on"))
 	f.env = get(d.root, "env")
 	f.perms, _ = lookup(d.root, "permissions")
 	shell := defaultShell(d.root)
-	for _, e := range entries(get(d.root, "jobs")) {
-		f.jobs = append(f.jobs, f.buildJob(e, shell))
+	jobs := resolve(get(d.root, "jobs"))
+	if jobs == nil {
+		return f
+	}
+	f.jobs = m.jobLists.Take(len(jobs.Content) / 2)[:0]
+	for e := range each(jobs) {
+		f.jobs = append(f.jobs, b.job(e, shell))
 	}
 	return f
 }
@@ -111,7 +121,7 @@ func (f *file) readTriggers(on *yaml.Node) {
 			f.triggers = append(f.triggers, text(item))
 		}
 	case yaml.MappingNode:
-		for _, e := range entries(on) {
+		for e := range each(on) {
 			f.triggers = append(f.triggers, e.key.Value)
 			if e.key.Value == "workflow_call" {
 				f.call = e.value
@@ -132,13 +142,20 @@ func (f *file) has(trigger string) bool {
 
 func defaultShell(n *yaml.Node) string { return text(get(get(get(n, "defaults"), "run"), "shell")) }
 
-func (f *file) buildJob(e entry, shell string) *job {
+// builder makes the jobs and steps of a file.
+type builder struct {
+	memory *memory
+	file   *file
+}
+
+func (b builder) job(e entry, shell string) *job {
 	n := e.value
-	j := &job{file: f, id: e.key.Value, key: e.key, node: n, shell: shell}
+	j := b.memory.jobs.One()
+	*j = job{file: b.file, id: e.key.Value, key: e.key, node: n, shell: shell}
 	if n == nil || n.Kind != yaml.MappingNode {
 		return j
 	}
-	for _, p := range entries(n) {
+	for p := range each(n) {
 		switch p.key.Value {
 		case "uses":
 			j.uses = p
@@ -156,14 +173,15 @@ func (f *file) buildJob(e entry, shell string) *job {
 			j.environment = p.value
 		case "if":
 			j.condition = text(p.value)
+			j.never = neverRuns(j.condition)
 		}
 	}
 	if s := defaultShell(n); s != "" {
 		j.shell = s
-	} else if j.shell == "" && strings.Contains(strings.ToLower(runner(n)), "windows") {
+	} else if j.shell == "" && containsFold(runner(n), "windows") {
 		j.shell = "pwsh"
 	}
-	j.steps = f.buildSteps(j, get(n, "steps"), j.shell)
+	j.steps = b.steps(j, get(n, "steps"), j.shell)
 	return j
 }
 
@@ -183,26 +201,26 @@ func runner(n *yaml.Node) string {
 	return text(on)
 }
 
-func (f *file) buildSteps(j *job, list *yaml.Node, shell string) []*step {
+func (b builder) steps(j *job, list *yaml.Node, shell string) []*step {
 	if list == nil || list.Kind != yaml.SequenceNode {
 		return nil
 	}
-	steps, all := make([]*step, 0, len(list.Content)), make([]step, len(list.Content))
+	steps := b.memory.lists.Take(len(list.Content))[:0]
 	for i, raw := range list.Content {
 		n := resolve(raw)
 		if n == nil || n.Kind != yaml.MappingNode {
 			continue
 		}
-		s := &all[i]
-		*s = step{file: f, job: j, index: i, node: n, list: list, shell: shell}
-		s.read()
+		s := b.memory.steps.One()
+		*s = step{file: b.file, job: j, index: i, node: n, list: list, shell: shell}
+		b.read(s)
 		steps = append(steps, s)
 	}
 	return steps
 }
 
-func (s *step) read() {
-	for _, p := range entries(s.node) {
+func (b builder) read(s *step) {
+	for p := range each(s.node) {
 		switch p.key.Value {
 		case "id":
 			s.id = text(p.value)
@@ -217,9 +235,10 @@ func (s *step) read() {
 			s.shell = text(p.value)
 		case "if":
 			s.condition = text(p.value)
+			s.never = neverRuns(s.condition)
 		case "with":
 			s.with = p.value
-			s.withParams = entries(p.value)
+			s.withParams = b.memory.entries(p.value)
 		case "env":
 			s.env = p.value
 		}

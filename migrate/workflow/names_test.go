@@ -64,9 +64,19 @@ func TestOnlyTheSelectedLoginsAreRewritten(t *testing.T) {
 
 func mustParse(t *testing.T, src []byte) *file {
 	t.Helper()
-	d, err := parseDocument("a.yml", src)
+	f, err := readFile("a.yml", src)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return build(d, "")
+	return f
+}
+
+// readFile reads a file into memory of its own.
+func readFile(path string, src []byte) (*file, error) {
+	own := new(memory)
+	d, err := own.parse(path, src)
+	if err != nil {
+		return nil, err
+	}
+	return own.read(d, ""), nil
 }

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"iter"
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/migrate/workflow/yaml"
@@ -24,6 +25,33 @@ func resolve(n *yaml.Node) *yaml.Node {
 // entries lists the keys of a mapping, those that a merge key brings last. A later key of the same
 // name wins, as YAML decoders have it; GitHub refuses files with duplicate keys.
 func entries(n *yaml.Node) []entry { return appendEntries(nil, n, 0) }
+
+// each visits what entries lists, mostly without making the list.
+func each(n *yaml.Node) iter.Seq[entry] {
+	return func(yield func(entry) bool) { visitEntries(resolve(n), yield) }
+}
+
+func visitEntries(n *yaml.Node, yield func(entry) bool) {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == "<<" {
+			for _, e := range entries(n) {
+				if !yield(e) {
+					return
+				}
+			}
+			return
+		}
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		raw := n.Content[i+1]
+		if !yield(entry{key: n.Content[i], value: resolve(raw), raw: raw, parent: n}) {
+			return
+		}
+	}
+}
 
 func appendEntries(list []entry, n *yaml.Node, depth int) []entry {
 	n = resolve(n)

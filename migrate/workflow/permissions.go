@@ -96,7 +96,7 @@ func (r *rewriter) defaults(j *job) []scopeGrant {
 func grants(n *yaml.Node) (list []scopeGrant, all bool, err error) {
 	switch {
 	case n != nil && n.Kind == yaml.MappingNode:
-		for _, e := range entries(n) {
+		for e := range each(n) {
 			list = append(list, scopeGrant{e.key.Value, text(e.value)})
 		}
 		return list, false, nil

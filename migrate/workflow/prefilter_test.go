@@ -14,11 +14,11 @@ func TestPrefilterLosesNoLogin(t *testing.T) {
 			if IsCandidate(f.Content) {
 				continue
 			}
-			d, err := parseDocument(f.Path, f.Content)
+			read, err := readFile(f.Path, f.Content)
 			if err != nil {
 				continue
 			}
-			a := &analysis{tree: tree, byPath: map[string]*file{}, files: []*file{build(d, "")}}
+			a := &analysis{tree: tree, byPath: map[string]*file{}, files: []*file{read}}
 			a.link()
 			a.find()
 			for _, l := range a.result().Logins {

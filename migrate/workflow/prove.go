@@ -56,11 +56,10 @@ func (r *rewriter) prove(f *file, p *filePlan, after []byte) (*file, error) {
 	if key := f.duplicateKey(); key != nil {
 		return nil, fmt.Errorf("line %d has the key %q a second time, which GitHub refuses", key.Line, key.Value)
 	}
-	d, err := r.memories.parse(f.path, after)
+	now, err := r.readAgain(f, after)
 	if err != nil {
 		return nil, fmt.Errorf("the result would not parse: %w", err)
 	}
-	now := build(d, f.repository)
 	if err := sameRuns(f, now); err != nil {
 		return nil, err
 	}
@@ -68,6 +67,16 @@ func (r *rewriter) prove(f *file, p *filePlan, after []byte) (*file, error) {
 		return now, nil
 	}
 	return now, lintDiffers(f, now)
+}
+
+func (r *rewriter) readAgain(f *file, after []byte) (now *file, err error) {
+	r.memories.with(func(m *memory) {
+		var d *document
+		if d, err = m.parse(f.path, after); err == nil {
+			now = m.read(d, f.repository)
+		}
+	})
+	return now, err
 }
 
 // sameRuns holds that a rewrite leaves triggers, jobs, conditions and environments as they are: they decide the subjects.

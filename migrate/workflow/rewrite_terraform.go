@@ -84,7 +84,7 @@ func jsonPartsToOIDC(r *rewriter, f *finding) error {
 	}
 	n := r.names(f)
 	ids := map[string]string{"ARM_CLIENT_ID": n.ClientID, "ARM_TENANT_ID": n.TenantID, "ARM_SUBSCRIPTION_ID": n.SubscriptionID}
-	for _, e := range entries(f.entry.parent) {
+	for e := range each(f.entry.parent) {
 		id, ok := ids[strings.ToUpper(e.key.Value)]
 		if !ok || e.parent != f.entry.parent {
 			continue

@@ -131,12 +131,14 @@ func (a *analysis) parseWhere(wanted func([]byte) bool) {
 		if a.files[i] != nil || a.unreadable[in.Path] || !wanted(in.Content) {
 			return
 		}
-		d, err := a.memories.parse(in.Path, in.Content)
-		if err != nil {
-			gaps[i] = a.gap(in.Path, err)
-			return
-		}
-		a.files[i] = build(d, a.tree.Repository)
+		a.memories.with(func(m *memory) {
+			d, err := m.parse(in.Path, in.Content)
+			if err != nil {
+				gaps[i] = a.gap(in.Path, err)
+				return
+			}
+			a.files[i] = m.read(d, a.tree.Repository)
+		})
 	})
 	for i, f := range a.files {
 		if f != nil {
@@ -195,6 +197,7 @@ func before(a, b inventory.Login) bool {
 // finder looks for the logins of one file.
 type finder struct {
 	*analysis
+	memory      *memory // lent for as long as it looks
 	file        *file
 	findings    []*finding
 	mentions    []inventory.Mention
@@ -207,7 +210,7 @@ func (f *finder) run() {
 	f.seen = make(map[int]*finding)
 	f.envLogins(f.file.env, nil, nil)
 	for _, j := range f.file.jobs {
-		if neverRuns(j.condition) {
+		if j.never {
 			f.disabled(j.node, "job is disabled by if: false")
 			continue
 		}
@@ -225,7 +228,7 @@ func (f *finder) run() {
 }
 
 func (f *finder) stepLogins(s *step) {
-	if neverRuns(s.condition) {
+	if s.never {
 		f.disabled(s.node, "step is disabled by if: false")
 		return
 	}
@@ -252,7 +255,8 @@ func (f *finder) atRange(kind inventory.Kind, e entry, end, start int, j *job, s
 	}
 	line, column := f.file.place(start)
 	endLine, endColumn := f.file.place(end)
-	n := &finding{file: f.file, job: j, step: s, entry: e, start: start, end: end, Login: inventory.Login{
+	n := f.memory.findings.One()
+	*n = finding{file: f.file, job: j, step: s, entry: e, start: start, end: end, Login: inventory.Login{
 		ID:         inventory.NewLoginID(f.tree.Repository, f.file.path, line, column),
 		Repository: f.tree.Repository, File: f.file.path,
 		Line: line, Column: column, EndLine: endLine, EndColumn: endColumn, Kind: kind, Step: s.label(),

@@ -6,6 +6,7 @@ import "strings"
 // shortest string is long (S. Wu, U. Manber: A Fast Algorithm for Multi-Pattern Searching, 1994).
 type search struct {
 	shortest int
+	anyCase  bool           // the strings are in lower case, and are found in any
 	shift    [1 << 12]uint8 // by a hash of two bytes: how far the end of the next possible place is
 	ends     map[int][]string
 }
@@ -31,7 +32,15 @@ func newSearch(marks ...string) *search {
 	return s
 }
 
-func pair(a, b byte) int { return (int(a)<<5 ^ int(b)) & (1<<12 - 1) }
+// newSearchAnyCase makes a search for strings of ASCII characters, given in lower case, that are found in any case.
+func newSearchAnyCase(marks ...string) *search {
+	s := newSearch(marks...)
+	s.anyCase = true
+	return s
+}
+
+// pair is the same for a letter in both cases.
+func pair(a, b byte) int { return (int(a|0x20)<<5 ^ int(b|0x20)) & (1<<12 - 1) }
 
 // in tells whether one of the strings is in the text.
 func in[T string | []byte](s *search, text T) bool {
@@ -43,7 +52,10 @@ func in[T string | []byte](s *search, text T) bool {
 		}
 		start := i - s.shortest + 1
 		for _, m := range s.ends[h] {
-			if start+len(m) <= len(text) && string(text[start:start+len(m)]) == m {
+			if start+len(m) > len(text) {
+				continue
+			}
+			if found := text[start : start+len(m)]; string(found) == m || s.anyCase && strings.EqualFold(string(found), m) {
 				return true
 			}
 		}
@@ -56,6 +68,17 @@ func in[T string | []byte](s *search, text T) bool {
 func containsAny(s string, list []string) bool {
 	for _, x := range list {
 		if strings.Contains(s, x) {
+			return true
+		}
+	}
+	return false
+}
+
+// containsFold tells whether a string contains a word of ASCII letters in any case. The word is given in lower case.
+func containsFold(s, word string) bool {
+	upper := word[0] &^ 0x20
+	for i := 0; i+len(word) <= len(s); i++ {
+		if s[i]&^0x20 == upper && strings.EqualFold(s[i:i+len(word)], word) {
 			return true
 		}
 	}

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"unicode"
@@ -157,9 +158,9 @@ func (f *finding) extent() (from, to int) {
 // variable: not in comments, not as a key, and not as the name of a secret, variable or input.
 func (f *file) readers(name string) []int {
 	var list []int
-	lower, wanted := f.lowered(), strings.ToLower(name)
+	lower, wanted := f.lowered(), []byte(strings.ToLower(name))
 	for at := 0; ; {
-		i := strings.Index(lower[at:], wanted)
+		i := bytes.Index(lower[at:], wanted)
 		if i < 0 {
 			return list
 		}
@@ -168,7 +169,7 @@ func (f *file) readers(name string) []int {
 		if start > 0 && isName(f.src[start-1]) || end < len(f.src) && isWord(f.src[end]) {
 			continue
 		}
-		before := strings.TrimRight(lower[:start], " \t[.'\"")
+		before := bytes.TrimRight(lower[:start], " \t[.'\"")
 		if hasSuffix(before, "secrets", "vars", "inputs", "outputs") || f.commented(start) || f.isKey(end) || f.isSet(start, end) {
 			continue
 		}
@@ -177,26 +178,23 @@ func (f *file) readers(name string) []int {
 }
 
 // lowered is the file's text in lower case, byte for byte.
-func (f *file) lowered() string {
-	if f.lower == "" {
-		var b strings.Builder
-		b.Grow(len(f.src))
-		for _, c := range f.src {
+func (f *file) lowered() []byte {
+	if f.lower == nil {
+		f.lower = bytes.Clone(f.src)
+		for i, c := range f.lower {
 			if c >= 'A' && c <= 'Z' {
-				c += 'a' - 'A'
+				f.lower[i] = c + 'a' - 'A'
 			}
-			b.WriteByte(c)
 		}
-		f.lower = b.String()
 	}
 	return f.lower
 }
 
 func isWord(c byte) bool { return isName(c) && c != '-' }
 
-func hasSuffix(s string, suffixes ...string) bool {
+func hasSuffix(s []byte, suffixes ...string) bool {
 	for _, x := range suffixes {
-		if strings.HasSuffix(s, x) {
+		if n := len(s) - len(x); n >= 0 && string(s[n:]) == x {
 			return true
 		}
 	}

@@ -17,13 +17,13 @@ const (
 
 // constant evaluates an `if:` value as far as it is constant.
 func constant(value string) (truth, []ref) {
-	switch strings.ToLower(strings.TrimSpace(value)) {
-	case "false":
+	switch trimmed := strings.TrimSpace(value); {
+	case strings.EqualFold(trimmed, "false"):
 		return alwaysFalse, nil
-	case "true", "":
+	case trimmed == "", strings.EqualFold(trimmed, "true"):
 		return alwaysTrue, nil
 	}
-	if !strings.Contains(strings.ToLower(value), "false") {
+	if !containsFold(value, "false") {
 		return unknown, nil
 	}
 	node, refs := condition(value)

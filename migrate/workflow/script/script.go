@@ -95,11 +95,11 @@ func (c Command) Flag(names ...string) (Word, bool) {
 				}
 				return Word{Start: w.End, End: w.End}, true
 			}
-			if value, ok := strings.CutPrefix(w.Text, name+"="); ok && strings.HasPrefix(name, "--") {
-				return Word{Start: min(w.Start+len(name)+1, w.End), End: w.End, Text: value}, true
+			if value, ok := strings.CutPrefix(w.Text, name); ok && strings.HasPrefix(value, "=") && strings.HasPrefix(name, "--") {
+				return Word{Start: min(w.Start+len(name)+1, w.End), End: w.End, Text: value[1:]}, true
 			}
-			if colon, ok := strings.CutPrefix(strings.ToLower(w.Text), strings.ToLower(name)+":"); ok && isParameter(name) {
-				return Word{Start: min(w.Start+len(name)+1, w.End), End: w.End, Text: w.Text[len(w.Text)-len(colon):]}, true
+			if n := len(name); isParameter(name) && len(w.Text) > n && w.Text[n] == ':' && strings.EqualFold(w.Text[:n], name) {
+				return Word{Start: min(w.Start+n+1, w.End), End: w.End, Text: w.Text[n+1:]}, true
 			}
 		}
 	}
@@ -110,7 +110,7 @@ func (c Command) Flag(names ...string) (Word, bool) {
 func (c Command) Has(names ...string) bool {
 	for _, w := range c.Words {
 		for _, name := range names {
-			if same(w.Text, name) || strings.HasPrefix(name, "--") && strings.HasPrefix(w.Text, name+"=") {
+			if value, ok := strings.CutPrefix(w.Text, name); same(w.Text, name) || ok && strings.HasPrefix(value, "=") && strings.HasPrefix(name, "--") {
 				return true
 			}
 		}

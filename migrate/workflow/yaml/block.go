@@ -25,11 +25,11 @@ func (r *reader) block(at, parent int) (*Node, bool) {
 		return nil, false
 	}
 	r.room(len(r.text) - r.next)
-	from := r.blocks.Len()
+	from := r.texts.Len()
 	if ok = r.blockLines(indent, n.Style == LiteralStyle, chomping); !ok {
 		return nil, false
 	}
-	n.Value = r.blocks.String()[from:]
+	n.Value = r.texts.String()[from:]
 	return n, r.advance() && r.indent <= parent
 }
 
@@ -80,7 +80,7 @@ func (r *reader) blockLines(indent int, literal bool, chomping byte) bool {
 		}
 		blanks := r.text[i] == ' ' || r.text[i] == '\t'
 		r.joinLines(breaks, !literal && content && !blank && !blanks)
-		r.blocks.WriteString(r.text[i:r.end])
+		r.texts.WriteString(r.text[i:r.end])
 		content, blank, breaks = true, blanks, 0
 		if r.next > r.end {
 			breaks = 1
@@ -90,7 +90,7 @@ func (r *reader) blockLines(indent int, literal bool, chomping byte) bool {
 	case chomping == '+':
 		r.joinLines(breaks, false)
 	case chomping == 0 && breaks > 0:
-		r.blocks.WriteByte('\n')
+		r.texts.WriteByte('\n')
 	}
 	return true
 }
@@ -99,12 +99,12 @@ func (r *reader) blockLines(indent int, literal bool, chomping byte) bool {
 func (r *reader) joinLines(breaks int, fold bool) {
 	switch {
 	case fold && breaks == 1:
-		r.blocks.WriteByte(' ')
+		r.texts.WriteByte(' ')
 	case fold:
-		r.blocks.WriteString(strings.Repeat("\n", breaks-1))
+		r.texts.WriteString(strings.Repeat("\n", breaks-1))
 	default:
 		for range breaks {
-			r.blocks.WriteByte('\n')
+			r.texts.WriteByte('\n')
 		}
 	}
 }

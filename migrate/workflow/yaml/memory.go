@@ -1,68 +1,54 @@
 package yaml
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+
+	"github.com/unsecret-dev/unsecret/internal/blocks"
+)
 
 // Memory is where trees are made, so that the trees of the next files can be made where those of the last ones were. The zero
 // value is ready for use, by one goroutine at a time.
 type Memory struct {
-	nodes  blocksOf[Node]
-	links  blocksOf[*Node]
-	stack  []*Node         // the children of the collections that are open
-	blocks strings.Builder // the text of block scalars; it never grows beyond its first size
+	nodes blocks.Of[Node]
+	links blocks.Of[*Node]
+	lines blocks.Of[int]
+	stack []*Node         // the children of the collections that are open
+	texts strings.Builder // the text of block scalars; it never grows beyond its first size
 }
 
 // Reset takes the nodes back: no node of any tree that was made here may be used any more. The values of nodes stay.
 func (m *Memory) Reset() {
-	m.nodes.reset()
-	m.links.reset()
+	m.nodes.Reset()
+	m.links.Reset()
+	m.lines.Reset()
 	clear(m.stack[:cap(m.stack)])
 }
 
-func (m *Memory) newNode() *Node { return &m.nodes.take(1)[0] }
-
-func (m *Memory) newLinks(n int) []*Node {
-	if n > atOnce {
-		return make([]*Node, n)
+// Lines gives the offset of each line of a text whose only breaks are line feeds, until Reset. The first begins after a byte
+// order mark.
+func (m *Memory) Lines(src []byte) []int {
+	starts := m.lines.Take(1 + bytes.Count(src, []byte{'\n'}))[:1]
+	if bytes.HasPrefix(src, byteOrderMark) {
+		starts[0] = len(byteOrderMark)
 	}
-	return m.links.take(n)
+	for at := 0; ; {
+		i := bytes.IndexByte(src[at:], '\n')
+		if i < 0 {
+			return starts
+		}
+		at += i + 1
+		starts = append(starts, at)
+	}
 }
 
 // room makes sure that so many bytes can be written without moving the text of the blocks before.
 func (m *Memory) room(bytes int) {
-	if m.blocks.Cap()-m.blocks.Len() < bytes {
-		m.blocks.Reset()
-		m.blocks.Grow(max(textAtOnce, bytes))
+	if m.texts.Cap()-m.texts.Len() < bytes {
+		m.texts.Reset()
+		m.texts.Grow(max(textAtOnce, bytes))
 	}
 }
 
-// How much memory is taken at once.
-const (
-	atOnce     = 128
-	textAtOnce = 16 << 10
-)
-
-// blocksOf hands out parts of blocks of one size.
-type blocksOf[T any] struct {
-	blocks []*[atOnce]T
-	block  int // the one that parts are taken from
-	used   int // of that block
-}
-
-func (b *blocksOf[T]) take(n int) []T {
-	if b.used+n > atOnce {
-		b.block, b.used = b.block+1, 0
-	}
-	if b.block == len(b.blocks) {
-		b.blocks = append(b.blocks, new([atOnce]T))
-	}
-	from := b.used
-	b.used += n
-	return b.blocks[b.block][from:b.used:b.used]
-}
-
-func (b *blocksOf[T]) reset() {
-	for i := range min(b.block+1, len(b.blocks)) {
-		clear(b.blocks[i][:])
-	}
-	b.block, b.used = 0, 0
-}
+// textAtOnce is how much memory for the text of block scalars is taken at once.
+const textAtOnce = 16 << 10

@@ -170,7 +170,7 @@ func (r *reader) skipSpaces(at int) int {
 func (r *reader) node(kind Kind, at int) *Node { return r.nodeAt(kind, r.line, r.column(at)) }
 
 func (r *reader) nodeAt(kind Kind, line, column int) *Node {
-	n := r.newNode()
+	n := r.nodes.One()
 	n.Kind, n.Line, n.Column = kind, int32(line), int32(column)
 	return n
 }
@@ -201,7 +201,7 @@ func (r *reader) finish(n *Node, base int) {
 	if len(children) == 0 {
 		return
 	}
-	n.Content = r.newLinks(len(children))
+	n.Content = r.links.Take(len(children))
 	copy(n.Content, children)
 	r.stack = r.stack[:base]
 }
@@ -505,21 +505,4 @@ func (r *reader) escaped(at int) (*Node, int) {
 		}
 	}
 	return nil, 0
-}
-
-// Lines gives the offset of each line of a text whose only breaks are line feeds. The first begins after a byte order mark.
-func Lines(src []byte) []int {
-	first := 0
-	if bytes.HasPrefix(src, byteOrderMark) {
-		first = len(byteOrderMark)
-	}
-	starts := append(make([]int, 0, 1+bytes.Count(src, []byte{'\n'})), first)
-	for at := 0; ; {
-		i := bytes.IndexByte(src[at:], '\n')
-		if i < 0 {
-			return starts
-		}
-		at += i + 1
-		starts = append(starts, at)
-	}
 }
