@@ -86,7 +86,9 @@ func TestTrustThatTheServiceAddedIsRemovedEvenWhereTheAnswerToTheConversionWasLo
 		}
 	})
 	records, err := execute.ReadJournal(j.dir)
-	if err != nil || !slices.ContainsFunc(records, func(r execute.Record) bool { return strings.Contains(r.Note, "the answer was lost") && r.After["added"] != "" }) {
+	if err != nil || !slices.ContainsFunc(records, func(r execute.Record) bool {
+		return strings.Contains(r.Note, "the answer was lost") && r.After["added"] != ""
+	}) {
 		t.Errorf("the journal (%v) does not say that the answer was lost and trust was added", err)
 	}
 }
