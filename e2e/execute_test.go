@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -29,6 +30,7 @@ type journey struct {
 	store   execute.Store // where the state is, if not in dir
 	hooks   execute.JournalOptions
 
+	tokens   map[string]string  // in place of those of the role, by the variable that they come in
 	targets  []string           // names of managed identities that the scan reads
 	settings func(*plan.Config) // changes the configuration of the plan
 }
@@ -74,7 +76,7 @@ func (j *journey) connectAs(role string, o transport.Options) *providers.Set {
 		auth.EnvAzureDevOps: lab.Token(world.AudienceAzureDevOps, role), auth.EnvGraph: lab.Token(world.AudienceGraph, role),
 		auth.EnvARM: lab.Token(world.AudienceARM, role), "GITHUB_TOKEN": lab.Token(world.AudienceGitHub, role),
 	}
-	c.Getenv = func(name string) string { return tokens[name] }
+	c.Getenv = func(name string) string { return cmp.Or(j.tokens[name], tokens[name]) }
 	c.Transport = o
 	set, err := providers.Connect(context.Background(), c)
 	if err != nil {

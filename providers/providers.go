@@ -218,7 +218,7 @@ func (b *builder) entra(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("entra: %w", err)
 	}
-	b.set.Entra, err = entra.New(entra.Config{Tenant: inventory.TenantID(tenant), URL: endpoint, HTTP: client, Now: b.set.Transport.Now})
+	b.set.Entra, err = entra.New(entra.Config{Tenant: inventory.TenantID(tenant), URL: endpoint, HTTP: client, Now: b.set.Transport.Now, Token: source})
 	return err
 }
 

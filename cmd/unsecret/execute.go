@@ -270,8 +270,9 @@ removed secret cannot be brought back; a rollback after it mints a new one.
 
 Where the sign-in log cannot be had (no Entra ID P1 or P2, no permission), --accept-no-sign-in-log
 decides to go on without it. Where the log shows uses that are explained since, --accept-uses-until says
-until when; the soak time then begins again with the last of them. Where an app management policy forbids the new
-password that a rollback would mint, a unit is taken only where --only names it and --accept-no-rollback consents. These
+until when; the soak time then begins again with the last of them. Where nothing could be rolled back afterwards (an app
+management policy forbids the new password that a rollback would mint, the caller may not add one or not write a secret
+again, a repository is archived), a unit is taken only where --only names it and --accept-no-rollback consents. These
 decisions are written to the journal.
 
 Of an application with several passwords one run removes one. The next follows when plan.revoke.watch is over (24h by default)
@@ -285,7 +286,7 @@ that are shared, production or privileged (plan.revoke.name) are taken only wher
 	x.flags(cmd, true)
 	a.waitFlag(cmd)
 	cmd.Flags().BoolVar(&accept.noLog, "accept-no-sign-in-log", false, "revoke although the sign-in log cannot be read; journaled")
-	cmd.Flags().BoolVar(&accept.noRollback, "accept-no-rollback", false, "revoke the units that --only names although a policy forbids the password that a rollback would mint; journaled")
+	cmd.Flags().BoolVar(&accept.noRollback, "accept-no-rollback", false, "revoke the units that --only names although they could not be rolled back afterwards; journaled")
 	cmd.Flags().BoolVar(&accept.force, "force", false, "lift the limit on how many units one run revokes")
 	cmd.Flags().StringVar(&accept.until, "accept-uses-until", "", "uses of the old secret until this `time` are explained: now, or as 2026-11-02T09:00:00Z; journaled")
 	return cmd
@@ -335,7 +336,10 @@ func newRollback(a *app) *cobra.Command {
 		Long: `Undoes the steps of a unit so that at no time anything cannot sign in: the old way is restored first, then the
 workflows go back, and only then the new trust is removed. Before a revoke it converts connections back within their
 seven days; after it, or after that time, it mints a new short-lived secret and puts it straight into every place that
-held the old one. Pull requests that are merged are reverted by a pull request; run rollback again once it is merged.`,
+held the old one. Pull requests that are merged are reverted by a pull request; run rollback again once it is merged.
+
+What stands against it (a policy, a missing right, an archived repository, something deleted) is said before anything is
+changed, with what a person must do about it; --dry-run says the same.`,
 		Example: `  unsecret rollback --unit contoso-pipelines-33666908 --dry-run`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -69,7 +69,7 @@ func printUnit(w io.Writer, u execute.UnitResult, r execute.Result, steps bool) 
 	}
 	for _, s := range u.Steps {
 		if steps || worthTelling(s, r) && !(s.State == execute.StepPending && said[s.Reason]) {
-			printStep(w, s)
+			printStep(w, s, r.Command)
 		}
 	}
 	printRoles(w, u.Roles)
@@ -135,18 +135,21 @@ func stateText(s execute.UnitState) string {
 	return string(s)
 }
 
-func printStep(w io.Writer, s execute.StepResult) {
+func printStep(w io.Writer, s execute.StepResult, command string) {
 	if s.State == execute.StepOnDemand {
 		return
 	}
-	text := s.Title
+	mark, text := stepMarks[s.State], s.Title
+	if command == "rollback" && s.State == execute.StepWould {
+		mark = stepMarks[execute.StepUndone] // what it does is in the reason
+	}
 	if s.State == execute.StepAlready {
 		text += " (was so already)"
 	}
 	if s.URL != "" {
 		text += " " + s.URL
 	}
-	bullet(w, "  "+stepMarks[s.State]+" ", text)
+	bullet(w, "  "+mark+" ", text)
 	if s.Reason != "" {
 		bullet(w, "      ", s.Reason)
 	}

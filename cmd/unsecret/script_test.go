@@ -43,6 +43,7 @@ func TestMain(m *testing.M) {
 //	latency D              every answer of the lab takes so long from now on; before lab
 //	fault NAME=RATE        switches a fault of the lab on; "off" switches all off
 //	merge                  merges all pull requests, as a reviewer
+//	person WHAT            does in the lab what people do; see people
 //	clock D                moves the lab's clock
 //	trigger-all [WHAT]     runs everything that can run; every sign-in must succeed, and with "federated" without a secret
 //	old-secrets N          so many of the secrets that worked when the lab started still work
@@ -67,7 +68,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup:               setupScript,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": cmdExits, "lab": cmdLab, "role": cmdRole, "latency": cmdLatency, "fault": cmdFault, "merge": cmdMerge, "clock": cmdClock,
+			"exits": cmdExits, "lab": cmdLab, "role": cmdRole, "latency": cmdLatency, "fault": cmdFault, "merge": cmdMerge, "person": cmdPerson, "clock": cmdClock,
 			"trigger-all": cmdTriggerAll, "old-secrets": cmdOldSecrets, "writes": cmdWrites, "await": cmdAwait, "code": cmdCode, "branches": cmdBranches, "terminate": cmdTerminate,
 			"canary": cmdCanary, "cols": cmdCols, "json": cmdJSON, "full-disk": cmdFullDisk, "big": cmdBig, "sleep": cmdSleep, "mode": cmdMode, "json-lines": cmdJSONLines, "azurite": cmdAzurite,
 		},

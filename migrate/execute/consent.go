@@ -2,8 +2,8 @@ package execute
 
 import (
 	"context"
-	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/unsecret-dev/unsecret/migrate/plan"
 )
@@ -13,7 +13,12 @@ func (e *Executor) consentStatus(u plan.Unit) *Gate {
 	if u.NoRollback == nil || e.consented(u) {
 		return nil
 	}
-	return consentTo(u, *u.NoRollback)
+	return consentTo(u, u.NoRollback.Message, withoutConsent(u.NoRollback.Next))
+}
+
+// withoutConsent leaves out of what a plan says the consent itself, which the gate names first.
+func withoutConsent(next []string) []string {
+	return slices.DeleteFunc(slices.Clone(next), func(n string) bool { return strings.Contains(n, "--accept-no-rollback") })
 }
 
 // consented tells whether somebody has taken it upon himself that the unit cannot be rolled back after its revoke: the configuration,
@@ -22,40 +27,31 @@ func (e *Executor) consented(u plan.Unit) bool {
 	return e.Plan.Settings.AcceptNoRollback || e.step(u.ID, noRollbackStep).seen != nil
 }
 
-func consentTo(u plan.Unit, why plan.Reason) *Gate {
-	return &Gate{Name: GateConsent, Reason: why.Message,
-		Next: []string{"consent to it, which is journaled: unsecret revoke --only " + u.ID + " --accept-no-rollback",
-			"or exempt the application from the policy until the migration is over (appManagementPolicies)"}}
+func consentTo(u plan.Unit, why string, next []string) *Gate {
+	g := &Gate{Name: GateConsent, Reason: why, Next: []string{"consent to it, which is journaled: unsecret revoke --only " + u.ID + " --accept-no-rollback"}}
+	for _, n := range next {
+		g.Next = append(g.Next, "or "+strings.TrimPrefix(n, "or "))
+	}
+	return g
 }
 
-// consentGate holds the passwords of a unit that could not be rolled back without them. Policies change, so they are read again; where
-// that is not possible, what the scan saw counts.
+// consentGate holds the passwords of a unit that could not be rolled back without them.
 func (e *Executor) consentGate(ctx context.Context, u plan.Unit, o RevokeOptions) (*Gate, error) {
 	left := slices.ContainsFunc(u.Steps, func(s plan.Step) bool { return s.Kind == plan.StepCredential && !e.step(u.ID, s.ID).settled() })
 	if !left || e.consented(u) {
 		return nil, nil
 	}
-	why := u.NoRollback
-	id, err := e.Outside.Directory.Application(ctx, u.AppID)
-	if err != nil {
-		return nil, fmt.Errorf("read application %s: %w", u.AppID, err)
+	found, err := e.afterRevoke(ctx, u)
+	if err != nil || len(found) == 0 {
+		return nil, err
 	}
-	now, err := e.Outside.Directory.NewPasswords(ctx, id)
-	if err != nil {
-		return nil, fmt.Errorf("read whether application %s may get a new password: %w", u.AppID, err)
-	}
-	if now.Known {
-		why = plan.NoRollback(u, now, e.Plan.Settings.RollbackDays)
-	}
-	if why == nil {
-		return nil, nil
-	}
+	why := "after a revoke nothing could be rolled back: " + obstacleText(found)
 	if !o.AcceptNoRollback || !slices.Contains(o.Only, u.ID) {
-		return consentTo(u, *why), nil
+		return consentTo(u, why, nextOf(found)), nil
 	}
 	if o.DryRun {
 		return nil, nil
 	}
-	return nil, e.record(Record{Unit: u.ID, Step: noRollbackStep, Phase: PhaseObserved, After: State{"reason": why.Message},
+	return nil, e.record(Record{Unit: u.ID, Step: noRollbackStep, Phase: PhaseObserved, After: State{"reason": why},
 		Note: "the operator consented to a revoke that cannot be rolled back"})
 }

@@ -44,6 +44,9 @@ type Directory interface {
 	// NewPasswords reads afresh whether app management policies let a password be added to an application. That they cannot be
 	// read is not an error: Known is then false.
 	NewPasswords(ctx context.Context, id inventory.Identity) (inventory.NewPasswords, error)
+	// PasswordRefusal tells why the caller may not add a password to an application, as far as that can be read without trying. Empty: nothing
+	// is known to stand against it.
+	PasswordRefusal(ctx context.Context, id inventory.Identity) (string, error)
 	// PolicyOf gives the app management policy that is assigned to an application itself; zero: none is.
 	PolicyOf(ctx context.Context, application inventory.ObjectID) (Policy, error)
 	// BlockPasswords assigns the app management policy of a name to an application. It makes the policy, which forbids new passwords
@@ -160,6 +163,9 @@ type Repositories interface {
 	// SetSecret seals a value for the store's public key and writes it; visibility and selected repositories
 	// of an organisation secret are taken from like.
 	SetSecret(ctx context.Context, at StoreRef, like inventory.Secret, value *Password) error
+	// SecretRefusal tells why the caller may not write a secret, as far as that can be read without trying. Empty: nothing is known
+	// to stand against it.
+	SecretRefusal(ctx context.Context, at StoreRef) (string, error)
 	// DeleteSecret deletes it. ErrNotFound: it is not there.
 	DeleteSecret(ctx context.Context, at StoreRef) error
 }

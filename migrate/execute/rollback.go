@@ -1,6 +1,7 @@
 package execute
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ type rollbackRun struct {
 	steps map[string][]StepResult
 	errs  map[string]error
 	gates map[string][]Gate
+	notes map[string]map[string]string // what a dry run has seen of steps that there is nothing to undo of, by unit and step
 }
 
 // Rollback takes units back to how they were. The order keeps every pipeline able to sign in: first the old way is put
@@ -46,7 +48,7 @@ func (e *Executor) Rollback(ctx context.Context, o RollbackOptions) (Result, err
 	if err != nil {
 		return Result{}, err
 	}
-	run := &rollbackRun{e: e, options: o, units: units, steps: map[string][]StepResult{}, errs: map[string]error{}, gates: map[string][]Gate{}}
+	run := &rollbackRun{e: e, options: o, units: units, steps: map[string][]StepResult{}, errs: map[string]error{}, gates: map[string][]Gate{}, notes: map[string]map[string]string{}}
 	todo := slices.DeleteFunc(slices.Clone(units), func(u plan.Unit) bool { return !e.touched(u) || e.rolledBack(u.ID) })
 	for _, u := range todo {
 		if err := errors.Join(e.unconnected([]plan.Unit{u}), e.earlier(u)); err != nil {
@@ -57,7 +59,10 @@ func (e *Executor) Rollback(ctx context.Context, o RollbackOptions) (Result, err
 		if err := run.rollbackRepository(ctx, o.Repository); err != nil {
 			return Result{}, err
 		}
-	} else if !o.DryRun {
+	} else if o.DryRun {
+		e.each(todo, func(u plan.Unit) { run.foresee(ctx, u) })
+	} else {
+		e.each(todo, func(u plan.Unit) { run.forestall(ctx, u) })
 		e.each(todo, func(u plan.Unit) { run.do(ctx, u, run.restore) })
 		restored := slices.DeleteFunc(slices.Clone(todo), func(u plan.Unit) bool { return !run.clear(u) })
 		e.eachRepository(restored, func(repo inventory.RepositoryName) { run.repository(ctx, repo, restored) })
@@ -374,7 +379,7 @@ func (r *rollbackRun) result(u plan.Unit) UnitResult {
 		for _, s := range r.e.status(u).Steps {
 			if s.State == StepDone || s.State == StepPending {
 				step, _ := u.Step(s.Step)
-				s.State, s.Reason = StepWould, step.Undo
+				s.State, s.Reason = StepWould, cmp.Or(r.notes[u.ID][s.Step], step.Undo)
 				out.Steps = append(out.Steps, s)
 			}
 		}

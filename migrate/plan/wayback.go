@@ -16,6 +16,9 @@ func (p *planner) noWayBack(d *draft) *Reason {
 		return nil
 	}
 	r := NoRollback(d.unit, d.identity.NewPasswords, p.cfg.RollbackDays)
+	if r != nil {
+		r.Message += AfterRevoke
+	}
 	switch {
 	case r == nil:
 	case p.cfg.AcceptNoRollback:
@@ -26,13 +29,16 @@ func (p *planner) noWayBack(d *draft) *Reason {
 	return r
 }
 
+// AfterRevoke is what the plan adds to why no new password could be minted.
+const AfterRevoke = ": after a revoke nothing could be rolled back"
+
 // NoRollback tells why a policy stands against the new password that a rollback of a unit would mint; nil: none is known to.
 func NoRollback(u Unit, n inventory.NewPasswords, rollbackDays int) *Reason {
 	policy := cmp.Or(n.Policy, "the tenant's app management policy")
 	switch {
 	case n.Forbidden:
 		return &Reason{Code: "no-rollback", Object: u.Title,
-			Message: fmt.Sprintf("%s forbids new passwords on %s: after a revoke nothing could be rolled back", policy, u.Title),
+			Message: fmt.Sprintf("%s forbids new passwords on %s", policy, u.Title),
 			Next:    []string{"or exempt the application from the policy until the migration is over (appManagementPolicies), then scan and plan again"}}
 	case n.MaxDays > 0 && n.MaxDays < rollbackDays:
 		return &Reason{Code: "no-rollback", Object: u.Title,

@@ -3,7 +3,6 @@ package auth
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,20 +35,12 @@ func (a *Azure) ResolveTenant(ctx context.Context, source transport.TokenSource)
 	return "", errors.New("the tenant is not known: give its id (entra.tenant)")
 }
 
-// tenantOf reads the claim tid of an access token. Nothing is decided by it, so the signature is not checked.
+// tenantOf reads the claim tid of an access token.
 func tenantOf(token string) string {
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return ""
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		return ""
-	}
 	var claims struct {
 		Tenant string `json:"tid"`
 	}
-	if json.Unmarshal(payload, &claims) != nil {
+	if !transport.Claims(token, &claims) {
 		return ""
 	}
 	return claims.Tenant

@@ -4,6 +4,7 @@
 package entra
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -34,6 +35,8 @@ type Config struct {
 	URL    string           // without a version; empty means DefaultURL
 	HTTP   *http.Client     // from package transport: it authenticates, paces and repeats
 	Now    func() time.Time // the service's time; nil means the local clock
+	// Token gives the token that HTTP sends, for what it says of the caller; nil: nothing is known of the caller.
+	Token func(context.Context) (string, error)
 }
 
 // Client reads and changes one tenant. It is safe for concurrent use.
@@ -42,6 +45,7 @@ type Client struct {
 	url    string
 	http   *http.Client
 	now    func() time.Time
+	token  func(context.Context) (string, error)
 	v1     version
 	beta   version
 
@@ -80,7 +84,7 @@ func New(c Config) (*Client, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	client := &Client{tenant: c.Tenant, url: strings.TrimRight(c.URL, "/"), http: c.HTTP, now: c.Now, locks: map[inventory.ObjectID]*sync.Mutex{}}
+	client := &Client{tenant: c.Tenant, url: strings.TrimRight(c.URL, "/"), http: c.HTTP, now: c.Now, token: c.Token, locks: map[inventory.ObjectID]*sync.Mutex{}}
 	var err error
 	if client.v1, err = newVersion(c.HTTP, client.url+"/v1.0"); err != nil {
 		return nil, err

@@ -154,6 +154,30 @@ func (c *Client) SetSecret(ctx context.Context, at execute.StoreRef, like invent
 	return fail(c.request(transport.WithIdempotent(ctx), "PUT", at, "secrets", at.Name, body, nil), true, "writing %s", what)
 }
 
+// SecretRefusal implements execute.Repositories. Without the key of its store nothing can be sealed for it; and whoever may only read a
+// repository may read that key too (GitHub Docs: Get a repository public key). An app's token tells no rights with the repository: all are false.
+func (c *Client) SecretRefusal(ctx context.Context, at execute.StoreRef) (string, error) {
+	var key gh.PublicKey
+	err := c.request(ctx, "GET", at, "secrets", "public-key", nil, &key)
+	if known := classify(err, false); errors.Is(known, execute.ErrForbidden) || isNotFound(known) {
+		return fmt.Sprintf("the key that values are sealed with is not shown to the caller (%v)", known), nil
+	}
+	if err != nil {
+		return "", fail(err, false, "reading the public key for %s", describeStore(at, "secret"))
+	}
+	if at.Level == inventory.LevelOrganization {
+		return "", nil
+	}
+	repo, err := c.get(ctx, at.Repository)
+	if err != nil {
+		return "", err
+	}
+	if rights := repo.GetPermissions(); rights["pull"] && !rights["push"] {
+		return fmt.Sprintf("the caller may read %s and not write to it", at.Repository), nil
+	}
+	return "", nil
+}
+
 // seal encrypts a value so that only the holder of the key's private half can read it.
 func seal(publicKey string, plain []byte) (string, error) {
 	raw, err := base64.StdEncoding.DecodeString(publicKey)

@@ -50,6 +50,10 @@ func (c *call) addPassword(app *world.App, list *[]*world.AppPassword) (any, *re
 	if !p.End.After(p.Start) || !p.End.After(now) {
 		return nil, badRequest("Invalid value specified for property 'endDateTime' of resource 'PasswordCredential'.")
 	}
+	if days := c.world.Knobs.PasswordMaxDays; days > 0 && c.assigned(app) == nil && p.End.After(p.Start.AddDate(0, 0, days)) {
+		return nil, refuse(http.StatusBadRequest, "CredentialInvalidLifetimeAsPerAppPolicy",
+			"Credential lifetime exceeds the max value allowed as per assigned policy '%s'.", defaultPolicyName)
+	}
 	p.KeyID, p.Value = c.world.NewID(), c.world.NewSecret()
 	*list = append(*list, p)
 	o := password(p)

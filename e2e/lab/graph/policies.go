@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -74,11 +75,16 @@ func restrictions(w *world.World, blocked bool) object {
 }
 
 func getDefaultPolicy(c *call) (any, *refusal) {
-	blocked := c.world.Knobs.NewPasswordPolicy
+	blocked, days := c.world.Knobs.NewPasswordPolicy, c.world.Knobs.PasswordMaxDays
+	rules := restrictions(c.world, blocked)
+	if days > 0 {
+		rules["passwordCredentials"] = append(rules["passwordCredentials"].([]any), object{ //nolint:forcetypeassert // as restrictions makes it
+			"restrictionType": "passwordLifetime", "state": "enabled", "maxLifetime": fmt.Sprintf("P%dD", days), "restrictForAppsCreatedAfterDateTime": "2019-10-19T10:37:00Z"})
+	}
 	return object{
 		"@odata.context": c.context("policies/defaultAppManagementPolicy/$entity"), "id": defaultPolicyID, "displayName": defaultPolicyName,
 		"description": "Default tenant policy that enforces app management restrictions on applications and service principals.",
-		"isEnabled":   blocked, "applicationRestrictions": restrictions(c.world, blocked), "servicePrincipalRestrictions": restrictions(c.world, blocked),
+		"isEnabled":   blocked || days > 0, "applicationRestrictions": rules, "servicePrincipalRestrictions": restrictions(c.world, blocked),
 	}, nil
 }
 

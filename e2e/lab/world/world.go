@@ -97,6 +97,7 @@ type Knobs struct {
 	SignInLogLatency  time.Duration // how late an attempt appears in the sign-in log
 	SignInLogForbid   string        // when set, the sign-in log answers 403 with this code (no premium licence)
 	NewPasswordPolicy bool          // an app management policy forbids new passwords
+	PasswordMaxDays   int           // the tenant's default policy lets new passwords live so many days; 0: as long as wanted
 	IdentityWriteGap  time.Duration // two writes of federated credentials of one managed identity within this time are concurrent: 409
 	PolicyPropagation time.Duration // how long a policy that was taken off an application is still enforced
 	BlockedIssuer     string        // a policy of the tenants lets no token of this issuer in

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/unsecret-dev/unsecret/e2e/lab/world"
+)
+
+// people are what people do in a lab while the program is at work.
+var people = map[string]func(*world.World){
+	"forbids-passwords": func(w *world.World) { w.Knobs.NewPasswordPolicy = true },
+	"allows-passwords":  func(w *world.World) { w.Knobs.NewPasswordPolicy = false },
+	"archives":          func(w *world.World) { everyRepo(w, func(r *world.Repo) { r.Archived = true }) },
+	"unarchives":        func(w *world.World) { everyRepo(w, func(r *world.Repo) { r.Archived = false }) },
+	"deletes-applications": func(w *world.World) {
+		for _, t := range w.Tenants {
+			t.Apps = nil
+		}
+	},
+	"deletes-connections": func(w *world.World) {
+		for _, o := range w.DevOps {
+			o.Connections = nil
+		}
+	},
+	"closes-pull-requests": func(w *world.World) {
+		everyRepo(w, func(r *world.Repo) {
+			for _, p := range r.Pulls {
+				if p.State == "open" {
+					p.State = "closed"
+				}
+			}
+		})
+	},
+	"deletes-trust": func(w *world.World) {
+		for _, t := range w.Tenants {
+			for _, a := range t.Apps {
+				a.FICs = nil
+			}
+		}
+	},
+}
+
+func everyRepo(w *world.World, do func(*world.Repo)) {
+	for _, r := range w.GitHub.Repos {
+		do(r)
+	}
+}
+
+func cmdPerson(ts *testscript.TestScript, _ bool, args []string) {
+	do := people[args[0]]
+	if do == nil {
+		names := make([]string, 0, len(people))
+		for name := range people {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		ts.Fatalf("people do one of %v", names)
+	}
+	w := state(ts).need(ts).World
+	w.Lock()
+	defer w.Unlock()
+	do(w)
+}
