@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
 	"github.com/unsecret-dev/unsecret/migrate/subject"
 )
@@ -275,5 +276,5 @@ func nextAfter(cause error, c inventory.Connection) []string {
 			return []string{"a policy of the tenant does not allow this federation: ask its administrators to allow issuer " + c.Issuer + ", then run again"}
 		}
 	}
-	return []string{"see what the message says, correct it, then run again"}
+	return nextAfterError(cause, permissions.DevOpsConnectionUser)
 }

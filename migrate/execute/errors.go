@@ -1,6 +1,9 @@
 package execute
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // What can go wrong outside, as far as a step must react differently to it.
 var (
@@ -8,6 +11,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrForbidden is returned where the caller may not do it.
 	ErrForbidden = errors.New("not permitted")
+	// ErrUnauthenticated is returned where the service does not accept the caller's token. It is an ErrForbidden.
+	ErrUnauthenticated = fmt.Errorf("the sign-in is not accepted: %w", ErrForbidden)
 	// ErrConflict is returned where the object has changed meanwhile or exists already.
 	ErrConflict = errors.New("conflict")
 	// ErrLimit is returned where a limit of the service is reached, such as 20 federated credentials.

@@ -147,7 +147,7 @@ func (e *Executor) record(r Record) error {
 	}
 	r.Time, r.Plan, r.Actor = e.now(), e.planOf(r.Unit), e.Actor
 	if _, err := e.Journal.Append(r); err != nil {
-		return err
+		return unwritten(err)
 	}
 	t := e.top()
 	t.mu.Lock()

@@ -83,9 +83,11 @@ func (e *Executor) newProposal(ctx context.Context, repo inventory.RepositoryNam
 	case err != nil:
 		return nil, fmt.Errorf("read repository %s: %w", repo, err)
 	case r.Archived:
-		return nil, fmt.Errorf("repository %s is archived now: it takes no pull request; unarchive it, or plan again: %w", repo, ErrForbidden)
+		return nil, &manualError{err: fmt.Errorf("repository %s is archived now: it takes no pull request: %w", repo, ErrRefused),
+			next: []string{"gh repo unarchive " + string(repo) + ", " + again, "or leave it so: unsecret scan and unsecret plan, which then say what it holds back"}}
 	case r.DefaultBranch != src.step.Base:
-		return nil, fmt.Errorf("the default branch of %s moved from %q to %q since the scan: subjects depend on it: scan and plan again: %w", repo, src.step.Base, r.DefaultBranch, ErrConflict)
+		return nil, &manualError{err: fmt.Errorf("the default branch of %s moved from %q to %q since the scan, and subjects depend on it: %w", repo, src.step.Base, r.DefaultBranch, ErrConflict),
+			next: []string{"unsecret scan and unsecret plan: the new plan trusts what runs on the new branch"}}
 	}
 	p.base = r.DefaultBranch
 	if p.head, err = e.host(repo).Branch(ctx, repo, p.base); err != nil {

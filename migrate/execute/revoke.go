@@ -88,7 +88,7 @@ func (e *Executor) checkGates(ctx context.Context, c *revocation, o RevokeOption
 	}
 	moved, err := e.moved(u)
 	if err != nil {
-		r.State, r.Reason = UnitFailed, err.Error()
+		r.fail(err)
 		return r
 	}
 	if gates := e.revokeGates(u, moved, o.Only); len(gates) > 0 {
@@ -98,14 +98,14 @@ func (e *Executor) checkGates(ctx context.Context, c *revocation, o RevokeOption
 	}
 	switch gate, err := e.consentGate(ctx, u, o); {
 	case err != nil:
-		r.State, r.Reason = UnitFailed, err.Error()
+		r.fail(err)
 		return r
 	case gate != nil:
 		return pendingOn(r, *gate)
 	}
 	log, err := e.Outside.Directory.SignIns(ctx, u.AppID, moved)
 	if err != nil {
-		r.State, r.Reason = UnitFailed, fmt.Sprintf("read the sign-in log of %s: %v", u.Title, err)
+		r.fail(fmt.Errorf("read the sign-in log of %s: %w", u.Title, err))
 		return r
 	}
 	if !log.Known || log.Since.After(moved) && log.Since.After(e.now().Add(-time.Duration(e.soak(u).Time))) {
@@ -117,7 +117,7 @@ func (e *Executor) checkGates(ctx context.Context, c *revocation, o RevokeOption
 		after := State{"until": o.AcceptUsesUntil.UTC().Format(time.RFC3339)}
 		if last := e.step(u.ID, acceptUsesStep).seen; last == nil || !equalState(last.After, after) {
 			if err := e.record(Record{Unit: u.ID, Step: acceptUsesStep, Phase: PhaseObserved, After: after, Note: "the operator decided that uses of the old credential until then are explained"}); err != nil {
-				r.State, r.Reason = UnitFailed, err.Error()
+				r.fail(err)
 				return r
 			}
 		}
@@ -171,7 +171,7 @@ func (e *Executor) remove(ctx context.Context, c *revocation, o RevokeOptions) U
 	u, r := c.unit, c.result
 	if !o.DryRun {
 		if err := e.noteApproval(u); err != nil {
-			r.State, r.Reason = UnitFailed, err.Error()
+			r.fail(err)
 			return r
 		}
 	}

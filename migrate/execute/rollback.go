@@ -361,10 +361,7 @@ func (r *rollbackRun) result(u plan.Unit) UnitResult {
 	out.Steps = append(out.Steps, r.steps[u.ID]...)
 	switch err := r.errs[u.ID]; {
 	case err != nil:
-		out.State, out.Reason = UnitFailed, err.Error()
-		if manual := (*manualError)(nil); errors.As(err, &manual) {
-			out.Next = manual.next
-		}
+		out.fail(err)
 	case len(r.gates[u.ID]) > 0:
 		out.State, out.Gates = UnitPending, r.gates[u.ID]
 		out.Reason, out.Next = out.Gates[0].Reason, out.Gates[0].Next

@@ -50,7 +50,7 @@ func (e *Executor) stepStatus(u plan.Unit, s plan.Step) (StepResult, *Gate) {
 	case p.settled():
 		r.State, r.Reason = settledState(p), e.revertText(p)
 	case p.failed != nil:
-		r.State, r.Reason = StepFailed, p.failed.Note
+		r.State, r.Reason, r.Next = StepFailed, p.failed.Note, keptNext(p.failed)
 	case p.intent != nil:
 		r.Reason = "announced, but its outcome is not in the journal: the next run looks"
 	case p.undone != nil:
@@ -132,7 +132,7 @@ func (e *Executor) notCarried(u plan.Unit, s plan.Step, r *StepResult) {
 	p := e.step(u.ID, s.ID)
 	switch {
 	case p.failed != nil:
-		r.State, r.Reason = StepFailed, p.failed.Note
+		r.State, r.Reason, r.Next = StepFailed, p.failed.Note, keptNext(p.failed)
 	case look(e, func(f *fold) bool { return f.pending(s.PullRequest.Repository) != nil }):
 		r.Reason = "another pull request of this program is open in the repository: this one follows when that is merged"
 	}
@@ -384,10 +384,7 @@ func (a *applyRun) requestResult(u plan.Unit, r *StepResult) {
 	err := a.problems[s.PullRequest.Repository]
 	a.mu.Unlock()
 	if err != nil {
-		r.State, r.Reason = StepFailed, err.Error()
-		if manual := (*manualError)(nil); errors.As(err, &manual) {
-			r.Next = manual.next
-		}
+		r.fail(err, needOf(s, err))
 		return
 	}
 	if a.options.DryRun && r.State == StepOpen {

@@ -83,7 +83,7 @@ func (e *Executor) settle(ctx context.Context, u plan.Unit, s plan.Step, dry boo
 	case !dry:
 		r.State, r.Reason = StepUndone, ""
 		if err := e.record(Record{Unit: u.ID, Step: s.ID, Phase: PhaseUndone, Note: "an earlier plan announced it, it was not done, and the present plan does not have it"}); err != nil {
-			r.State, r.Reason = StepFailed, err.Error()
+			r.fail(err, "")
 		}
 	}
 	return r
@@ -116,7 +116,7 @@ func (e *Executor) advance(ctx, stop context.Context, u plan.Unit, s plan.Step, 
 		return
 	}
 	if err := e.record(Record{Unit: u.ID, Step: s.ID, Phase: PhaseIntent, Before: seen.facts}); err != nil {
-		r.State, r.Reason = StepFailed, err.Error()
+		r.fail(err, "")
 		return
 	}
 	after, err := ef.do(ctx, stop)
@@ -139,14 +139,14 @@ func (e *Executor) notePresent(u plan.Unit, s plan.Step, seen sight, progress st
 		return
 	}
 	if err := e.record(Record{Unit: u.ID, Step: s.ID, Phase: PhaseObserved, After: seen.state, Note: "was so already"}); err != nil {
-		r.State, r.Reason = StepFailed, err.Error()
+		r.fail(err, "")
 	}
 }
 
 func (e *Executor) finish(u plan.Unit, s plan.Step, after State, note string, r *StepResult) {
 	r.State = StepDone
 	if err := e.record(Record{Unit: u.ID, Step: s.ID, Phase: PhaseDone, After: after, Note: note}); err != nil {
-		r.State, r.Reason = StepFailed, err.Error()
+		r.fail(err, "")
 	}
 }
 
@@ -164,7 +164,7 @@ func (e *Executor) settleError(ctx, stop context.Context, u plan.Unit, s plan.St
 		}
 		r.State = StepFailed
 		r.Reason = err.Error() + ": whether it took effect is not known yet"
-		r.Next = []string{"run the command again: it looks before it does anything"}
+		r.Next = nextAfterError(ErrUnknownOutcome, "")
 		return
 	}
 	e.fail(r, u, s, err, false)
@@ -172,11 +172,7 @@ func (e *Executor) settleError(ctx, stop context.Context, u plan.Unit, s plan.St
 
 // fail records a failure, unless the journal says the same already.
 func (e *Executor) fail(r *StepResult, u plan.Unit, s plan.Step, err error, dry bool) {
-	r.State, r.Reason = StepFailed, err.Error()
-	var manual *manualError
-	if errors.As(err, &manual) {
-		r.Next = manual.next
-	}
+	r.fail(err, needOf(s, err))
 	e.noteFailure(u.ID, s.ID, r, dry)
 }
 
@@ -185,7 +181,7 @@ func (e *Executor) noteFailure(unit, step string, r *StepResult, dry bool) {
 	if dry || before.failed != nil && before.failed.Note == r.Reason {
 		return
 	}
-	if err := e.record(Record{Unit: unit, Step: step, Phase: PhaseFailed, Note: r.Reason}); err != nil {
+	if err := e.record(Record{Unit: unit, Step: step, Phase: PhaseFailed, After: keepNext(r.Next), Note: r.Reason}); err != nil {
 		r.Reason = errors.Join(errors.New(r.Reason), err).Error()
 	}
 }

@@ -80,12 +80,12 @@ func (e *Executor) verifyUnit(ctx context.Context, u plan.Unit, problems map[inv
 		return r, false
 	}
 	if err := e.unconnected([]plan.Unit{u}); err != nil {
-		r.State, r.Reason = UnitFailed, err.Error()
+		r.fail(err)
 		return r, false
 	}
 	for _, repo := range repositories([]plan.Unit{u}) {
 		if err := problems[repo]; err != nil {
-			r.State, r.Reason = UnitFailed, err.Error()
+			r.fail(err)
 			return r, false
 		}
 	}
@@ -104,7 +104,7 @@ func (e *Executor) verifyUnit(ctx context.Context, u plan.Unit, problems map[inv
 func describe(r *UnitResult, p proof) {
 	switch {
 	case p.err != nil:
-		r.State, r.Reason = UnitFailed, p.err.Error()
+		r.fail(p.err)
 	case len(p.paper) > 0:
 		r.State, r.Reason = UnitFailed, "not everything that the unit presents is trusted: "+strings.Join(p.paper, "; ")
 		r.Next = []string{"add the missing federated credentials, or roll the unit back"}

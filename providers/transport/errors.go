@@ -51,7 +51,9 @@ func (e *Error) Unwrap() error { return e.Err }
 // means that its outcome is unknown: a gateway's answer says nothing about what the service behind it did.
 func Sentinel(status int, write bool) error {
 	switch status {
-	case http.StatusUnauthorized, http.StatusForbidden:
+	case http.StatusUnauthorized:
+		return execute.ErrUnauthenticated
+	case http.StatusForbidden:
 		return execute.ErrForbidden
 	case http.StatusNotFound, http.StatusGone:
 		return execute.ErrNotFound

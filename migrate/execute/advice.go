@@ -1,0 +1,200 @@
+package execute
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
+	"github.com/unsecret-dev/unsecret/migrate/plan"
+)
+
+// again is how every advice ends: nothing that is done is done twice.
+const again = "then run the same command again: it goes on where it stopped"
+
+// nextAfterError is what a person does about an error: what the error itself knows, or what fits its kind and the permission that the change needs.
+func nextAfterError(err error, need string) []string {
+	var manual *manualError
+	switch {
+	case errors.Is(err, ErrUnauthenticated):
+		return []string{"sign in again: " + signIn(err) + "; " + again}
+	case errors.As(err, &manual) && errors.Is(err, ErrForbidden):
+		return slices.Concat(manual.next, grants(need))
+	case errors.As(err, &manual):
+		return manual.next
+	case errors.Is(err, ErrForbidden):
+		return grants(need)
+	case errors.Is(err, ErrNotFound):
+		return []string{"see whether it was deleted or renamed, or whether the caller may not see it (unsecret doctor): restore it or let the caller see it, " + again,
+			"if it is gone for good, unsecret scan and unsecret plan: the new plan starts from what is there now"}
+	case errors.Is(err, ErrConflict):
+		return []string{"somebody or something else is changing it: wait a minute, " + again,
+			"if it stays so, see what has changed (unsecret apply --dry-run), then unsecret scan and unsecret plan"}
+	case errors.Is(err, ErrLimit):
+		return []string{"make room for it, as the message says, " + again}
+	case errors.Is(err, ErrPolicy):
+		return []string{"ask those who set the rule for an exception, or do this change by hand as they allow it, " + again}
+	case errors.Is(err, ErrRefused):
+		return []string{"the service changed nothing: correct what its message names, " + again,
+			"if the object has changed since the scan, unsecret scan and unsecret plan first"}
+	case errors.Is(err, ErrUnknownOutcome):
+		return []string{"run the same command again: it looks at what became of it before it does anything"}
+	}
+	return []string{"see whether the service and the network work (unsecret doctor), " + again}
+}
+
+// fail says of a step what went wrong, and what a person does about it.
+func (r *StepResult) fail(err error, need string) {
+	r.State, r.Reason, r.Next = StepFailed, err.Error(), nextAfterError(err, need)
+}
+
+// fail says of a unit what went wrong, and what a person does about it.
+func (r *UnitResult) fail(err error) {
+	r.State, r.Reason, r.Next = UnitFailed, err.Error(), nextAfterError(err, needIn(systemOf(err), err))
+}
+
+// unwritten is the error of a record that could not be written, with what a person does about it.
+func unwritten(err error) error {
+	if errors.Is(err, ErrLockLost) {
+		return &manualError{err: err, next: []string{"see who works with the state (unsecret status), wait until he is done, " + again}}
+	}
+	return &manualError{err: err, next: []string{"free the disk, or mend the permissions of the state; unsecret journal verify says whether it is whole; " + again}}
+}
+
+func signIn(err error) string {
+	switch systemOf(err) {
+	case permissions.GitHub:
+		return "gh auth login, or a new GITHUB_TOKEN; for a GitHub App see that it is still installed"
+	case permissions.Graph, permissions.Azure, permissions.AzureDevOps:
+		return "az login, in the tenant of the configuration"
+	}
+	return "az login for Microsoft's services, gh auth login or GITHUB_TOKEN for GitHub"
+}
+
+// systemOf tells which system an error comes from: the errors of each provider begin with its name.
+func systemOf(err error) permissions.System {
+	text, first, system := err.Error(), -1, permissions.System("")
+	for name, s := range map[string]permissions.System{"entra: ": permissions.Graph, "github: ": permissions.GitHub, "azure: ": permissions.Azure,
+		"azure devops ": permissions.AzureDevOps, "azure repos ": permissions.AzureDevOps} {
+		if i := strings.Index(text, name); i >= 0 && (first < 0 || i < first) {
+			first, system = i, s
+		}
+	}
+	return system
+}
+
+// grants says which permission is missing and what grants it.
+func grants(need string) []string {
+	p, ok := permissions.Named(need)
+	if !ok {
+		return []string{"unsecret doctor says which permission is missing and what grants it; " + again}
+	}
+	name := p.Name
+	if p.Scope != "" {
+		name += " (" + p.Scope + ")"
+	}
+	out := []string{"the caller needs " + name + " in " + p.System.Title()}
+	if p.Person != "" {
+		out[0] += "; a person " + p.Person
+	}
+	out = append(out, p.Grant...)
+	return append(out, "unsecret doctor says what else is missing; "+again)
+}
+
+// needOf is the permission that a step needs of the system that refused it.
+func needOf(s plan.Step, err error) string {
+	system := systemOf(err)
+	switch s.Kind {
+	case plan.StepPullRequest:
+		if system == permissions.AzureDevOps {
+			return permissions.DevOpsCodeWrite
+		}
+	case plan.StepVariable:
+		if s.Variable != nil {
+			return needOfStore(s.Variable.Store, s.Variable.AsSecret)
+		}
+	case plan.StepSecret:
+		if s.Secret != nil {
+			return needOfStore(s.Secret.Store, true)
+		}
+	case plan.StepRole:
+		return permissions.AzureRoles
+	case plan.StepRoles:
+		return permissions.AzureReader
+	case plan.StepPolicy:
+		return permissions.GraphPolicyWrite
+	}
+	return needIn(system, err)
+}
+
+// reads tell by a provider's words what was read only.
+var reads = []struct {
+	system permissions.System
+	what   string
+	need   string
+}{
+	{permissions.Graph, "sign-in log", permissions.GraphAuditLog},
+	{permissions.Graph, "management polic", permissions.GraphPolicy},
+	{permissions.Graph, "entra: reading", permissions.GraphApplicationRead},
+	{permissions.Azure, "azure: reading", permissions.AzureReader},
+	{permissions.AzureDevOps, ": testing service connection", permissions.DevOpsConnectionUser},
+	{permissions.AzureDevOps, ": reading service connection", permissions.DevOpsConnectionRead},
+	{permissions.GitHub, "github: listing the runs", permissions.GitHubActions},
+	{permissions.GitHub, "subjects of its tokens", permissions.GitHubActions},
+	{permissions.GitHub, "github: reading secret", permissions.GitHubStores},
+	{permissions.GitHub, "github: reading variable", permissions.GitHubStores},
+	{permissions.GitHub, "github: reading", permissions.GitHubContents},
+}
+
+// needIn is the permission for changes in a system, as far as the error tells which.
+func needIn(system permissions.System, err error) string {
+	for _, r := range reads {
+		if r.system == system && strings.Contains(err.Error(), r.what) {
+			return r.need
+		}
+	}
+	switch system {
+	case permissions.Graph:
+		return permissions.GraphOwnedBy
+	case permissions.Azure:
+		return permissions.AzureIdentity
+	case permissions.AzureDevOps:
+		if strings.Contains(err.Error(), "azure repos ") {
+			return permissions.DevOpsCodeWrite
+		}
+		return permissions.DevOpsConnectionAdmin
+	case permissions.GitHub:
+		for _, word := range []struct {
+			is      string
+			store   StoreRef
+			secrets bool
+		}{{" of organisation ", StoreRef{Level: "organization"}, true}, {"secret ", StoreRef{}, true}, {"variable ", StoreRef{}, false}} {
+			if strings.Contains(err.Error(), word.is) {
+				return needOfStore(word.store, word.secrets)
+			}
+		}
+		return permissions.GitHubWrite
+	}
+	return ""
+}
+
+// needOfStore is the permission to write into a store of GitHub.
+func needOfStore(at StoreRef, secret bool) string {
+	switch {
+	case at.Level == "organization":
+		return permissions.GitHubOrganizationSet
+	case secret:
+		return permissions.GitHubSecrets
+	}
+	return permissions.GitHubVariables
+}
+
+// keepNext and keptNext put what a person can do into a record of a failure and take it out again, so that status says it too.
+func keepNext(next []string) State {
+	if len(next) == 0 {
+		return nil
+	}
+	return State{"next": writeJSON(slices.Clone(next))}
+}
+
+func keptNext(r *Record) []string { return readList[string](r.After["next"]) }
