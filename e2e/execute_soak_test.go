@@ -16,14 +16,10 @@ func TestWhatHappensDuringTheSoakIsFoundBeforeAnythingIsRemoved(t *testing.T) {
 		want string
 	}{
 		"the repository is renamed": {func(w *world.World) {
-			r := repo(w) // the old name redirects
-			r.Name = "store"
-			w.GitHub.Repos["contoso/store"] = r
+			w.GitHub.Rename(repo(w), "contoso", "store")
 		}, "is called contoso/store now"},
 		"the repository is transferred": {func(w *world.World) {
-			r := repo(w) // the old name redirects
-			r.Owner = "fabrikam"
-			w.GitHub.Repos["fabrikam/shop"] = r
+			w.GitHub.Rename(repo(w), "fabrikam", "shop")
 		}, "is called fabrikam/shop now"},
 		"the repository is deleted":  {func(w *world.World) { delete(w.GitHub.Repos, "contoso/shop") }, "contoso/shop is gone"},
 		"the repository is archived": {func(w *world.World) { repo(w).Archived = true }, "was archived"},

@@ -131,7 +131,11 @@ func (j *journey) config() plan.Config {
 
 func (j *journey) makePlan() *plan.Plan {
 	j.t.Helper()
-	p, err := plan.New(j.scan(), j.config())
+	records, err := execute.ReadJournalIn(context.Background(), j.state())
+	if err != nil {
+		j.t.Fatal(err)
+	}
+	p, err := plan.New(j.scan(), j.config(), execute.MovedBy(records, execute.KeptPlans(context.Background(), j.state()))...)
 	if err != nil {
 		j.t.Fatal(err)
 	}

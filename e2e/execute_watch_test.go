@@ -136,7 +136,7 @@ func TestAPolicyThatCameAfterTheScanIsSeenBeforeARevoke(t *testing.T) {
 	if i := slices.IndexFunc(records, func(r execute.Record) bool { return r.Step == "accept-no-rollback" }); i < 0 || records[i].Actor != "ada" {
 		t.Error("the consent is not in the journal")
 	}
-	j.want(j.rollback(only...), "tools", execute.UnitFailed, "exempt the application from the policy")
+	j.want(j.rollback(only...), "tools", execute.UnitFailed, "it cannot be rolled back")
 	j.mustSignIn("after a rollback that is not possible")
 }
 

@@ -29,6 +29,13 @@ func lesserGraph(j *journey) {
 	j.set = j.connectWith(transport.Options{})
 }
 
+func (j *journey) dryRollback(units ...string) execute.Result {
+	j.t.Helper()
+	return j.must(func(e *execute.Executor) (execute.Result, error) {
+		return e.Rollback(context.Background(), execute.RollbackOptions{Units: units, DryRun: true})
+	})
+}
+
 // TestARollbackThatIsImpossibleIsToldBeforehand lets people take away what a rollback needs, after a unit was revoked. The dry run says what stands
 // against it and what a person must do; the rollback itself changes nothing then, or says the same where only trying can show it.
 func TestARollbackThatIsImpossibleIsToldBeforehand(t *testing.T) {
@@ -83,9 +90,7 @@ func TestARollbackThatIsImpossibleIsToldBeforehand(t *testing.T) {
 					}
 				}
 			}
-			dry := j.must(func(e *execute.Executor) (execute.Result, error) {
-				return e.Rollback(context.Background(), execute.RollbackOptions{Units: []string{tools}, DryRun: true})
-			})
+			dry := j.dryRollback(tools)
 			says(dry, tc.why, tc.next)
 			before := j.lab.Writes()
 			r := j.rollback(tools)

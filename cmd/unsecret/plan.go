@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
 )
 
@@ -41,7 +42,11 @@ func (a *app) plan(output string) error {
 	if err != nil {
 		return err
 	}
-	p, err := plan.New(inv, c.Plan)
+	moved, err := a.moved()
+	if err != nil {
+		return err
+	}
+	p, err := plan.New(inv, c.Plan, moved...)
 	if err != nil {
 		return usageErrorf("plan: %w", err)
 	}
@@ -54,6 +59,18 @@ func (a *app) plan(output string) error {
 	printPlan(a.std.out, p)
 	fmt.Fprintf(a.std.out, "Written to %s. Next: review it, then unsecret apply --dry-run.\n", a.statePath(planFile))
 	return nil
+}
+
+// moved tells what earlier plans migrated, so that a new one looks after its trust.
+func (a *app) moved() ([]plan.Moved, error) {
+	records, plans, damage, err := a.past()
+	if err != nil {
+		return nil, err
+	}
+	if damage != nil {
+		fmt.Fprintf(a.std.err, "unsecret: warning: %v: what stands after that is not known to the plan\n", damage)
+	}
+	return execute.MovedBy(records, plans), nil
 }
 
 func printPlan(w io.Writer, p *plan.Plan) {

@@ -113,7 +113,7 @@ func (e *Executor) placeObstacles(ctx context.Context, p place) ([]obstacle, err
 	}
 	at := p.secret.Store
 	if at.Level != inventory.LevelOrganization {
-		if held, err := e.repositoryObstacle(ctx, at.Repository, o); err != nil || held != nil {
+		if held, err := e.repositoryObstacle(ctx, at.Repository, "", o); err != nil || held != nil {
 			return held, err
 		}
 	}
@@ -139,8 +139,9 @@ func secretRight(at StoreRef) string {
 	return "secrets of " + string(at.Repository)
 }
 
-// repositoryObstacle tells whether a repository takes changes at all.
-func (e *Executor) repositoryObstacle(ctx context.Context, repo inventory.RepositoryName, o obstacle) ([]obstacle, error) {
+// repositoryObstacle tells whether a repository takes changes at all, and whether its default branch is still the one that was rewritten, where
+// one is given.
+func (e *Executor) repositoryObstacle(ctx context.Context, repo inventory.RepositoryName, base string, o obstacle) ([]obstacle, error) {
 	r, err := e.host(repo).Repository(ctx, repo)
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -152,6 +153,10 @@ func (e *Executor) repositoryObstacle(ctx context.Context, repo inventory.Reposi
 	case r.Archived:
 		o.why = fmt.Sprintf("repository %s is archived, and takes no change", repo)
 		o.next = []string{"gh repo unarchive " + string(repo) + ", run again, and archive it when the rollback is over"}
+	case base != "" && r.DefaultBranch != base:
+		o.open = true
+		o.why = fmt.Sprintf("the default branch of %s is %s now, and the rewrite was merged into %s", repo, r.DefaultBranch, base)
+		o.next = []string{"make " + base + " its default branch again for the rollback, or put the old sign-in back into its files by hand once the secrets are back"}
 	default:
 		return nil, nil
 	}
@@ -207,7 +212,8 @@ func (r *rollbackRun) requestObstacles(ctx context.Context, u plan.Unit) ([]obst
 		if !there {
 			continue
 		}
-		found, err := r.e.repositoryObstacle(ctx, repo, obstacle{step: plan.PullRequestID(repo), title: "take the rewrite in " + string(repo) + " back"})
+		s, _ := u.Step(plan.PullRequestID(repo))
+		found, err := r.e.repositoryObstacle(ctx, repo, s.PullRequest.Base, obstacle{step: plan.PullRequestID(repo), title: "take the rewrite in " + string(repo) + " back"})
 		if err != nil {
 			return nil, err
 		}

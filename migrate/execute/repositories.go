@@ -28,10 +28,36 @@ func (e *Executor) proveRepositories(ctx context.Context, u plan.Unit, p *proof)
 			p.gone = append(p.gone, s.PullRequest.Repository) // the plan was made again since, and it does not have it either
 			continue
 		}
-		if changed != "" {
+		if changed == "" {
+			continue
+		}
+		found, err := e.foundAgain(ctx, u, s.PullRequest)
+		switch {
+		case err != nil:
+			p.err = err
+			return
+		case found != nil:
+			p.found = append(p.found, *found)
+		default:
 			p.world = append(p.world, changed)
 		}
 	}
+}
+
+// foundAgain gives what the present plan knows of a repository that has changed since it was migrated, if that is how it is now. What it
+// presents is then proved by that.
+func (e *Executor) foundAgain(ctx context.Context, u plan.Unit, s *plan.PullRequestStep) (*plan.Federated, error) {
+	for _, f := range e.top().Plan.Federated {
+		if f.AppID != u.AppID || f.RepositoryID == 0 || f.RepositoryID != s.RepositoryID {
+			continue
+		}
+		changed, _, err := e.repositoryChange(ctx, &plan.PullRequestStep{Repository: f.Repository, RepositoryID: f.RepositoryID, Base: f.DefaultBranch, OIDC: f.OIDC})
+		if err != nil || changed != "" {
+			return nil, err
+		}
+		return &f, nil
+	}
+	return nil, nil
 }
 
 // repositoryChange tells what has become of a repository since the scan, empty where it is as it was, and whether nothing can
@@ -50,11 +76,11 @@ func (e *Executor) repositoryChange(ctx context.Context, s *plan.PullRequestStep
 	case s.NodeID != "" && r.NodeID != s.NodeID:
 		return fmt.Sprintf("another repository has the name %s now (id %s, it was %s): scan and plan again", s.Repository, r.NodeID, s.NodeID), false, nil
 	case !strings.EqualFold(string(r.Name), string(s.Repository)):
-		return fmt.Sprintf("repository %s is called %s now, renamed or transferred: its tokens name it so, and the federated credentials trust the old name; scan and plan again, which adds trust for the new one", s.Repository, r.Name), false, nil
+		return fmt.Sprintf("repository %s is called %s now, renamed or transferred: its tokens name it so, and the federated credentials trust the old name; unsecret scan, unsecret plan and unsecret apply add trust for the new one (the unit that ends with (trust)); until then its runs cannot sign in", s.Repository, r.Name), false, nil
 	case r.Archived:
 		return fmt.Sprintf("repository %s was archived: its workflows do not run any more, so that nothing can prove them; unarchive it, or exclude it and plan again", s.Repository), true, nil
 	case r.DefaultBranch != s.Base:
-		return fmt.Sprintf("the default branch of %s is %s now, it was %s: what runs on it (schedules, and pushes to it) presents another subject; scan and plan again", s.Repository, r.DefaultBranch, s.Base), false, nil
+		return fmt.Sprintf("the default branch of %s is %s now, it was %s: what runs on it (schedules, and pushes to it) presents another subject; unsecret scan, plan and apply add trust for it", s.Repository, r.DefaultBranch, s.Base), false, nil
 	}
 	change, err = e.subjectChange(ctx, s)
 	return change, false, err
@@ -70,7 +96,7 @@ func (e *Executor) subjectChange(ctx context.Context, s *plan.PullRequestStep) (
 		return "", fmt.Errorf("read how %s makes the subjects of its tokens: %w", s.Repository, err)
 	}
 	if was := subjectText(s.OIDC); was != subjectText(now) {
-		return fmt.Sprintf("%s makes the subjects of its tokens otherwise since the scan (it was: %s; it is: %s): what the applications trust may not match any more; take the change back, or scan and plan again", s.Repository, was, subjectText(now)), nil
+		return fmt.Sprintf("%s makes the subjects of its tokens otherwise since the scan (it was: %s; it is: %s): what the applications trust may not match any more; take the change back, or let unsecret scan, plan and apply add trust for the new ones", s.Repository, was, subjectText(now)), nil
 	}
 	return "", nil
 }

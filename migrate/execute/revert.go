@@ -200,6 +200,10 @@ func revertGate(q request) *Gate {
 // proposeRevert works out the files without these logins' rewrites, and with those of all others.
 func (e *Executor) proposeRevert(ctx context.Context, repo inventory.RepositoryName, units []plan.Unit, logins []inventory.LoginID) (*proposal, error) {
 	p, err := e.newProposal(ctx, repo)
+	if errors.Is(err, ErrConflict) {
+		err = &manualError{err: err, next: []string{"the old secrets are back already: put the old sign-in back into its files by hand, or make the old branch its default branch again",
+			"then run the rollback again"}}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -75,7 +75,7 @@ func (e *Executor) clear(ctx context.Context, c *revocation, o RevokeOptions, pr
 // then at least show the whole soak time up to now.
 func (e *Executor) checkGates(ctx context.Context, c *revocation, o RevokeOptions) UnitResult {
 	u, r := c.unit, c.result
-	if u.Kind == plan.KindIssuer {
+	if u.Kind != "" {
 		return r // it took no secret away, so that there is none to revoke
 	}
 	r.Gates = nil

@@ -54,6 +54,10 @@ func (e *Executor) Rollback(ctx context.Context, o RollbackOptions) (Result, err
 		if err := errors.Join(e.unconnected([]plan.Unit{u}), e.earlier(u)); err != nil {
 			run.fail(u, err)
 		}
+		if other := run.signsInBy(u); other != "" && !slices.ContainsFunc(units, func(x plan.Unit) bool { return x.ID == other }) {
+			run.fail(u, &manualError{err: fmt.Errorf("the pipelines of unit %s sign in with this trust; nothing was changed", other),
+				next: []string{"roll both back together: unsecret rollback --unit " + other + " --unit " + u.ID, "or leave it as it is"}})
+		}
 	}
 	if o.Repository != "" {
 		if err := run.rollbackRepository(ctx, o.Repository); err != nil {
@@ -66,7 +70,9 @@ func (e *Executor) Rollback(ctx context.Context, o RollbackOptions) (Result, err
 		e.each(todo, func(u plan.Unit) { run.do(ctx, u, run.restore) })
 		restored := slices.DeleteFunc(slices.Clone(todo), func(u plan.Unit) bool { return !run.clear(u) })
 		e.eachRepository(restored, func(repo inventory.RepositoryName) { run.repository(ctx, repo, restored) })
-		e.each(todo, func(u plan.Unit) { run.do(ctx, u, run.cleanUp) })
+		later := func(u plan.Unit) bool { return u.Kind == plan.KindTrust }
+		e.each(slices.DeleteFunc(slices.Clone(todo), later), func(u plan.Unit) { run.do(ctx, u, run.cleanUp) })
+		e.each(slices.DeleteFunc(slices.Clone(todo), func(u plan.Unit) bool { return !later(u) }), func(u plan.Unit) { run.do(ctx, u, run.cleanUp) })
 	}
 	out := make([]UnitResult, 0, len(units))
 	for _, u := range units {
@@ -140,6 +146,11 @@ func (r *rollbackRun) undone(u plan.Unit, step, title string, kind plan.StepKind
 
 // cleanUp removes what only the new way needs, when nothing uses that any more.
 func (r *rollbackRun) cleanUp(ctx, stop context.Context, u plan.Unit) error {
+	if other := r.signsInBy(u); other != "" {
+		r.hold(u, Gate{Name: GateDependent, Reason: "the pipelines of unit " + other + " sign in with this trust: it goes when they do not any more",
+			Next: []string{"finish both: unsecret rollback --unit " + other + " --unit " + u.ID}})
+		return nil
+	}
 	variables := func(ctx context.Context, u plan.Unit) error { return r.removeVariables(ctx, u, "") }
 	for _, step := range []func(context.Context, plan.Unit) error{variables, r.removeTrust, r.removeTarget} {
 		if stop.Err() != nil {
@@ -162,6 +173,19 @@ func (r *rollbackRun) cleanUp(ctx, stop context.Context, u plan.Unit) error {
 		}
 	}
 	return r.e.record(Record{Unit: u.ID, Step: rollbackStep, Phase: PhaseDone})
+}
+
+// signsInBy names a unit that was not rolled back and whose logins need the trust that another one added: that of a repository which was renamed, say.
+func (r *rollbackRun) signsInBy(u plan.Unit) string {
+	if u.Kind != plan.KindTrust {
+		return ""
+	}
+	for _, other := range r.e.units() {
+		if other.AppID == u.AppID && other.Kind == "" && len(repositories([]plan.Unit{other})) > 0 && r.e.touched(other) && !r.e.rolledBack(other.ID) {
+			return other.ID
+		}
+	}
+	return ""
 }
 
 // removeVariables deletes the variables that the program made, of one repository or of all, except those that another

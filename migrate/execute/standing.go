@@ -32,3 +32,31 @@ func (e *Executor) standing() Result {
 	}
 	return e.result("status", out)
 }
+
+// MovedBy tells what earlier plans migrated that is still so: the repositories of which logins were rewritten and merged, by the applications that they
+// sign in as. A plan that is made anew looks after their trust.
+func MovedBy(records []Record, plans Plans) []plan.Moved {
+	e := &Executor{Plan: &plan.Plan{}}
+	e.adopt(records, plans)
+	var out []plan.Moved
+	for _, u := range e.units() {
+		if u.Blocked() || u.Target != nil || e.rolledBack(u.ID) {
+			continue
+		}
+		for _, s := range u.Steps {
+			if s.Kind != plan.StepPullRequest || s.PullRequest.RepositoryID == 0 {
+				continue
+			}
+			m := plan.Moved{AppID: u.AppID, RepositoryID: s.PullRequest.RepositoryID}
+			for _, l := range s.PullRequest.Logins {
+				if _, merged := e.mergedAt(s.PullRequest, l.ID); merged {
+					m.Files = append(m.Files, fileOf(l.ID, s.PullRequest.Repository))
+				}
+			}
+			if len(m.Files) > 0 {
+				out = append(out, m)
+			}
+		}
+	}
+	return out
+}

@@ -66,6 +66,7 @@ type proof struct {
 	// gap is the longest time between two runs of a workflow, where it is longer than the default soak time.
 	gap       time.Duration
 	gapReason string
+	found     []plan.Federated           // repositories that have changed since, as the present plan knows them
 	gone      []inventory.RepositoryName // with logins that only an earlier plan has: nothing runs there any more
 }
 
@@ -181,7 +182,10 @@ func (e *Executor) prove(ctx context.Context, u plan.Unit) proof {
 		p.err = err
 		return p
 	}
-	needed := e.neededSubjects(u)
+	if e.proveRepositories(ctx, u, &p); p.err != nil {
+		return p
+	}
+	needed := e.neededSubjects(u, p.found)
 	for _, s := range u.Steps {
 		if s.Kind != plan.StepConnection {
 			continue
@@ -200,16 +204,25 @@ func (e *Executor) prove(ctx context.Context, u plan.Unit) proof {
 		e.proveUpdates(ctx, u, &p)
 	}
 	e.proveTarget(ctx, u, &p)
-	if e.proveRepositories(ctx, u, &p); p.ok() {
+	if p.ok() {
 		e.proveWorkflows(ctx, u, trusted, &p)
 	}
 	return p
 }
 
-// neededSubjects are those of the unit's logins; a connection tells its own.
-func (e *Executor) neededSubjects(u plan.Unit) []subject.Subject {
+// neededSubjects are those of the unit's logins; a connection tells its own. What a repository presented before it was renamed, say, is
+// needed no more where the present plan knows what it presents now.
+func (e *Executor) neededSubjects(u plan.Unit, found []plan.Federated) []subject.Subject {
 	var out []subject.Subject
+	for _, f := range found {
+		for _, c := range f.Coverage {
+			out = append(out, coverageSubject(c))
+		}
+	}
 	for _, c := range u.Coverage {
+		if c.RepositoryID != 0 && slices.ContainsFunc(found, func(f plan.Federated) bool { return f.RepositoryID == c.RepositoryID }) {
+			continue
+		}
 		if slices.ContainsFunc(u.Connections, func(x plan.ConnectionUse) bool { return !x.Already && slices.Contains(c.For, string(x.ID)) }) {
 			continue
 		}
@@ -274,10 +287,18 @@ func (e *Executor) proveWorkflows(ctx context.Context, u plan.Unit, trusted []in
 			p.world = append(p.world, fmt.Sprintf("the last run of %s in %s since its merge did not succeed: %s", w.File, w.Repository, failed))
 		default:
 			p.waiting = append(p.waiting, Gate{Name: GateVerified,
-				Reason: fmt.Sprintf("%s in %s has not run since its merge on %s", w.File, w.Repository, since.UTC().Format("2006-01-02 15:04 MST")),
+				Reason: fmt.Sprintf("%s in %s has not run since its %s on %s", w.File, w.Repository, movedBy(u), since.UTC().Format("2006-01-02 15:04 MST")),
 				Next:   []string{"run the workflow (gh workflow run), or wait for its next run"}})
 		}
 	}
+}
+
+// movedBy names what let a unit's workflows sign in.
+func movedBy(u plan.Unit) string {
+	if u.Kind == plan.KindTrust {
+		return "trust was added"
+	}
+	return "merge"
 }
 
 // mergedSince is the last merge of the repository's logins of the unit.
@@ -394,7 +415,7 @@ func (e *Executor) ranGreen(ctx context.Context, u plan.Unit, w plan.WorkflowRef
 func (e *Executor) hasNewText(ctx context.Context, u plan.Unit, repo inventory.RepositoryName, commit string) (bool, error) {
 	steps := requestSteps(u, repo)
 	if len(steps) == 0 {
-		return false, nil
+		return u.Kind == plan.KindTrust, nil // its texts are an earlier plan's
 	}
 	before := look(e, func(f *fold) map[string][]string {
 		out := map[string][]string{}

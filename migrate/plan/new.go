@@ -41,8 +41,9 @@ type draft struct {
 	relied    []*placed // that exist already
 }
 
-// New plans the migration of everything in an inventory. The result depends on nothing but the two arguments.
-func New(inv *inventory.Inventory, cfg Config) (*Plan, error) {
+// New plans the migration of everything in an inventory. The result depends on nothing but its arguments: moved is what earlier plans have
+// done already, so that the trust of it is looked after.
+func New(inv *inventory.Inventory, cfg Config, moved ...Moved) (*Plan, error) {
 	p, err := begin(inv, cfg)
 	if err != nil {
 		return nil, err
@@ -51,7 +52,7 @@ func New(inv *inventory.Inventory, cfg Config) (*Plan, error) {
 	p.linkConnections()
 	p.suspectGaps()
 	p.settle()
-	return p.plan(), nil
+	return p.plan(moved), nil
 }
 
 // begin checks what a plan is made from, and prepares to link it.
@@ -213,7 +214,7 @@ func (p *planner) sorted() []*draft {
 }
 
 // plan writes down the result.
-func (p *planner) plan() *Plan {
+func (p *planner) plan(moved []Moved) *Plan {
 	out := &Plan{Version: Version, Inventory: hashJSON(p.inv), Config: hashJSON(p.cfg), Settings: p.cfg}
 	drafts := slices.DeleteFunc(p.sorted(), func(d *draft) bool { return !p.wanted(d) })
 	p.nameVariables(drafts)
@@ -224,6 +225,8 @@ func (p *planner) plan() *Plan {
 		out.Units = append(out.Units, d.unit)
 	}
 	out.Units = append(out.Units, p.issuerUnits()...)
+	trust, federated := p.trustUnits(moved)
+	out.Units, out.Federated = append(out.Units, trust...), federated
 	by(out.Units, func(u Unit) string { return u.ID })
 	out.Left = p.leftovers()
 	out.Proposed = p.proposals(drafts)

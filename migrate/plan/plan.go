@@ -20,14 +20,15 @@ const Version = 1
 
 // Plan is everything that is to be done, and everything that is left alone.
 type Plan struct {
-	Version   int      `json:"version"`
-	Inventory string   `json:"inventory"` // SHA-256 of the inventory's canonical JSON
-	Config    string   `json:"config"`    // SHA-256 of the configuration's JSON
-	Settings  Config   `json:"settings"`  // the configuration, with its defaults filled in
-	Units     []Unit   `json:"units"`
-	Left      []Left   `json:"left"`
-	Proposed  []Reason `json:"proposed,omitempty"` // what would keep the result as it is, and nobody has asked for
-	Summary   Summary  `json:"summary"`
+	Version   int         `json:"version"`
+	Inventory string      `json:"inventory"` // SHA-256 of the inventory's canonical JSON
+	Config    string      `json:"config"`    // SHA-256 of the configuration's JSON
+	Settings  Config      `json:"settings"`  // the configuration, with its defaults filled in
+	Units     []Unit      `json:"units"`
+	Left      []Left      `json:"left"`
+	Federated []Federated `json:"federated,omitempty"` // what earlier plans migrated, as the scan found it
+	Proposed  []Reason    `json:"proposed,omitempty"`  // what would keep the result as it is, and nobody has asked for
+	Summary   Summary     `json:"summary"`
 }
 
 // Unit is one identity with everything that uses it: the smallest thing that is migrated or rolled back as a whole.
@@ -37,7 +38,7 @@ type Unit struct {
 	AppID          inventory.AppID          `json:"appId,omitempty"` // empty: the identity is not known, so the unit is blocked
 	ObjectID       inventory.ObjectID       `json:"objectId,omitempty"`
 	TenantID       inventory.TenantID       `json:"tenantId,omitempty"`
-	Kind           string                   `json:"kind,omitempty"`    // KindIssuer; empty: a secret is taken away
+	Kind           string                   `json:"kind,omitempty"`    // KindIssuer or KindTrust; empty: a secret is taken away
 	Deadline       time.Time                `json:"deadline,omitzero"` // when what it replaces stops working, where that is known
 	Target         *Target                  `json:"target,omitempty"`  // what it signs in as instead of its application
 	SubscriptionID inventory.SubscriptionID `json:"subscriptionId,omitempty"`

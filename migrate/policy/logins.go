@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/plan"
 )
 
 // OtherSecret tells whether a login of this kind uses a stored credential that is not one of a service principal.
@@ -36,6 +37,22 @@ func loginOther(e *evaluation, r Rule) {
 		if UsesSecret(l) && OtherSecret(l.Kind) {
 			e.addLogin(r, l, "uses a stored Azure credential")
 		}
+	}
+}
+
+func loginNotTrusted(e *evaluation, r Rule) {
+	for _, f := range plan.FederatedLogins(e.inv) {
+		if len(f.Missing) < len(f.Needed) {
+			continue // some of its runs sign in: which ones should is for people to say
+		}
+		l := *f.Login
+		var subjects []string
+		for _, s := range f.Missing {
+			subjects = append(subjects, s.Value)
+		}
+		e.add(r, Finding{Object: string(l.ID), Repository: l.Repository, File: l.File, Line: l.Line, Column: l.Column, EndLine: l.EndLine, EndColumn: l.EndColumn,
+			Message:  fmt.Sprintf("%s signs in as %s, which does not trust %s", loginPlace(l), identityObject(*f.Identity), strings.Join(subjects, ", ")),
+			Evidence: []string{"issuer: " + f.Missing[0].Issuer}}, string(l.Repository), l.File, l.Job, l.Step, string(f.Identity.AppID))
 	}
 }
 

@@ -182,6 +182,12 @@ func init() {
 			References: []string{refRetire}, check: trustOldIssuer,
 		},
 		{
+			ID: "login-not-trusted", Name: "Workflow that its application does not trust", Severity: High,
+			Text:       "The workflow signs in without a secret, and its application trusts none of the subjects that its runs can present: they fail with AADSTS700213. So it is after a repository was renamed or transferred, got another default branch or another subject template, and after its federated credential was deleted.",
+			Remedy:     []string{"if unsecret migrated it: unsecret plan, then unsecret apply, which trusts what it presents now", "else see unsecret explain for what is nearly right, and add the federated credential"},
+			References: []string{refMutable, refOwn}, check: loginNotTrusted,
+		},
+		{
 			ID: "not-readable", Name: "Not readable, so not known", Severity: Info,
 			Text:   "Something could not be read. What is behind it is unknown, never clean.",
 			Remedy: []string{"see the message, then scan again"}, check: notReadable,

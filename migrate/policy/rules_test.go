@@ -82,6 +82,23 @@ func shared(repositories ...inventory.RepositoryName) *inventory.Inventory {
 	return inv
 }
 
+// federated is a workflow that signs in without a secret, from main, as an application that trusts subjects.
+func federated(trusted ...string) *inventory.Inventory {
+	const app = "33333333-3333-3333-3333-333333333333"
+	inv := login(func(l *inventory.Login) {
+		l.Identity = inventory.IdentityHint{ClientID: app}
+		l.Subjects = []inventory.JobSubjects{{Job: "deploy", Subjects: []string{"ref:refs/heads/main"}}}
+	})
+	inv.Repositories = []inventory.Repository{{Host: "github.com", Name: "contoso/shop", ID: 1, OwnerID: 2, DefaultBranch: "main",
+		OIDC: inventory.OIDC{Known: true, Issuer: "https://token.actions.githubusercontent.com", UseDefault: true}}}
+	id := inventory.Identity{AppID: app, ObjectID: "obj", DisplayName: "deploy", RolesKnown: true}
+	for _, s := range trusted {
+		id.FederatedCredentials = append(id.FederatedCredentials, inventory.FederatedCredential{Name: "fc", Issuer: "https://token.actions.githubusercontent.com", Subject: s, Audience: "api://AzureADTokenExchange"})
+	}
+	inv.Identities = []inventory.Identity{id}
+	return inv
+}
+
 const (
 	subscription  = "/subscriptions/11111111-1111-1111-1111-111111111111"
 	resourceGroup = subscription + "/resourceGroups/shop"
@@ -279,6 +296,9 @@ func identityCases() []ruleCase {
 		{"by id", "trust-mutable-subject", trust(subject("repo:contoso@1/shop@2:environment:prod")), ""},
 		{"an at sign after the name", "trust-mutable-subject", trust(subject("repo:contoso/shop:ref:refs/heads/me@home")), Low},
 		{"by name and the repository's id, by expression", "trust-mutable-subject", trust(flexible("claims['sub'] matches 'repo:contoso/shop:*' and claims['repository_id'] eq '2'")), ""},
+		{"the name before a rename is trusted", "login-not-trusted", federated("repo:contoso/shop-old:ref:refs/heads/main"), High},
+		{"nothing is trusted", "login-not-trusted", federated(), High},
+		{"what runs is trusted", "login-not-trusted", federated("repo:contoso/shop:ref:refs/heads/main"), ""},
 		{"left after an update", "trust-old-issuer", oldTrust(true, inventory.Connection{Organization: "contoso", Readable: true, Issuer: "https://login.microsoftonline.com/t/v2.0"}), Low},
 		{"still presented", "trust-old-issuer", oldTrust(true, inventory.Connection{Organization: "contoso", Readable: true, Issuer: "https://vstoken.dev.azure.com/o1", Subject: "sc://contoso/Shop/prod"}), ""},
 		{"a connection that cannot be read may present it", "trust-old-issuer", oldTrust(true, inventory.Connection{Organization: "contoso"}), ""},

@@ -82,7 +82,25 @@ func (w *World) AddRepo(owner, name string, files map[string]string) *Repo {
 func (g *GitHub) Account(login string) *Account { return g.Accounts[strings.ToLower(login)] }
 
 // Repo finds a repository by owner and name, in any case.
-func (g *GitHub) Repo(owner, name string) *Repo { return g.Repos[strings.ToLower(owner+"/"+name)] }
+func (g *GitHub) Repo(owner, name string) *Repo {
+	key := strings.ToLower(owner + "/" + name)
+	if r := g.Repos[key]; r != nil {
+		return r
+	}
+	return g.Renamed[key]
+}
+
+// Rename renames a repository, or transfers it. Its old name leads to it (GitHub Docs: "Renaming a repository").
+func (g *GitHub) Rename(r *Repo, owner, name string) {
+	if g.Renamed == nil {
+		g.Renamed = map[string]*Repo{}
+	}
+	old := strings.ToLower(r.FullName())
+	delete(g.Repos, old)
+	g.Renamed[old] = r
+	r.Owner, r.Name = owner, name
+	g.Repos[strings.ToLower(r.FullName())] = r
+}
 
 // RepoByID finds a repository by its number.
 func (g *GitHub) RepoByID(id int64) *Repo {

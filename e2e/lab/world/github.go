@@ -6,6 +6,7 @@ import "time"
 type GitHub struct {
 	Accounts map[string]*Account // by login, lower case
 	Repos    map[string]*Repo    // by "owner/name", lower case
+	Renamed  map[string]*Repo    // by the names that they had, lower case: these lead to them until somebody else takes them
 
 	repoIDs map[int64]*Repo   // index of Repos by id, rebuilt when its size differs
 	blobs   map[string][]byte // by blob oid: equal files of all repositories share their bytes
