@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/unsecret-dev/unsecret/internal/crash"
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
@@ -90,6 +91,7 @@ func (a *app) ask(ctx context.Context, question string) error {
 	}
 	answers := make(chan answer, 1)
 	go func() {
+		defer crash.Report()
 		line, err := bufio.NewReader(a.std.in).ReadString('\n')
 		answers <- answer{line, err}
 	}()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/unsecret-dev/unsecret/internal/crash"
 	"github.com/unsecret-dev/unsecret/migrate/doctor"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/permissions"
@@ -97,7 +98,10 @@ func (a *app) probe(ctx context.Context, c *config) []doctor.Source {
 	out := make([]doctor.Source, len(sources))
 	var wg sync.WaitGroup
 	for i, probe := range sources {
-		wg.Go(func() { out[i] = probe() })
+		wg.Go(func() {
+			defer crash.Report()
+			out[i] = probe()
+		})
 	}
 	wg.Wait()
 	for _, s := range sets {

@@ -32,18 +32,35 @@ import (
 // envKillAtRecord lets the program of these tests end itself when so many records are on disk.
 const envKillAtRecord = "UNSECRET_TEST_KILL_AT_RECORD"
 
-// killAtRecord sets the program's hook for the tests of a kill, before main.
-func killAtRecord() {
-	n, err := strconv.Atoi(os.Getenv(envKillAtRecord))
+// envPanicAtRecord and envQuitAtRecord let it panic with a secret, or be told to show all its goroutines, at that point.
+const (
+	envPanicAtRecord = "UNSECRET_TEST_PANIC_AT_RECORD"
+	envQuitAtRecord  = "UNSECRET_TEST_QUIT_AT_RECORD"
+)
+
+// endAtRecord sets a hook that does something when so many records are on disk.
+func endAtRecord(variable string, end func() error) {
+	n, err := strconv.Atoi(os.Getenv(variable))
 	if err != nil {
 		return
 	}
 	onRecord = func(execute.Record) error {
 		if n--; n == 0 {
-			return syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			return end()
 		}
 		return nil
 	}
+}
+
+// killAtRecord sets the program's hook for the tests of a kill, before main.
+func killAtRecord() {
+	endAtRecord(envPanicAtRecord, func() error { panic(errors.New("the password is " + world.Canary + "-in-a-panic")) })
+	endAtRecord(envQuitAtRecord, func() error {
+		err := syscall.Kill(os.Getpid(), syscall.SIGQUIT)
+		time.Sleep(time.Minute)
+		return err
+	})
+	endAtRecord(envKillAtRecord, func() error { return syscall.Kill(os.Getpid(), syscall.SIGKILL) })
 }
 
 // act is one command of a life, after what happens before it.

@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/unsecret-dev/unsecret/internal/crash"
 )
 
 // Exit codes, documented in the help text.
@@ -68,6 +70,8 @@ func main() { os.Exit(process()) }
 // ends the process at once.
 func process() int {
 	noCoreDumps()
+	crash.Handle(endByCrash)
+	defer crash.Report()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)

@@ -52,7 +52,7 @@ func TestMain(m *testing.M) {
 //	await N                waits until the lab has counted N requests since the last time it was asked
 //	terminate              sends SIGTERM to the background commands
 //	code N                 the background command that await saw has ended with exit code N
-//	canary DIR             no file below DIR and nothing that was printed holds a secret's value
+//	canary DIR             no file below DIR and nothing that was printed holds a secret's value or the operator's token
 //	cols N                 no line of the last output is wider than N columns
 //	json                   the last stdout is one JSON document
 //	full-disk DIR KB       makes DIR a file system of so few kilobytes; where [tmpfs] holds
@@ -351,6 +351,11 @@ func cmdCanary(ts *testscript.TestScript, _ bool, args []string) {
 	if i := strings.Index(s.printed.String(), world.Canary); i >= 0 {
 		ts.Fatalf("a secret's value was printed near %q", around(s.printed.String(), i))
 	}
+	for _, token := range operatorTokens() {
+		if strings.Contains(s.printed.String(), token) {
+			ts.Fatalf("a token was printed")
+		}
+	}
 	files := 0
 	ts.Check(filepath.WalkDir(ts.MkAbs(args[0]), func(p string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
@@ -364,11 +369,27 @@ func cmdCanary(ts *testscript.TestScript, _ bool, args []string) {
 		if i := bytes.Index(b, []byte(world.Canary)); i >= 0 {
 			return fmt.Errorf("%s holds a secret's value near %q", p, around(string(b), i))
 		}
+		for _, token := range operatorTokens() {
+			if bytes.Contains(b, []byte(token)) {
+				return fmt.Errorf("%s holds a token", p)
+			}
+		}
 		return nil
 	}))
 	if files == 0 {
 		ts.Fatalf("%s holds no file", args[0])
 	}
+}
+
+// operatorTokens are those that the program of a script signs in with.
+func operatorTokens() (tokens []string) {
+	getenv := labEnvironment(world.RoleOperator)
+	for _, name := range []string{auth.EnvAzureDevOps, auth.EnvGraph, auth.EnvARM, "GITHUB_TOKEN"} {
+		if token := getenv(name); token != "" {
+			tokens = append(tokens, token)
+		}
+	}
+	return tokens
 }
 
 func around(s string, i int) string { return s[max(0, i-60):min(len(s), i+20)] }

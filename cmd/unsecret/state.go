@@ -157,6 +157,7 @@ func (a *app) openJournal(command string) (*execute.Journal, error) {
 	if err != nil {
 		return nil, err
 	}
+	working.Store(a)
 	j, err := execute.OpenJournalIn(a.context(), s, execute.JournalOptions{
 		Holder: currentUser() + ", unsecret " + command, Wait: a.wait, OnRecord: onRecord,
 		Waiting: func(e *execute.LockedError) {

@@ -110,3 +110,48 @@ func TestNoFlagTakesASecret(t *testing.T) {
 	}
 	visit(newRoot(stdio{}))
 }
+
+// TestAPanicInAnyGoroutineEndsTheProgramInOrder sees that every goroutine of the module begins with the one line that keeps the value of a panic from being
+// shown; which message it makes is in the script crash.
+func TestAPanicInAnyGoroutineEndsTheProgramInOrder(t *testing.T) {
+	found := 0
+	check := func(path string, e ast.Expr) {
+		f, ok := e.(*ast.FuncLit)
+		if !ok {
+			t.Errorf("%s: a goroutine runs a function whose first line cannot be seen: write it out", path)
+			return
+		}
+		found++
+		reports := false
+		if len(f.Body.List) > 0 {
+			if d, ok := f.Body.List[0].(*ast.DeferStmt); ok {
+				if s, ok := d.Call.Fun.(*ast.SelectorExpr); ok {
+					x, _ := s.X.(*ast.Ident)
+					reports = x != nil && x.Name == "crash" && s.Sel.Name == "Report"
+				}
+			}
+		}
+		if !reports {
+			t.Errorf("%s: a goroutine does not begin with defer crash.Report()", path)
+		}
+	}
+	goFiles(t, func(path string, f *ast.File) {
+		if strings.HasSuffix(path, "_test.go") || strings.Contains(path, "/e2e/") || strings.HasSuffix(path, "cmd/unsecret/crash.go") {
+			return
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			switch x := n.(type) {
+			case *ast.GoStmt:
+				check(path, x.Call.Fun)
+			case *ast.CallExpr:
+				if s, ok := x.Fun.(*ast.SelectorExpr); ok && s.Sel.Name == "Go" && len(x.Args) == 1 {
+					check(path, x.Args[0])
+				}
+			}
+			return true
+		})
+	})
+	if found < 20 {
+		t.Errorf("only %d goroutines were found", found)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/unsecret-dev/unsecret/internal/crash"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
 )
@@ -93,6 +94,7 @@ func inParallel[T any](n int, items []T, run func(T)) {
 	for _, item := range items {
 		slots <- struct{}{}
 		wg.Go(func() {
+			defer crash.Report()
 			defer func() { <-slots }()
 			run(item)
 		})

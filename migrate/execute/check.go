@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+
+	"github.com/unsecret-dev/unsecret/internal/crash"
 )
 
 // JournalCheck is what a look at every line of a journal found.
@@ -93,6 +95,7 @@ func decodeLines(lines [][]byte) ([]Record, *DamageError) {
 	for n := range damages {
 		slots <- struct{}{}
 		wg.Go(func() {
+			defer crash.Report()
 			defer func() { <-slots }()
 			reader := newLineReader()
 			for i := n * share; i < min((n+1)*share, len(lines)) && damages[n] == nil; i++ {

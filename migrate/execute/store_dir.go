@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/unsecret-dev/unsecret/internal/crash"
 )
 
 // JournalFile and LockFile are the names of the journal and of its lock inside the state directory.
@@ -183,7 +185,10 @@ func (s *DirStore) Lock(_ context.Context, r LockRequest) (JournalWriter, error)
 	if err := guard.exclusive(shortPatience, func() error { return w.take(r) }); err != nil {
 		return nil, errors.Join(err, file.Close(), guard.file.Close())
 	}
-	w.renewing.Go(w.renew)
+	w.renewing.Go(func() {
+		defer crash.Report()
+		w.renew()
+	})
 	return w, nil
 }
 

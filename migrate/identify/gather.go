@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/unsecret-dev/unsecret/internal/crash"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
 )
@@ -163,6 +164,7 @@ func (g *gatherer) runs(ctx context.Context) error {
 			continue
 		}
 		group.Go(func() error {
+			defer crash.Report()
 			h := RunHistory{}
 			var err error
 			if h.Runs, err = g.s.Repositories.WorkflowRuns(ctx, w.Repository, w.File, g.since()); err != nil {

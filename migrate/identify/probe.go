@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/unsecret-dev/unsecret/internal/crash"
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
@@ -96,6 +97,7 @@ func (p *Prober) Probe(ctx context.Context, targets []Target, apps []inventory.A
 	for repo, all := range byRepo {
 		for list := range slices.Chunk(all, jobsOfRun) {
 			group.Go(func() error {
+				defer crash.Report()
 				found, err := p.repository(ctx, repo, list, apps)
 				mu.Lock()
 				defer mu.Unlock()

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/unsecret-dev/unsecret/internal/crash"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
 
@@ -85,7 +86,10 @@ func (o *organization) each(ctx context.Context, f func(context.Context, Project
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(o.s.o.Concurrency)
 	for _, p := range o.projects {
-		g.Go(func() error { return f(gctx, p) })
+		g.Go(func() error {
+			defer crash.Report()
+			return f(gctx, p)
+		})
 	}
 	return g.Wait()
 }
@@ -138,6 +142,7 @@ func (o *organization) histories(ctx context.Context) error {
 	var gone []inventory.ConnectionID
 	for _, c := range o.found {
 		g.Go(func() error {
+			defer crash.Report()
 			defer o.s.read("connections", 1)
 			if !c.Readable {
 				if err := o.s.gap(gctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: fmt.Sprintf("connection %s in %s", name(*c), o.source.Name),

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/unsecret-dev/unsecret/internal/crash"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/pipeline"
 )
@@ -287,7 +288,10 @@ func (r *projectReader) several(ctx context.Context, n int, do func(ctx context.
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(r.o.s.o.Concurrency)
 	for i := range n {
-		g.Go(func() error { return do(gctx, i) })
+		g.Go(func() error {
+			defer crash.Report()
+			return do(gctx, i)
+		})
 	}
 	return g.Wait()
 }
@@ -378,6 +382,7 @@ func (r *projectReader) permissions(ctx context.Context, ids []inventory.Connect
 	var first sync.Once
 	for _, id := range ids {
 		g.Go(func() error {
+			defer crash.Report()
 			p, err := r.permission(gctx, id)
 			if err == nil {
 				r.o.mu.Lock()

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/unsecret-dev/unsecret/internal/crash"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
 
@@ -66,6 +67,7 @@ func (s *scanner) signIns(ctx context.Context, tenant Entra, list []inventory.Id
 	g.SetLimit(s.o.Concurrency)
 	for i := range list {
 		g.Go(func() error {
+			defer crash.Report()
 			defer s.read("sign-ins", 1)
 			return s.signInsOf(gctx, tenant, &list[i], since)
 		})

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/unsecret-dev/unsecret/internal/crash"
 	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/workflow"
@@ -149,6 +150,7 @@ func (s *scanner) logins(ctx context.Context, client GitHub, trees map[inventory
 			continue
 		}
 		g.Go(func() error {
+			defer crash.Report()
 			r := workflow.Scan(t, workflow.Options{Others: others, Subjects: true})
 			s.add(func(inv *inventory.Inventory) {
 				found[n] = r
@@ -188,6 +190,7 @@ func (s *scanner) settings(ctx context.Context, client GitHub, repos map[invento
 		owners[owner] = true
 		s.expect("repository settings", 1)
 		g.Go(func() error {
+			defer crash.Report()
 			defer s.read("repository settings", 1)
 			return s.setting(gctx, client, repo, skips[n])
 		})

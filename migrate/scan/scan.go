@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/unsecret-dev/unsecret/internal/crash"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
 
@@ -102,10 +103,16 @@ func Run(ctx context.Context, sources Sources, o Options) (*inventory.Inventory,
 
 	g, gctx := errgroup.WithContext(ctx)
 	for _, org := range sources.AzureDevOps {
-		g.Go(func() error { return s.devOps(gctx, org) })
+		g.Go(func() error {
+			defer crash.Report()
+			return s.devOps(gctx, org)
+		})
 	}
 	for _, scope := range sources.GitHub {
-		g.Go(func() error { return s.github(gctx, scope) })
+		g.Go(func() error {
+			defer crash.Report()
+			return s.github(gctx, scope)
+		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err

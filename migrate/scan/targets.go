@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/unsecret-dev/unsecret/internal/crash"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
 
@@ -62,6 +63,7 @@ func (s *scanner) grants(ctx context.Context, tenant Entra, azure Azure, list []
 			continue
 		}
 		g.Go(func() error {
+			defer crash.Report()
 			grants, err := tenant.Grants(gctx, id.ServicePrincipalID)
 			if err == nil {
 				err = vaultErr

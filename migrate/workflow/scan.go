@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/unsecret-dev/unsecret/internal/crash"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/workflow/script"
 	"github.com/unsecret-dev/unsecret/migrate/workflow/yaml"
@@ -102,6 +103,7 @@ func parallel(n int, do func(i int)) {
 	var next atomic.Int64
 	for range workers {
 		wg.Go(func() {
+			defer crash.Report()
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				do(i)
 			}

@@ -21,6 +21,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/lease"
 	"github.com/google/uuid"
 
+	"github.com/unsecret-dev/unsecret/internal/crash"
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/providers/transport"
 )
@@ -79,7 +80,10 @@ func (s *Store) Lock(ctx context.Context, r execute.LockRequest) (execute.Journa
 	if err := w.sign(ctx, r); err != nil {
 		return nil, errors.Join(err, w.release(ctx))
 	}
-	w.renewing.Go(w.renew)
+	w.renewing.Go(func() {
+		defer crash.Report()
+		w.renew()
+	})
 	return w, nil
 }
 

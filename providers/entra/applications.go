@@ -13,6 +13,7 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/serviceprincipals"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/unsecret-dev/unsecret/internal/crash"
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/identify"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
@@ -179,6 +180,7 @@ func (c *Client) complete(ctx context.Context, apps []models.Applicationable, kn
 	group.SetLimit(parallel)
 	for i := range identities {
 		group.Go(func() error {
+			defer crash.Report()
 			whole[i], gaps[i] = c.completeOne(ctx, &identities[i], principals, failed, known)
 			return ctx.Err()
 		})
@@ -257,10 +259,12 @@ func (c *Client) application(ctx context.Context, app inventory.AppID) (inventor
 	var principals []models.ServicePrincipalable
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
+		defer crash.Report()
 		principals, err = c.listPrincipals(ctx, valid)
 		return err
 	})
 	group.Go(func() (err error) {
+		defer crash.Report()
 		identity.FederatedCredentials, err = c.federatedCredentials(ctx, identity.ObjectID)
 		return err
 	})

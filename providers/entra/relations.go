@@ -11,6 +11,7 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/unsecret-dev/unsecret/internal/crash"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
 
@@ -34,6 +35,7 @@ func (c *Client) relations(ctx context.Context, filters []string, top *int32) *r
 	group.SetLimit(parallel)
 	for _, filter := range filters {
 		group.Go(func() error {
+			defer crash.Report()
 			if !refused[0].Load() && c.expand(gctx, c.beta, "federatedIdentityCredentials", filter, top, r.takeFederated) != nil {
 				refused[0].Store(true)
 			}

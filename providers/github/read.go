@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/unsecret-dev/unsecret/internal/crash"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/scan"
 	"github.com/unsecret-dev/unsecret/providers/transport"
@@ -113,7 +114,10 @@ func (c *Client) Read(ctx context.Context, refs []scan.RepositoryRef, yield func
 	group, within := errgroup.WithContext(ctx)
 	group.SetLimit(batches)
 	for some := range slices.Chunk(refs, batch) {
-		group.Go(func() error { return r.read(within, some) })
+		group.Go(func() error {
+			defer crash.Report()
+			return r.read(within, some)
+		})
 	}
 	err := group.Wait()
 	if err == nil {
@@ -169,6 +173,7 @@ func (r *reader) settle(ctx context.Context, readings []*reading) error {
 	group.SetLimit(batches)
 	for _, one := range readings {
 		group.Go(func() error {
+			defer crash.Report()
 			if err := r.client.settle(ctx, one); err != nil {
 				return err
 			}
