@@ -439,6 +439,76 @@ func TestDamageIsFoundInABlobToo(t *testing.T) {
 	}
 }
 
+// TestTheChainGoesAcrossTheBlobsOfAJournal lets somebody who may write the container remove, change and exchange blobs in the middle of a journal.
+func TestTheChainGoesAcrossTheBlobsOfAJournal(t *testing.T) {
+	ctx := context.Background()
+	remove := func(t *testing.T, s *Store, name string) {
+		t.Helper()
+		c, err := s.blob(name)
+		if err == nil {
+			_, err = c.Delete(ctx, nil)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	put := func(t *testing.T, s *Store, name string, content []byte) {
+		t.Helper()
+		remove(t, s, name)
+		if _, err := s.Save(ctx, name, content, execute.NoVersion); err != nil {
+			t.Fatal(err)
+		}
+	}
+	get := func(t *testing.T, s *Store, name string) []byte {
+		t.Helper()
+		content, _, err := s.Load(ctx, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return content
+	}
+	for name, tamper := range map[string]func(t *testing.T, s *Store){
+		"one is removed": func(t *testing.T, s *Store) { remove(t, s, segment(2)) },
+		"two are removed": func(t *testing.T, s *Store) {
+			remove(t, s, segment(2))
+			remove(t, s, segment(3))
+		},
+		"the first is removed": func(t *testing.T, s *Store) { remove(t, s, segment(1)) },
+		"one is changed": func(t *testing.T, s *Store) {
+			put(t, s, segment(3), bytes.Replace(get(t, s, segment(3)), []byte(`"note":"1`), []byte(`"note":"9`), 1))
+		},
+		"one is put twice": func(t *testing.T, s *Store) { put(t, s, segment(3), get(t, s, segment(2))) },
+		"two are exchanged": func(t *testing.T, s *Store) {
+			two, three := get(t, s, segment(2)), get(t, s, segment(3))
+			put(t, s, segment(2), three)
+			put(t, s, segment(3), two)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			s := w.store(nil)
+			s.maxBlocks = 3
+			for range 3 {
+				j := w.open(s, execute.JournalOptions{})
+				for range 4 {
+					w.put(j, "1")
+				}
+				if err := j.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			tamper(t, s)
+			var damage *execute.DamageError
+			if _, err := execute.ReadJournalIn(ctx, w.store(nil)); !errors.As(err, &damage) {
+				t.Errorf("reading it gives %v", err)
+			}
+			if _, err := execute.OpenJournalIn(ctx, w.store(nil), execute.JournalOptions{}); err == nil {
+				t.Error("it is written all the same")
+			}
+		})
+	}
+}
+
 func TestWhatIsWrongIsSaidWithoutTheRequest(t *testing.T) {
 	w, ctx := newWorld(t), context.Background()
 	missing := *w

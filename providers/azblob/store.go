@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/appendblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/providers/transport"
@@ -153,16 +155,47 @@ func (s *Store) ReadJournal(ctx context.Context) ([]byte, error) {
 	return content, err
 }
 
-// readSegments reads the whole journal, and gives the lengths of its segments.
+// readSegments reads the whole journal, and gives the lengths of its segments. Where one is missing the others are read all the same: the chain
+// breaks there, so that nothing is written any more, and what is missing is not taken for the journal's end.
 func (s *Store) readSegments(ctx context.Context) (content []byte, sizes []int64, err error) {
 	for n := 1; ; n++ {
 		part, _, err := s.Load(ctx, segment(n))
 		if errors.Is(err, fs.ErrNotExist) {
-			return content, sizes, nil
+			later, err := s.later(ctx, n)
+			for _, name := range later {
+				if part, _, err = s.Load(ctx, name); err != nil {
+					break
+				}
+				content = append(content, part...)
+			}
+			return content, sizes, err
 		}
 		if err != nil {
 			return nil, nil, err
 		}
 		content, sizes = append(content, part...), append(sizes, int64(len(part)))
 	}
+}
+
+// later gives the journal's segments behind one that is not there, in their order.
+func (s *Store) later(ctx context.Context, n int) ([]string, error) {
+	c, err := container.NewClientWithNoCredential(s.base+"/"+s.address.Container, &container.ClientOptions{ClientOptions: s.options})
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	prefix := path.Join(s.address.Prefix, "journal-")
+	for pages := c.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix}); pages.More(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, s.failed("list", execute.JournalFile, err)
+		}
+		for _, b := range page.Segment.BlobItems {
+			if name := path.Base(*b.Name); path.Join(s.address.Prefix, name) == *b.Name && name > segment(max(n, 2)) {
+				out = append(out, name)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out, nil
 }
