@@ -66,11 +66,11 @@ func (b *builder) role(a *world.App, role, roleID, scope string) {
 	})
 }
 
-// used logs a sign-in with a password some time ago.
-func (b *builder) used(a *world.App, p *world.AppPassword, ago time.Duration) {
+// used logs a sign-in with a credential some time ago.
+func (b *builder) used(a *world.App, kind, key string, ago time.Duration) {
 	b.w.SignIns = append(b.w.SignIns, &world.SignIn{
 		ID: b.w.NewID(), TenantID: b.tenant.ID, Time: b.w.Clock.Now().Add(-ago), AppID: a.AppID, AppName: a.DisplayName, SPID: a.SP.ObjectID,
-		CredentialType: "clientSecret", KeyID: p.KeyID, IP: "203.0.113.7", Resource: "https://management.azure.com",
+		CredentialType: kind, KeyID: key, IP: "203.0.113.7", Resource: "https://management.azure.com",
 	})
 }
 
@@ -169,7 +169,7 @@ func (b *builder) registry(c *world.Connection, server string, admin bool) {
 }
 
 // variant turns a connection into one with a certificate, one to a cluster, or one of another type.
-func (b *builder) variant(conn *world.Connection, c seedConnection) {
+func (b *builder) variant(conn *world.Connection, a *world.App, c seedConnection) error {
 	hide := func(names ...string) {
 		conn.Params, conn.Hidden = map[string]string{}, map[string]string{}
 		for _, name := range names {
@@ -180,7 +180,11 @@ func (b *builder) variant(conn *world.Connection, c seedConnection) {
 	case c.Certificate:
 		delete(conn.Params, "serviceprincipalkey")
 		conn.Params["authenticationType"], conn.Params["servicePrincipalCertificate"] = "spnCertificate", ""
-		conn.Hidden = map[string]string{"servicePrincipalCertificate": b.w.NewSecret()}
+		text, err := b.held(a)
+		if err != nil {
+			return err
+		}
+		conn.Hidden = map[string]string{"servicePrincipalCertificate": text}
 	case c.Kubernetes != "":
 		conn.Type, conn.Scheme, conn.Data = "kubernetes", "Kubernetes", map[string]string{"authorizationType": c.Kubernetes}
 		hide("apiToken", "serviceAccountCertificate")
@@ -191,11 +195,12 @@ func (b *builder) variant(conn *world.Connection, c seedConnection) {
 		conn.Type, conn.Scheme, conn.Data, conn.URL = c.Type, c.Scheme, map[string]string{}, "https://"+c.Type+".example"
 		if c.Scheme == "None" {
 			hide()
-			return
+			return nil
 		}
 		hide("password", "apitoken")
 		conn.Params["username"] = "pipelines"
 	}
+	return nil
 }
 
 // pipelineUsed adds a use to a connection's history.

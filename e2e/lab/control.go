@@ -206,7 +206,7 @@ func (l *Lab) controlKnobs(r *http.Request) (any, error) {
 	var q struct {
 		ConvertAsync, RevertWindow, FICPropagation, SignInLogLatency                                                      *string
 		ConvertOldIssuer, NewPasswordPolicy, ACRConvert, AutoMergeable, EnvironmentAsCreated, NoGitBatches, ReviewersHold *bool
-		SignInLogForbid, Expand                                                                                           *string
+		SignInLogForbid, Expand, KeyWriteBack                                                                             *string
 		GraphQLMaxRepos                                                                                                   *int
 	}
 	if err := decode(r, &q); err != nil {
@@ -235,6 +235,7 @@ func (l *Lab) controlKnobs(r *http.Request) (any, error) {
 	set(&k.ReviewersHold, q.ReviewersHold)
 	set(&k.SignInLogForbid, q.SignInLogForbid)
 	set(&k.Expand, q.Expand)
+	set(&k.KeyWriteBack, q.KeyWriteBack)
 	set(&k.NoGitBatches, q.NoGitBatches)
 	set(&k.GraphQLMaxRepos, q.GraphQLMaxRepos)
 	l.World.Knobs = k

@@ -92,7 +92,7 @@ func Generate(size Size) (*world.World, Mapping) {
 func (g *generator) identity(name string) *world.App {
 	a := g.app(name)
 	p := g.password(a, "pipeline", 200*day, 300*day)
-	g.used(a, p, time.Duration(1+g.random.IntN(200))*time.Hour)
+	g.used(a, "clientSecret", p.KeyID, time.Duration(1+g.random.IntN(200))*time.Hour)
 	switch g.random.IntN(6) {
 	case 0:
 		g.password(a, "old", 800*day, -40*day)

@@ -38,16 +38,17 @@ type (
 		GitHub        []seedAccount      `yaml:"github"`
 	}
 	seedIdentity struct {
-		Name        string          `yaml:"name"`
-		Passwords   []seedPassword  `yaml:"passwords"`
-		Federated   []seedFederated `yaml:"federated"`
-		Owners      []string        `yaml:"owners"`
-		Roles       []seedRole      `yaml:"roles"`
-		Tags        []string        `yaml:"tags"`
-		Notes       string          `yaml:"notes"`
-		NoPasswords bool            `yaml:"noPasswords"`
-		MultiTenant bool            `yaml:"multiTenant"`
-		Disabled    bool            `yaml:"disabled"`
+		Name         string          `yaml:"name"`
+		Passwords    []seedPassword  `yaml:"passwords"`
+		Certificates []seedPassword  `yaml:"certificates"` // connections with a certificate hold the first one
+		Federated    []seedFederated `yaml:"federated"`
+		Owners       []string        `yaml:"owners"`
+		Roles        []seedRole      `yaml:"roles"`
+		Tags         []string        `yaml:"tags"`
+		Notes        string          `yaml:"notes"`
+		NoPasswords  bool            `yaml:"noPasswords"`
+		MultiTenant  bool            `yaml:"multiTenant"`
+		Disabled     bool            `yaml:"disabled"`
 	}
 	seedPassword struct {
 		Name     string `yaml:"name"`
@@ -85,7 +86,7 @@ type (
 		RegistryAdmin bool     `yaml:"registryAdmin"`
 		Unreadable    bool     `yaml:"unreadable"`
 		Disabled      bool     `yaml:"disabled"`
-		Certificate   bool     `yaml:"certificate"` // instead of a key; the lab does not look into it
+		Certificate   bool     `yaml:"certificate"` // instead of a key: a real one, which its application has
 		Kubernetes    string   `yaml:"kubernetes"`  // makes it a cluster's: AzureSubscription, Kubeconfig or ServiceAccount
 		Type          string   `yaml:"type"`        // makes it another type's, with the scheme below and a password
 		Scheme        string   `yaml:"scheme"`
@@ -242,7 +243,19 @@ func (s *seeder) identity(i seedIdentity) error {
 		}
 		password := s.b.password(a, p.Name, p.Created.d, p.Expires.d)
 		if p.LastUsed.set {
-			s.b.used(a, password, p.LastUsed.d)
+			s.b.used(a, "clientSecret", password.KeyID, p.LastUsed.d)
+		}
+	}
+	for _, c := range i.Certificates {
+		if !c.Expires.set {
+			return fmt.Errorf("certificate %q: expires is missing", c.Name)
+		}
+		key, err := s.b.certificate(a, c.Name, c.Created.d, c.Expires.d)
+		if err != nil {
+			return err
+		}
+		if c.LastUsed.set {
+			s.b.used(a, "certificate", key.KeyID, c.LastUsed.d)
 		}
 	}
 	for _, f := range i.Federated {
@@ -354,7 +367,9 @@ func (s *seeder) connection(org *world.DevOpsOrg, projects map[string]*world.Pro
 			return err
 		}
 	}
-	s.b.variant(conn, c)
+	if err := s.b.variant(conn, a, c); err != nil {
+		return err
+	}
 	conn.Unreadable, conn.Disabled = c.Unreadable, c.Disabled
 	if c.UsedBy != "" {
 		s.b.pipelineUsed(conn, c.UsedBy, c.LastUsed.d)
@@ -367,7 +382,7 @@ func (s *seeder) appOf(c seedConnection) (*world.App, *world.AppPassword, error)
 	switch {
 	case c.RegistryAdmin, c.Kubernetes != "", c.Type != "":
 		return &world.App{SP: &world.ServicePrincipal{}}, &world.AppPassword{}, nil
-	case c.Federated:
+	case c.Federated, c.Certificate:
 		if a := s.apps[c.Identity]; a != nil {
 			return a, &world.AppPassword{}, nil
 		}

@@ -2,6 +2,7 @@ package execute
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
@@ -41,6 +42,11 @@ type Directory interface {
 	AddPassword(ctx context.Context, application inventory.ObjectID, displayName string, end time.Time) (inventory.KeyID, *Password, error)
 	// RemovePassword removes a password for good. ErrNotFound: it is not there.
 	RemovePassword(ctx context.Context, application inventory.ObjectID, key inventory.KeyID) error
+	// KeyCredentials reads an application's certificates and other keys, with their public parts.
+	KeyCredentials(ctx context.Context, application inventory.ObjectID) ([]KeyCredential, error)
+	// SetKeyCredentials replaces them, since Graph takes them only as a whole list. ErrConflict: those that are there are not those that were seen any
+	// more, and nothing was changed. ErrRefused, ErrPolicy: the list is not taken, and nothing was changed.
+	SetKeyCredentials(ctx context.Context, application inventory.ObjectID, seen, want []KeyCredential) error
 	// NewPasswords reads afresh whether app management policies let a password be added to an application. That they cannot be
 	// read is not an error: Known is then false.
 	NewPasswords(ctx context.Context, id inventory.Identity) (inventory.NewPasswords, error)
@@ -59,6 +65,17 @@ type Directory interface {
 	// SignIns reads the sign-in log of one application from a time on. A log that cannot be had is not an
 	// error: the evidence then has Known false and the reason.
 	SignIns(ctx context.Context, app inventory.AppID, since time.Time) (inventory.SignInEvidence, error)
+}
+
+// KeyCredential is one certificate or other key of an application.
+type KeyCredential struct {
+	KeyID inventory.KeyID
+	Form  string // its type, such as inventory.FormCertificate
+	Usage string
+	End   time.Time
+	// JSON is all of it, as Graph gave it. Of a certificate that is inventory.Credential.Public everything in it is public; of any other key it may
+	// hold what is not, and must go nowhere but back to Graph.
+	JSON json.RawMessage
 }
 
 // Policy is an app management policy.

@@ -27,12 +27,15 @@ func (r *rollbackRun) restore(ctx, stop context.Context, u plan.Unit) error {
 	if err := r.e.record(Record{Unit: u.ID, Step: rollbackStep, Phase: PhaseIntent}); err != nil {
 		return err
 	}
+	if err := r.settleConversions(ctx, stop, u); err != nil {
+		return err
+	}
+	if err := r.restoreCertificates(ctx, stop, u); err != nil {
+		return err
+	}
 	id, err := r.e.Outside.Directory.Application(ctx, u.AppID)
 	if err != nil {
 		return fmt.Errorf("read application %s: %w", u.AppID, err)
-	}
-	if err := r.settleConversions(ctx, stop, u); err != nil {
-		return err
 	}
 	gone := r.removed(u, id)
 	secrets, err := r.secretPlaces(ctx, u, gone)
@@ -49,7 +52,7 @@ func (r *rollbackRun) restore(ctx, stop context.Context, u plan.Unit) error {
 	}
 	if len(places) > 0 {
 		if err := r.refill(ctx, stop, u, places); err != nil {
-			return r.forbidden(u, err, places, begun || r.anyWritten(u, places))
+			return r.forbidden(u, err, places, begun || r.anyWritten(u, places) || r.certificatesBack(u))
 		}
 	}
 	for _, c := range back {
@@ -129,7 +132,7 @@ func ignoreNotFound(err error) error {
 // removed tells whether a password of the unit is gone.
 func (r *rollbackRun) removed(u plan.Unit, id inventory.Identity) bool {
 	return slices.ContainsFunc(u.Steps, func(s plan.Step) bool {
-		if s.Kind != plan.StepCredential {
+		if s.Kind != plan.StepCredential || s.Credential.IsCertificate() {
 			return false
 		}
 		p := r.e.step(u.ID, s.ID)
@@ -141,8 +144,11 @@ func (r *rollbackRun) removed(u plan.Unit, id inventory.Identity) bool {
 // connectionPlaces sorts the converted connections into those that can be converted back and those that need a password, and
 // tells whether any was converted back already.
 func (r *rollbackRun) connectionPlaces(ctx context.Context, u plan.Unit, id inventory.Identity, gone bool) (back []inventory.Connection, places []place, begun bool, err error) {
-	usable := slices.ContainsFunc(id.Credentials, func(c inventory.Credential) bool {
+	passwords := slices.ContainsFunc(id.Credentials, func(c inventory.Credential) bool {
 		return c.Type == inventory.CredentialPassword && c.End.After(r.e.now()) && !r.mine(u, c)
+	})
+	certificates := slices.ContainsFunc(id.Credentials, func(c inventory.Credential) bool {
+		return c.Type == inventory.CredentialCertificate && c.End.After(r.e.now()) && !id.SAMLSigning(c)
 	})
 	for _, s := range u.Steps {
 		p := r.e.step(u.ID, s.ID)
@@ -156,7 +162,10 @@ func (r *rollbackRun) connectionPlaces(ctx context.Context, u plan.Unit, id inve
 		if err != nil {
 			return nil, nil, false, fmt.Errorf("read connection %s: %w", s.Connection.Name, err)
 		}
-		refilled := r.e.step(u.ID, restorePrefix+s.ID)
+		refilled, gone, usable := r.e.step(u.ID, restorePrefix+s.ID), gone, passwords
+		if s.Connection.Certificate {
+			gone, usable = r.certificateGone(u), certificates
+		}
 		switch {
 		case c.Scheme == inventory.SchemeServicePrincipal && c.Ready && !gone && refilled.done == nil && refilled.intent == nil:
 			begun = begun || p.done != nil
@@ -167,6 +176,11 @@ func (r *rollbackRun) connectionPlaces(ctx context.Context, u plan.Unit, id inve
 		}
 	}
 	return back, places, begun, nil
+}
+
+// certificateGone tells whether a certificate of the unit was removed and could not be written back.
+func (r *rollbackRun) certificateGone(u plan.Unit) bool {
+	return slices.ContainsFunc(u.Steps, func(s plan.Step) bool { return r.stays(u, s) != "" })
 }
 
 func connectionPlace(s plan.Step, c inventory.Connection) place {
@@ -459,7 +473,11 @@ func (r *rollbackRun) noteRestored(u plan.Unit) error {
 		if p.done != nil && p.done.After["added"] != "" {
 			after["added"], after["application"], after["name"] = p.done.After["added"], p.done.After["application"], p.done.After["name"]
 		}
-		if err := r.undone(u, s.ID, "restored: "+s.Title, s.Kind, after); err != nil {
+		title := "restored: " + s.Title
+		if why := r.stays(u, s); why != "" {
+			title = why
+		}
+		if err := r.undone(u, s.ID, title, s.Kind, after); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package execute
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -227,14 +228,14 @@ func (e *Executor) judgeRevoked(u plan.Unit, r *UnitResult) {
 }
 
 // usedGate holds a credential that the log shows in use since the last known consumer moved. A sign-in with a secret whose
-// key id the log does not tell counts against every password.
+// key id the log does not tell counts against every password, one with a certificate against every certificate.
 func (e *Executor) usedGate(u plan.Unit, c *plan.CredentialStep, o RevokeOptions, r *revocation) *Gate {
-	last := lastUse(c.KeyID, r.log, r.moved)
+	last := lastUse(c, r.log, r.moved)
 	if last.IsZero() {
 		return nil
 	}
 	g := &Gate{Name: GateSignIns,
-		Reason: fmt.Sprintf("password %s was used on %s, after everything known had moved: something unknown still signs in with it", c.KeyID, last.UTC().Format(time.RFC3339)),
+		Reason: fmt.Sprintf("%s was used on %s, after everything known had moved: something unknown still signs in with it", c.Text(), last.UTC().Format(time.RFC3339)),
 		Next: []string{"find it by the sign-in log (filter by this credential key id: the entry has IP address and resource) and migrate it",
 			"then say that the uses until now are explained: unsecret revoke --accept-uses-until TIME (the soak time begins again, the decision is journaled)"}}
 	if last.After(o.AcceptUsesUntil) {
@@ -247,13 +248,21 @@ func (e *Executor) usedGate(u plan.Unit, c *plan.CredentialStep, o RevokeOptions
 	return nil
 }
 
-// lastUse is the last time at which a password was used since the last consumer moved; zero if it was not. A sign-in that failed because its
-// secret was no password of the application is no use of one that is.
-func lastUse(key inventory.KeyID, log inventory.SignInEvidence, moved time.Time) time.Time {
+// unnamed tells whether a sign-in may have been made with a credential although the log does not tell its key id.
+func unnamed(c *plan.CredentialStep, s inventory.SignIn) bool {
+	kinds := []string{"clientsecret"}
+	if c.IsCertificate() {
+		kinds = []string{"certificate", "clientassertion"}
+	}
+	return s.KeyID == "" && slices.Contains(kinds, strings.ToLower(s.CredentialType)) && s.ErrorCode != errorInvalidSecret && s.ErrorCode != errorInvalidAssertion
+}
+
+// lastUse is the last time at which a credential was used since the last consumer moved; zero if it was not. A sign-in that failed because its
+// secret or certificate is none of the application is no use of one that is.
+func lastUse(c *plan.CredentialStep, log inventory.SignInEvidence, moved time.Time) time.Time {
 	var last time.Time
 	for _, s := range log.SignIns {
-		unnamed := s.KeyID == "" && strings.EqualFold(s.CredentialType, "clientSecret") && s.ErrorCode != errorInvalidSecret
-		mine := strings.EqualFold(string(s.KeyID), string(key)) || unnamed
+		mine := strings.EqualFold(string(s.KeyID), string(c.KeyID)) || unnamed(c, s)
 		if mine && s.Time.After(moved) && s.Time.After(last) {
 			last = s.Time
 		}

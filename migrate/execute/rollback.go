@@ -31,6 +31,8 @@ type rollbackRun struct {
 	errs  map[string]error
 	gates map[string][]Gate
 	notes map[string]map[string]string // what a dry run has seen of steps that there is nothing to undo of, by unit and step
+
+	stayed map[string]string // certificates that were not written back, with the reason, by unit and step
 }
 
 // Rollback takes units back to how they were. The order keeps every pipeline able to sign in: first the old way is put

@@ -244,6 +244,9 @@ func (e *Executor) effect(u plan.Unit, s plan.Step, p stepProgress) effect {
 	case plan.StepConnection:
 		return &connectionEffect{e: e, unit: u, step: s, progress: p}
 	case plan.StepCredential:
+		if s.Credential.IsCertificate() {
+			return &certificateEffect{e: e, step: s.Credential, progress: p}
+		}
 		return &credentialEffect{e: e, step: s.Credential}
 	case plan.StepSecret:
 		return &secretEffect{e: e, step: s.Secret}

@@ -15,12 +15,14 @@ import (
 const (
 	errorInvalidSecret = 7000215
 	errorExpiredSecret = 7000222
+	// errorInvalidAssertion is what a client gets whose certificate the application does not have, or that has ended (AADSTS700027).
+	errorInvalidAssertion = 700027
 )
 
-// removal is the last password of a unit that this program took away, or may have.
+// removal is the last credential of a unit that this program took away, or may have.
 type removal struct {
-	key inventory.KeyID
-	at  time.Time
+	of *plan.CredentialStep
+	at time.Time
 }
 
 // lastRemoval finds it among the steps other than one. What was announced and not seen to end counts from its announcement on.
@@ -36,13 +38,13 @@ func (e *Executor) lastRemoval(u plan.Unit, except string) removal {
 			r = p.intent
 		}
 		if r != nil && r.Time.After(last.at) {
-			last = removal{s.Credential.KeyID, r.Time}
+			last = removal{s.Credential, r.Time}
 		}
 	}
 	return last
 }
 
-// watching is how a run of revoke goes through the passwords of one application: one at a time, each only when the removal of the
+// watching is how a run of revoke goes through the credentials of one application: one at a time, each only when the removal of the
 // one before has harmed nobody for a while.
 type watching struct {
 	e     *Executor
@@ -52,7 +54,7 @@ type watching struct {
 	fresh *removal  // made by this run, or what a dry run would make
 }
 
-// gate holds the next password until the watch time since the last removal is over, and for as long as the log shows failures
+// gate holds the next credential until the watch time since the last removal is over, and for as long as the log shows failures
 // that nobody has explained.
 func (w *watching) gate(s plan.Step) *Gate {
 	if p := w.e.step(w.unit.ID, s.ID); p.settled() || p.intent != nil {
@@ -80,37 +82,52 @@ func (w *watching) gate(s plan.Step) *Gate {
 // after notes what became of a step.
 func (w *watching) after(s plan.Step, state StepState) {
 	if s.Kind == plan.StepCredential && (state == StepDone || state == StepWould) {
-		w.fresh = &removal{s.Credential.KeyID, w.e.now()}
+		w.fresh = &removal{s.Credential, w.e.now()}
 	}
 }
 
 func watchGate(last removal, until time.Time) *Gate {
 	return &Gate{Name: GateWatch, Until: until,
-		Reason: fmt.Sprintf("password %s was removed before this one; until %s its removal is watched for sign-ins that fail", last.key, until.UTC().Format(time.RFC3339))}
+		Reason: fmt.Sprintf("%s was removed before this one; until %s its removal is watched for sign-ins that fail", last.of.Text(), until.UTC().Format(time.RFC3339))}
 }
 
 func failureGate(u plan.Unit, last removal, failed time.Time) *Gate {
 	return &Gate{Name: GateWatch,
-		Reason: fmt.Sprintf("since password %s was removed, sign-ins fail with a wrong or expired secret (AADSTS7000215, AADSTS7000222), the last on %s: something unknown may still need it",
-			last.key, failed.UTC().Format(time.RFC3339)),
+		Reason: fmt.Sprintf("since %s was removed, sign-ins fail with %s, the last on %s: something unknown may still need it",
+			last.of.Text(), failureText(last.of), failed.UTC().Format(time.RFC3339)),
 		Next: []string{"find it by the sign-in log (the entry has IP address and resource) and migrate it, or give it back a secret: unsecret rollback --unit " + u.ID,
 			"then say that the failures until now are explained: unsecret revoke --accept-uses-until TIME (the watch time begins again, the decision is journaled)"}}
 }
 
-// lastFailure is the last sign-in since a removal that failed for want of a right secret, where the log names no other password.
+// failureText names how a sign-in fails for want of a credential.
+func failureText(c *plan.CredentialStep) string {
+	if c.IsCertificate() {
+		return "a certificate that the application does not have (AADSTS700027)"
+	}
+	return "a wrong or expired secret (AADSTS7000215, AADSTS7000222)"
+}
+
+// failsFor tells whether a sign-in failed as it does without a credential.
+func failsFor(c *plan.CredentialStep, code int) bool {
+	if c.IsCertificate() {
+		return code == errorInvalidAssertion
+	}
+	return code == errorInvalidSecret || code == errorExpiredSecret
+}
+
+// lastFailure is the last sign-in since a removal that failed for want of a right credential, where the log names no other one.
 func lastFailure(r removal, log inventory.SignInEvidence) time.Time {
 	var last time.Time
 	for _, s := range log.SignIns {
-		wrong := s.ErrorCode == errorInvalidSecret || s.ErrorCode == errorExpiredSecret
-		mine := s.KeyID == "" || strings.EqualFold(string(s.KeyID), string(r.key))
-		if wrong && mine && s.Time.After(r.at) && s.Time.After(last) {
+		mine := s.KeyID == "" || strings.EqualFold(string(s.KeyID), string(r.of.KeyID))
+		if failsFor(r.of, s.ErrorCode) && mine && s.Time.After(r.at) && s.Time.After(last) {
 			last = s.Time
 		}
 	}
 	return last
 }
 
-// watchStatus is the gate of a unit of which a password was removed and another is left, by the journal and the clock.
+// watchStatus is the gate of a unit of which a credential was removed and another is left, by the journal and the clock.
 func (e *Executor) watchStatus(u plan.Unit) *Gate {
 	i := slices.IndexFunc(u.Steps, func(s plan.Step) bool {
 		p := e.step(u.ID, s.ID)

@@ -32,6 +32,15 @@ const (
 	OnServicePrincipal = "servicePrincipal"
 )
 
+// FormCertificate is the type of a certificate without its private key (Microsoft Learn: keyCredential resource type).
+const FormCertificate = "AsymmetricX509Cert"
+
+// Public tells whether a credential is a certificate of an application that only verifies what somebody else signed: all that Entra has of it is public.
+// Keys that sign, symmetric keys and everything on a service principal are not.
+func (c Credential) Public() bool {
+	return c.Type == CredentialCertificate && c.On == OnApplication && strings.EqualFold(c.Form, FormCertificate) && strings.EqualFold(c.Usage, "Verify")
+}
+
 // Live tells whether a credential still works at a time, as far as its end date says.
 func (c Credential) Live(now time.Time) bool { return c.End.IsZero() || c.End.After(now) }
 

@@ -65,7 +65,9 @@ type Credential struct {
 	Type        CredentialType `json:"type"`
 	On          string         `json:"on"` // "application" or "servicePrincipal": the object that carries it
 	DisplayName string         `json:"displayName,omitempty"`
-	Usage       string         `json:"usage,omitempty"` // certificates: "Verify" or "Sign" (SAML signing, never touched)
+	Usage       string         `json:"usage,omitempty"`      // certificates: "Verify" or "Sign" (SAML signing, never touched)
+	Form        string         `json:"form,omitempty"`       // certificates: their type, such as FormCertificate
+	Thumbprint  string         `json:"thumbprint,omitempty"` // certificates: customKeyIdentifier, in base64
 	Start       time.Time      `json:"start"`
 	End         time.Time      `json:"end"`
 	LastSignIn  time.Time      `json:"lastSignIn,omitzero"` // the newest sign-in with it that the log shows; zero says nothing unless SignIns.Known

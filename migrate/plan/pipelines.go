@@ -196,7 +196,7 @@ func (p *planner) connectionNotes(d *draft) []Reason {
 		if c.isCertificate() {
 			out = append(out, Reason{Code: "certificate-connection", Object: object,
 				Message: "it signs in with a certificate: the conversion keeps it for seven days only, and a rollback after that gives the connection a new password instead",
-				Next:    []string{"remove the certificate from the application when the unit is verified"}})
+				Next:    []string{"revoke removes the certificates of the application by writing back the others, one after the other; exclude one by its key id (exclude: [{credential: KEYID}]) if something else needs it"}})
 		}
 		if c.isRegistry() {
 			out = append(out, Reason{Code: "registry-connection", Object: object,

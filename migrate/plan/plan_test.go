@@ -320,6 +320,26 @@ var cases = map[string]edit{
 			inventory.Credential{KeyID: "saml", Type: inventory.CredentialCertificate, On: "application", Usage: "Sign"},
 			inventory.Credential{KeyID: "sp", Type: inventory.CredentialPassword, On: "servicePrincipal"})
 	},
+	"certificate-nothing-signs-in-with": func(inv *inventory.Inventory, _ *Config) {
+		inv.Identities[0].Credentials = append(inv.Identities[0].Credentials, certificate("cert"))
+	},
+	"certificate-removed": func(inv *inventory.Inventory, c *Config) {
+		inv.Connections[0].AuthenticationType = "spnCertificate"
+		sp := certificate("of-the-principal")
+		sp.On = inventory.OnServicePrincipal
+		inv.Identities[0].Credentials = append(inv.Identities[0].Credentials, certificate("cert"), certificate("other"), certificate("kept"), sp)
+		c.Exclude = []Exclusion{{Credential: "kept", Reason: "a server has it"}}
+	},
+	"certificate-of-a-connection-that-was-converted": func(inv *inventory.Inventory, _ *Config) {
+		inv.Connections[0].Scheme, inv.Connections[0].RevertDeadline = inventory.SchemeFederation, scannedAt.AddDate(0, 0, 3)
+		inv.Identities[0].Credentials = append(inv.Identities[0].Credentials, certificate("cert"))
+	},
+	"certificate-beside-a-symmetric-key": func(inv *inventory.Inventory, _ *Config) {
+		inv.Connections[0].AuthenticationType = "spnCertificate"
+		symmetric := certificate("symmetric")
+		symmetric.Form = "Symmetric"
+		inv.Identities[0].Credentials = append(inv.Identities[0].Credentials, certificate("cert"), symmetric)
+	},
 	"archived-repository": func(inv *inventory.Inventory, _ *Config) { inv.Repositories[0].Archived = true },
 	"no-subscription": func(inv *inventory.Inventory, c *Config) {
 		c.Mapping[0].SubscriptionID = ""
@@ -436,6 +456,12 @@ func samlSigningAndALock(inv *inventory.Inventory, _ *Config) {
 func sharedAndAllowed(inv *inventory.Inventory, c *Config) {
 	cases["connection-shared"](inv, c)
 	c.IncludeShared = true
+}
+
+// certificate is one that only verifies.
+func certificate(key inventory.KeyID) inventory.Credential {
+	return inventory.Credential{KeyID: key, Type: inventory.CredentialCertificate, On: inventory.OnApplication, Usage: "Verify", Form: inventory.FormCertificate,
+		Thumbprint: "dGh1bWI=", DisplayName: "CN=" + string(key), End: scannedAt.AddDate(1, 0, 0)}
 }
 
 func TestPlans(t *testing.T) {

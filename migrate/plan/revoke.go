@@ -9,13 +9,13 @@ import (
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
 
-// revokeSteps remove what the unit does not need any more: every password of the application, then the
-// GitHub secrets that held it. They are planned only where nothing of the unit is left behind.
+// revokeSteps remove what the unit does not need any more: every password of the application, its certificates where the unit signed in with one,
+// then the GitHub secrets that held a password. They are planned only where nothing of the unit is left behind.
 func (p *planner) revokeSteps(d *draft, u Unit, after []string) []Step {
 	var steps []Step
 	var credentials []string
 	for _, c := range d.identity.Credentials {
-		if _, left := p.credentialLeft(d, c); left || c.Type != inventory.CredentialPassword {
+		if _, left := p.credentialLeft(d, c); left {
 			continue
 		}
 		s := credentialStep(d, c, after)
@@ -37,12 +37,40 @@ func credentialStep(d *draft, c inventory.Credential, after []string) Step {
 	if name == "" {
 		name = "without a name"
 	}
-	return Step{ID: string(StepCredential) + "/" + string(c.KeyID), Kind: StepCredential, Class: Irreversible, Phase: PhaseRevoke,
+	s := Step{ID: string(StepCredential) + "/" + string(c.KeyID), Kind: StepCredential, Class: Irreversible, Phase: PhaseRevoke,
 		Title:        fmt.Sprintf("remove password %s (%s) of %s", c.KeyID, name, d.unit.Title),
 		DependsOn:    after,
 		Precondition: map[string]string{"appId": string(d.unit.AppID), "objectId": string(d.unit.ObjectID)},
 		Undo:         "cannot be undone: a rollback mints a new password and puts it where the old one was",
 		Credential:   &CredentialStep{Application: d.unit.ObjectID, AppID: d.unit.AppID, KeyID: c.KeyID, DisplayName: c.DisplayName}}
+	if c.Type == inventory.CredentialCertificate {
+		s.Class, s.Credential.Type = OnceOnly, c.Type
+		s.Title = fmt.Sprintf("remove certificate %s (%s) of %s by writing back the others", c.KeyID, name, d.unit.Title)
+		s.Precondition[CertificateField(c.KeyID)] = CertificateFact(c)
+		s.Undo = "write its public part back, so that whoever has the private key signs in again; a connection that does not hold that any more gets a new password instead"
+	}
+	return s
+}
+
+// CertificateField names a certificate in a precondition.
+func CertificateField(key inventory.KeyID) string { return "certificate " + string(key) }
+
+// CertificateFact is what must stay the same of it: what it is, its thumbprint and its end.
+func CertificateFact(c inventory.Credential) string {
+	return strings.TrimSpace(strings.Join([]string{c.Form, c.Usage, c.Thumbprint, "until", c.End.UTC().Format(time.RFC3339)}, " "))
+}
+
+// signedByCertificate tells whether something of a unit signs in with a certificate, or did before it was converted: what a converted connection held
+// is not told any more.
+func (d *draft) signedByCertificate() bool {
+	return slices.ContainsFunc(d.conns, func(c *connection) bool { return c.isCertificate() || c.already() })
+}
+
+// otherKeys tells whether an application carries keys that are not public, which would have to be written back together with its certificates.
+func otherKeys(id *inventory.Identity) bool {
+	return slices.ContainsFunc(id.Credentials, func(c inventory.Credential) bool {
+		return c.Type == inventory.CredentialCertificate && c.On == inventory.OnApplication && !c.Public()
+	})
 }
 
 // secretStep deletes a secret of which the scan saw that it exists, and that no login outside of the unit reads.

@@ -77,10 +77,11 @@ type ConnectionStep struct {
 	Project      inventory.ProjectID    `json:"project"`
 	ID           inventory.ConnectionID `json:"id"`
 	Name         string                 `json:"name"`
-	Manual       bool                   `json:"manual"`              // the service cannot add the federated credential itself
-	Issuer       string                 `json:"issuer,omitempty"`    // what it is expected to present afterwards
-	Subject      string                 `json:"subject,omitempty"`   //
-	OldIssuer    string                 `json:"oldIssuer,omitempty"` // what it presents where the service converts to the older issuer
+	Certificate  bool                   `json:"certificate,omitempty"` // it signed in with a certificate
+	Manual       bool                   `json:"manual"`                // the service cannot add the federated credential itself
+	Issuer       string                 `json:"issuer,omitempty"`      // what it is expected to present afterwards
+	Subject      string                 `json:"subject,omitempty"`     //
+	OldIssuer    string                 `json:"oldIssuer,omitempty"`   // what it presents where the service converts to the older issuer
 	OldSubject   string                 `json:"oldSubject,omitempty"`
 	Fallback     string                 `json:"fallback,omitempty"` // id of the on-demand step that trusts the older issuer
 }
@@ -133,12 +134,24 @@ type IdentityNames struct {
 	SubscriptionID string `json:"subscriptionId,omitempty"`
 }
 
-// CredentialStep removes one password of an application for good.
+// CredentialStep removes one password or certificate of an application. A certificate can be put back as long as it lasts, a password cannot.
 type CredentialStep struct {
-	Application inventory.ObjectID `json:"application"`
-	AppID       inventory.AppID    `json:"appId"`
-	KeyID       inventory.KeyID    `json:"keyId"`
-	DisplayName string             `json:"displayName,omitempty"`
+	Type        inventory.CredentialType `json:"type,omitempty"` // empty: a password
+	Application inventory.ObjectID       `json:"application"`
+	AppID       inventory.AppID          `json:"appId"`
+	KeyID       inventory.KeyID          `json:"keyId"`
+	DisplayName string                   `json:"displayName,omitempty"`
+}
+
+// IsCertificate tells whether it is a certificate rather than a password.
+func (c CredentialStep) IsCertificate() bool { return c.Type == inventory.CredentialCertificate }
+
+// Text names the credential for a reader.
+func (c CredentialStep) Text() string {
+	if c.IsCertificate() {
+		return "certificate " + string(c.KeyID)
+	}
+	return "password " + string(c.KeyID)
 }
 
 // SecretStep deletes a GitHub secret that nothing needs any more.

@@ -126,7 +126,7 @@ func TrustFact(f inventory.FederatedCredential) string {
 // since nothing public says which issuer a conversion gives: it is added only if the service asks for it.
 func (p *planner) connectionSteps(d *draft, c *connection, before []string) []Step {
 	s := connectionSubject(d, c)
-	params := &ConnectionStep{Organization: c.Organization, Project: c.Projects[0].ID, ID: c.ID, Name: c.Name, Manual: c.manual(), Issuer: s.Issuer, Subject: s.Value}
+	params := &ConnectionStep{Organization: c.Organization, Project: c.Projects[0].ID, ID: c.ID, Name: c.Name, Certificate: c.isCertificate(), Manual: c.manual(), Issuer: s.Issuer, Subject: s.Value}
 	step := Step{ID: string(StepConnection) + "/" + string(c.ID), Kind: StepConnection, Class: OnceOnly, Phase: PhaseApply,
 		Title:        fmt.Sprintf("convert service connection %s (%s)", c.Name, c.place()),
 		Precondition: ConnectionFacts(*c.Connection),

@@ -10,7 +10,7 @@ import (
 // noWayBack tells why a unit could not be rolled back once its password is revoked: a rollback mints a new password, and an
 // app management policy may forbid that or allow none that lives as long (Microsoft Learn: Microsoft Entra application
 // management policies API overview; CredentialTypeNotAllowedAsPerAppPolicy, CredentialInvalidLifetimeAsPerAppPolicy).
-// Nil: nothing known stands against it, or the unit has no password to revoke. The revoke is planned all the same, and asks for consent.
+// Nil: nothing known stands against it, or the unit has nothing to revoke. The revoke is planned all the same, and asks for consent.
 func (p *planner) noWayBack(d *draft) *Reason {
 	if d.identity == nil || !p.revocable(d) {
 		return nil
@@ -48,13 +48,13 @@ func NoRollback(u Unit, n inventory.NewPasswords, rollbackDays int) *Reason {
 	return nil
 }
 
-// revocable tells whether a revoke would remove a password of the unit.
+// revocable tells whether a revoke would remove a credential of the unit.
 func (p *planner) revocable(d *draft) bool {
 	if p.cfg.KeepOldSecrets {
 		return false
 	}
 	for _, c := range d.identity.Credentials {
-		if _, left := p.credentialLeft(d, c); !left && c.Type == inventory.CredentialPassword {
+		if _, left := p.credentialLeft(d, c); !left {
 			return true
 		}
 	}

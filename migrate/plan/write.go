@@ -199,13 +199,27 @@ func (p *planner) credentialLeft(d *draft, c inventory.Credential) (Reason, bool
 	case d.identity.SAMLSigning(c):
 		return Reason{Code: "signing-certificate", Object: name, Message: "it signs SAML tokens: it is never touched"}, true
 	case c.Type == inventory.CredentialCertificate:
-		return Reason{Code: "certificate", Object: name, Message: "certificates are not removed by this program",
-			Next: []string{"find out who signs in with it (sign-in log, credential key id), then remove it in the application's Certificates & secrets"}}, true
+		why := d.certificateStays(c)
+		return Reason{Code: "certificate", Object: name, Message: why,
+			Next: []string{"find out who signs in with it (sign-in log, credential key id), then remove it in the application's Certificates & secrets"}}, why != ""
 	case c.On == inventory.OnServicePrincipal:
 		return Reason{Code: "on-service-principal", Object: name, Message: "the password is on the service principal, not on the application",
 			Next: removeFromPrincipal(d.identity)}, true
 	}
 	return Reason{}, false
+}
+
+// certificateStays tells why a certificate is not removed; empty: it is.
+func (d *draft) certificateStays(c inventory.Credential) string {
+	switch {
+	case c.On == inventory.OnServicePrincipal:
+		return "it is on the service principal, whose certificates are never touched, since those that sign SAML tokens are there"
+	case !c.Public(), otherKeys(d.identity):
+		return "its application has keys other than certificates that verify sign-ins, and Graph takes only the whole list: it is not written back by a program"
+	case !d.signedByCertificate():
+		return "nothing of the unit is known to sign in with a certificate"
+	}
+	return ""
 }
 
 // removeFromPrincipal says how a person removes a password of a service principal.

@@ -2,6 +2,7 @@ package entra
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"slices"
 	"strings"
@@ -63,7 +64,8 @@ func credentials(on string, from carrier) []inventory.Credential {
 		}
 		result = append(result, inventory.Credential{
 			KeyID: inventory.KeyID(k.GetKeyId().String()), Type: inventory.CredentialCertificate, On: on,
-			DisplayName: deref(k.GetDisplayName()), Usage: deref(k.GetUsage()), Start: moment(k.GetStartDateTime()), End: moment(k.GetEndDateTime()),
+			DisplayName: deref(k.GetDisplayName()), Usage: deref(k.GetUsage()), Form: deref(k.GetTypeEscaped()),
+			Thumbprint: base64.StdEncoding.EncodeToString(k.GetCustomKeyIdentifier()), Start: moment(k.GetStartDateTime()), End: moment(k.GetEndDateTime()),
 		})
 	}
 	return result

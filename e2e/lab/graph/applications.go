@@ -86,6 +86,9 @@ func getApplication(c *call) (any, *refusal) {
 	if c.r.URL.Query().Get("$expand") == "owners" {
 		o["owners"] = owners(app)
 	}
+	if strings.Contains(c.r.URL.Query().Get("$select"), "keyCredentials") {
+		o["keyCredentials"] = keysWith(app.Keys, true)
+	}
 	return c.single("application", "applications", o)
 }
 
@@ -131,7 +134,7 @@ func patchApplication(c *call) (any, *refusal) {
 	}
 	changed := *app
 	for name, v := range body {
-		if e := patchProperty(&changed, name, v); e != nil {
+		if e := c.patchProperty(&changed, name, v); e != nil {
 			return nil, e
 		}
 	}
@@ -139,7 +142,7 @@ func patchApplication(c *call) (any, *refusal) {
 	return nil, nil
 }
 
-func patchProperty(app *world.App, name string, v any) *refusal {
+func (c *call) patchProperty(app *world.App, name string, v any) *refusal {
 	switch name {
 	case "displayName":
 		return setText(&app.DisplayName, name, v)
@@ -150,7 +153,7 @@ func patchProperty(app *world.App, name string, v any) *refusal {
 	case "isDisabled":
 		return setBool(&app.Disabled, name, v)
 	case "keyCredentials":
-		kept, e := keepKeys(app.Keys, v)
+		kept, e := c.keepKeys(app.Keys, v)
 		app.Keys = kept
 		return e
 	case "passwordCredentials":
@@ -181,24 +184,4 @@ func setBool(to *bool, name string, v any) *refusal {
 	}
 	*to = b
 	return nil
-}
-
-// keepKeys takes the new list of certificates: one that is left out is removed; one that is there is known by its
-// keyId and keeps its bytes. A new one would need its bytes, which the lab has no use for.
-func keepKeys(have []*world.AppKey, v any) ([]*world.AppKey, *refusal) {
-	list, ok := v.([]any)
-	if !ok {
-		return have, badRequest("Invalid value specified for property 'keyCredentials' of resource 'Application'.")
-	}
-	kept := []*world.AppKey{}
-	for _, member := range list {
-		m, _ := member.(object)
-		id, _ := m["keyId"].(string)
-		i := slices.IndexFunc(have, func(k *world.AppKey) bool { return strings.EqualFold(k.KeyID, id) })
-		if i < 0 {
-			return have, refuse(http.StatusBadRequest, "KeyCredentialsInvalidKeyValue", "Key credential '%s' is new and has no valid key value.", id)
-		}
-		kept = append(kept, have[i])
-	}
-	return kept, nil
 }

@@ -68,7 +68,7 @@ func patchPrincipal(c *call) (any, *refusal) {
 		case name == "accountEnabled":
 			e = setBool(&changed.Enabled, name, v)
 		case name == "keyCredentials":
-			changed.Keys, e = keepKeys(changed.Keys, v)
+			changed.Keys, e = c.keepKeys(changed.Keys, v)
 		case !strings.HasPrefix(name, "@odata."):
 			e = badRequest("Property '%s' is read-only or cannot be set in the lab.", name)
 		}

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"encoding/base64"
 	"time"
 
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
@@ -46,14 +47,19 @@ func passwords(list []*world.AppPassword) []any {
 	return out
 }
 
-// keys show certificates without their bytes, which a plain GET does not return.
-func keys(list []*world.AppKey) []any {
+// keys show certificates without their bytes, which only a GET of one object with $select returns (keyCredential resource).
+func keys(list []*world.AppKey) []any { return keysWith(list, false) }
+
+func keysWith(list []*world.AppKey, values bool) []any {
 	out := make([]any, 0, len(list))
 	for _, k := range list {
 		out = append(out, object{
 			"customKeyIdentifier": orNull(k.Thumbprint), "displayName": orNull(k.DisplayName), "startDateTime": moment(k.Start), "endDateTime": moment(k.End),
 			"key": nil, "keyId": k.KeyID, "type": k.Type, "usage": k.Usage,
 		})
+		if values && len(k.Key) > 0 {
+			out[len(out)-1].(object)["key"] = base64.StdEncoding.EncodeToString(k.Key)
+		}
 	}
 	return out
 }

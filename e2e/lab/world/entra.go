@@ -74,6 +74,7 @@ type AppKey struct {
 	Type        string // AsymmetricX509Cert
 	Thumbprint  string // base64, customKeyIdentifier
 	Start, End  time.Time
+	Key         []byte // the certificate itself, which is public; nil: the lab has no use for it
 }
 
 // FIC is a federated identity credential. A flexible one has Expression and no Subject.

@@ -100,6 +100,7 @@ type Knobs struct {
 	PasswordMaxDays   int           // the tenant's default policy lets new passwords live so many days; 0: as long as wanted
 	IdentityWriteGap  time.Duration // two writes of federated credentials of one managed identity within this time are concurrent: 409
 	PolicyPropagation time.Duration // how long a policy that was taken off an application is still enforced
+	KeyWriteBack      string        // how an application's list of certificates is taken, see KeysNeedValue
 	BlockedIssuer     string        // a policy of the tenants lets no token of this issuer in
 	ACRConvert        bool          // ConvertAuthenticationScheme is accepted for dockerregistry
 	AutoMergeable     bool          // pull requests are mergeable at once; otherwise undecided until asked once
@@ -111,6 +112,15 @@ type Knobs struct {
 	ReviewersHold        bool // a run whose job enters an environment with reviewers waits for them; otherwise they agree at once
 	EnvironmentAsCreated bool // a token names the environment in the case it was created with, not as the workflow writes it
 }
+
+// The values of Knobs.KeyWriteBack. By default the list is taken with the values of certificates that are there already, and without. None of it is
+// documented: which certificates a PATCH of an application keeps, only clients tell that do it.
+const (
+	KeysNeedValue   = "needs-value" // a certificate that is there already needs its value
+	KeysRefuseValue = "no-value"    // a certificate that is there already must have no value
+	KeysDropOthers  = "drops"       // certificates that are there already are dropped all the same
+	KeysTakeNoNew   = "no-new"      // a policy refuses every new one
+)
 
 // DefaultKnobs is how the services behave today, as far as it is known.
 func DefaultKnobs() Knobs {
