@@ -2,8 +2,11 @@ package e2e_test
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,8 +16,11 @@ import (
 	"github.com/unsecret-dev/unsecret/e2e/lab"
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
 	"github.com/unsecret-dev/unsecret/migrate/execute"
+	"github.com/unsecret-dev/unsecret/migrate/explain"
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
 	"github.com/unsecret-dev/unsecret/migrate/policy"
+	"github.com/unsecret-dev/unsecret/providers/transport"
 )
 
 func pipelinesJourney(t *testing.T, change func(*world.World), settings func(*plan.Config)) *journey {
@@ -178,4 +184,89 @@ func TestEntrasIssuerIsTrustedBeforeThePersonUpdates(t *testing.T) {
 	if !found {
 		t.Error("nobody is told to remove the old federated credential")
 	}
+}
+
+// inScaleSet puts the agents of pool linux into a scale set that Azure DevOps keeps with a connection.
+func inScaleSet(connection string) func(*world.World) {
+	return func(w *world.World) {
+		c := devOps(w, connection)
+		for _, p := range w.DevOps["fabrikam"].Pools {
+			if p.Name == "linux" {
+				p.ScaleSet = "/subscriptions/s/resourceGroups/agents/providers/Microsoft.Compute/virtualMachineScaleSets/linux-agents"
+				p.ConnectionID, p.ProjectID = strings.ToUpper(c.ID), c.Refs[0].ProjectID
+			}
+		}
+	}
+}
+
+func TestAgentsInAScaleSetAreAdvisedAnIdentityOfTheirOwn(t *testing.T) {
+	const rule = policy.RuleAgentsInAzure
+	found := func(change func(*world.World)) (string, *inventory.Inventory, []policy.Finding) {
+		inv := pipelinesJourney(t, change, nil).scan()
+		all := policy.Evaluate(inv, policy.Config{})
+		var text []string
+		for _, f := range all {
+			if f.Rule == rule {
+				text = append(text, f.Message, strings.Join(f.Evidence, "; "), strings.Join(f.Remedy, "; "))
+			}
+		}
+		return strings.Join(text, "\n"), inv, all
+	}
+	if text, _, _ := found(nil); text != "" {
+		t.Errorf("agents that run nobody knows where: %s", text)
+	}
+	text, inv, all := found(inScaleSet("forgotten"))
+	for _, want := range []string{"connection deployer in fabrikam stores a credential", "on agents in Azure (scale set linux-agents)", "runs in pool linux", "az vmss identity assign --ids /subscriptions/s/", "agent-assigned"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the finding lacks %q:\n%s", want, text)
+		}
+	}
+	for i, c := range inv.Connections {
+		why := explain.Why(explain.Input{Inventory: inv, Findings: all}, inv.ConnectionObject(i))
+		if told := slices.ContainsFunc(why.Reasons, func(r explain.Reason) bool { return r.Code == rule && len(r.Next) > 2 }); told != (c.Name == "deployer") {
+			t.Errorf("why %s tells it: %t", c.Name, told)
+		}
+	}
+}
+
+func TestAConnectionThatKeepsAgentsIsNotToBeDeleted(t *testing.T) {
+	unused := func(change func(*world.World)) string {
+		for _, f := range policy.Evaluate(pipelinesJourney(t, change, nil).scan(), policy.Config{}) {
+			if f.Rule == "connection-unused" && strings.Contains(f.Object, "forgotten") {
+				return f.Message + " " + strings.Join(f.Remedy, "; ")
+			}
+		}
+		return ""
+	}
+	if text := unused(nil); !strings.Contains(text, "then delete it") {
+		t.Errorf("without agents: %q", text)
+	}
+	if text := unused(inScaleSet("forgotten")); !strings.Contains(text, "is named by agent pool Platform/linux") || strings.Contains(text, "then delete it") {
+		t.Errorf("with agents: %q", text)
+	}
+}
+
+func TestScaleSetsThatCannotBeReadAreAGapAndThePoolsStay(t *testing.T) {
+	j := pipelinesJourney(t, inScaleSet("forgotten"), nil)
+	j.set = j.connectWith(transport.Options{Base: refuses("/distributedtask/elasticpools"), Attempts: 1})
+	inv := j.scan()
+	if len(inv.Pools) != 2 {
+		t.Errorf("%d pools", len(inv.Pools))
+	}
+	if !slices.ContainsFunc(inv.Gaps, func(g inventory.Gap) bool {
+		return g.Object == "agent pools of fabrikam" && strings.Contains(g.Message, "scale set agent pools")
+	}) {
+		t.Errorf("gaps: %+v", inv.Gaps)
+	}
+}
+
+// refuses answers 403 to requests whose path contains it.
+type refuses string
+
+func (part refuses) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.Contains(r.URL.Path, string(part)) {
+		return &http.Response{StatusCode: http.StatusForbidden, Status: "403 Forbidden", Header: http.Header{"Content-Type": {"application/json"}},
+			Body: io.NopCloser(strings.NewReader(`{"message":"TF400813: not authorized"}`)), Request: r}, nil
+	}
+	return http.DefaultTransport.RoundTrip(r)
 }

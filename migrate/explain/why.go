@@ -7,6 +7,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
+	"github.com/unsecret-dev/unsecret/migrate/policy"
 )
 
 // Explanation says why an object is classified, linked, planned, blocked or left as it is.
@@ -75,7 +76,17 @@ func Why(in Input, o inventory.Object) Explanation {
 		e.reasons(u)
 	}
 	e.unplanned(in)
+	e.otherWays(in)
 	return e
+}
+
+// otherWays adds findings that advise another way than the plan's.
+func (e *Explanation) otherWays(in Input) {
+	for _, f := range policy.About(in.Findings, in.Inventory, e.Object) {
+		if f.Rule == policy.RuleAgentsInAzure {
+			e.Reasons = append(e.Reasons, Reason{Kind: ReasonNote, Reason: plan.Reason{Code: f.Rule, Object: f.Object, Message: f.Message, Next: f.Remedy}})
+		}
+	}
 }
 
 // reasons adds those of a unit. One that is said of the object already is not said again.

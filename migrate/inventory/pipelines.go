@@ -15,6 +15,7 @@ const (
 	UseTaskGroup     = "task-group"     // a step of a task group by itself
 	UseVariableGroup = "variable-group" // a variable group that is linked to a key vault
 	UseEnvironment   = "environment"    // a Kubernetes resource of an environment
+	UseAgentPool     = "agent-pool"     // a pool whose agents Azure DevOps keeps in a scale set, which it signs in to Azure for
 )
 
 // PipelinePlace is a place in a pipeline of Azure DevOps. Repository, File, Line and Column are empty for what lives in a definition.
@@ -39,6 +40,7 @@ type PipelineUse struct {
 	Task     string `json:"task,omitempty"`
 	Version  string `json:"version,omitempty"`
 	Input    string `json:"input,omitempty"`
+	Pool     string `json:"pool,omitempty"`     // the pool that the step's job runs in, where its text names one
 	As       string `json:"as,omitempty"`       // the name, id or expression that is written there
 	Maybe    bool   `json:"maybe,omitempty"`    // the text can also mean another connection, or the condition is not decided by it
 	Disabled bool   `json:"disabled,omitempty"` // the step does not run
@@ -153,6 +155,10 @@ type AgentPool struct {
 	Hosted       bool     `json:"hosted"`
 	Agents       int      `json:"agents"`
 	Versions     []string `json:"versions,omitempty"` // of its agents, each once, the oldest first
+	// ScaleSet is the ARM id of the virtual machine scale set that its agents run in; empty: Azure DevOps does not tell where they run.
+	ScaleSet   string       `json:"scaleSet,omitempty"`
+	Connection ConnectionID `json:"connection,omitempty"` // that Azure DevOps sizes the scale set with
+	Scope      ProjectID    `json:"scope,omitempty"`      // the project that this connection is of
 }
 
 // Unused tells whether nothing uses the connection: no run within a span before a time, and no definition that was read names it. known is
@@ -178,7 +184,7 @@ func (c Connection) NamedBy() []string {
 	for _, u := range c.PipelineUses {
 		what := "pipeline"
 		switch u.Source {
-		case UseTaskGroup, UseVariableGroup, UseEnvironment:
+		case UseTaskGroup, UseVariableGroup, UseEnvironment, UseAgentPool:
 			what = strings.ReplaceAll(u.Source, "-", " ")
 		}
 		out = append(out, what+" "+u.Project+"/"+u.Pipeline)

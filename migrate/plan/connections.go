@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/subject"
 )
 
 // connection is one service connection of a unit.
@@ -99,8 +100,8 @@ func (p *planner) holdConnection(d *draft, c *connection) *Reason {
 	switch {
 	case c.isRegistry() && !c.registries:
 		return hold("registry", "it signs in to a registry with a service principal, and nothing public says whether the service converts such a connection",
-			"set connections.registry: convert and plan again: where the service refuses, it changes nothing and its words are reported",
-			"or make a new connection to the registry with workload identity federation, use it in the pipelines, then delete this one")
+			append([]string{"set connections.registry: convert and plan again: where the service refuses, it changes nothing and its words are reported; or do by hand:"},
+				p.replaceRegistry(d, c)...)...)
 	case c.never():
 		return hold("other-type", fmt.Sprintf("a connection of type %s with scheme %s cannot be converted by the service", c.Type, c.Scheme),
 			"make a new connection with workload identity federation, use it in the pipelines, then delete this one")
@@ -122,10 +123,22 @@ func (p *planner) holdConnection(d *draft, c *connection) *Reason {
 	if r := holdTenant(d, c, hold); r != nil {
 		return r
 	}
-	if r := holdTargetConnection(d, c, hold); r != nil {
+	if r := p.holdTargetConnection(d, c, hold); r != nil {
 		return r
 	}
 	return p.holdByUse(c, hold)
+}
+
+// replaceRegistry puts a new connection to the same registry, as the same application, in the place of one.
+func (p *planner) replaceRegistry(d *draft, c *connection) []string {
+	tenant := c.TenantID
+	if tenant == "" && d.identity != nil {
+		tenant = d.identity.TenantID
+	}
+	return p.replaceByHand(c, "Docker Registry, Azure Container Registry, login server "+c.LoginServer, string(c.AppID), tenant, func(s subject.Subject) string {
+		return fmt.Sprintf(`let application %s trust it: az ad app federated-credential create --id %s --parameters '{"name":"%s","issuer":"%s","subject":"%s","audiences":["%s"]}'`,
+			c.AppID, c.AppID, newConnectionID, s.Issuer, s.Value, s.Audience)
+	})
 }
 
 // holdTenant holds what Entra's issuer refuses: applications of several tenants (AADSTS70052) and, for automatic

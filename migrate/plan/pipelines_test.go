@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
@@ -80,6 +81,21 @@ var pipelineCases = map[string]edit{
 	"connection-registry-converted": func(inv *inventory.Inventory, c *Config) {
 		usedYesterday(inv).Type = "dockerregistry"
 		c.Connections.Registry = ConnectionsConvert
+	},
+	"connection-registry-replaced-by-hand": func(inv *inventory.Inventory, _ *Config) {
+		c := usedYesterday(inv)
+		c.Type, c.LoginServer, c.PipelinesKnown = "dockerregistry", "contoso.azurecr.io", true
+		inv.Pipelines = []inventory.Pipeline{{Organization: c.Organization, Project: "Shop", Kind: inventory.UseYAML, ID: 7, Name: "ship"}}
+		c.Permissions = []inventory.ConnectionPermission{{Project: "Shop", Pipelines: []int{7, 8}}, {Project: "Store", AllPipelines: true}}
+		c.Checks = []inventory.ConnectionCheck{{Project: "Shop", ID: 3, Type: "Approval"}}
+		at := func(name, source, input string, maybe bool) inventory.PipelineUse {
+			return inventory.PipelineUse{PipelinePlace: place(name, "push"), Source: source, Input: input, Maybe: maybe}
+		}
+		c.PipelineUses = []inventory.PipelineUse{at("ship", inventory.UseYAML, "containerRegistry", false), at("ship", inventory.UseYAML, "containerRegistry", false),
+			at("perhaps", inventory.UseYAML, "containerRegistry", true), at("old", inventory.UseClassic, "containerRegistry", false)}
+		for i := range 9 {
+			c.PipelineUses = append(c.PipelineUses, at(fmt.Sprintf("more-%d", i), inventory.UseYAML, "", false))
+		}
 	},
 	"secret-in-a-variable-group": func(inv *inventory.Inventory, _ *Config) {
 		usedYesterday(inv)

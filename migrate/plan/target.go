@@ -10,6 +10,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/subject"
 )
 
 // TargetManagedIdentity is the kind of a target: a user-assigned managed identity.
@@ -210,15 +211,21 @@ func (p *planner) holdTargetLogin(m *member) *Reason {
 
 // holdTargetConnection leaves a connection to a person: the conversion of Azure DevOps keeps the application, and that a connection takes
 // another client id afterwards is not documented.
-func holdTargetConnection(d *draft, c *connection, hold func(code, message string, next ...string) *Reason) *Reason {
+func (p *planner) holdTargetConnection(d *draft, c *connection, hold func(code, message string, next ...string) *Reason) *Reason {
 	if d.target == nil {
 		return nil
 	}
-	return hold("target-connection", fmt.Sprintf("its unit moves to managed identity %s, and a conversion keeps the application: no documented call gives a connection another identity", d.target.Name),
-		fmt.Sprintf("make a new connection in %s: Azure Resource Manager, identity type managed identity, subscription %s, identity %s", c.place(), c.SubscriptionID, d.target.Name),
-		"check that managed identity "+d.target.Name+" has a federated credential with the issuer and subject that the new connection shows",
-		"let its pipelines use the new connection, with the same permissions and checks, then delete "+c.Name, "then scan and plan again",
-		"or keep the application: take the unit out of plan.targets")
+	t := d.target
+	client := string(t.ClientID)
+	if client == "" {
+		client = "of managed identity " + t.Name + " (apply makes it: az identity show --ids " + t.Resource + ")"
+	}
+	next := p.replaceByHand(c, "Azure Resource Manager, identity type app registration or managed identity (manual), subscription "+string(c.SubscriptionID), client, d.identity.TenantID, func(s subject.Subject) string {
+		return fmt.Sprintf("let managed identity %s trust it: az identity federated-credential create --identity-name %s --resource-group %s --subscription %s --name %s --issuer %s --subject %s --audiences %s",
+			t.Name, t.Name, t.rule.ResourceGroup, t.rule.Subscription, newConnectionID, s.Issuer, s.Value, s.Audience)
+	})
+	return hold("target-connection", fmt.Sprintf("its unit moves to managed identity %s, and a conversion keeps the application: no documented call gives a connection another identity", t.Name),
+		append(next, "or keep the application: take the unit out of plan.targets")...)
 }
 
 // clientIDMark stands for the client id of a managed identity that is not there yet, followed by its resource id.

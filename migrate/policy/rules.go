@@ -104,6 +104,12 @@ func init() {
 			References: []string{"microsoft/terraform-provider-azuredevops#1573"}, check: connectionTerraform,
 		},
 		{
+			ID: RuleAgentsInAzure, Name: "Stored credential where the agents have an identity", Severity: Info,
+			Text:       "Pipelines use the connection's stored credential on agents that Azure DevOps keeps in a scale set of yours. A connection by managed identity needs no credential and no federation there: the agents sign in as themselves. Agents on machines that you run yourself are not told apart: for these nobody but you knows where they are.",
+			Remedy:     []string{"give the scale set an identity with the application's roles, and make a connection by managed identity for these pipelines"},
+			References: []string{"Microsoft Learn: Azure Virtual Machine Scale Set agents", "Microsoft Learn: connect to Azure with an Azure Resource Manager service connection, managed identity", refIM3}, check: connectionAgents,
+		},
+		{
 			ID: "login-secret", Name: "Workflow signs in with a stored secret", Severity: High,
 			Text:       "The workflow signs in to Azure with a service principal's secret that is stored in GitHub.",
 			Remedy:     []string{"sign in with the job's own OIDC token: unsecret plan, then apply; or unsecret rewrite for one file"},

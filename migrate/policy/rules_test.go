@@ -24,6 +24,19 @@ func connection(change func(*inventory.Connection)) *inventory.Inventory {
 	return &inventory.Inventory{ScannedAt: scanned, Connections: []inventory.Connection{c}}
 }
 
+// agents is a connection with a secret that a pipeline uses on agents in a scale set.
+func agents(change func(*inventory.Connection, *inventory.AgentPool)) *inventory.Inventory {
+	pool := inventory.AgentPool{Organization: "contoso", Name: "Linux", ScaleSet: "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/agents"}
+	inv := connection(func(c *inventory.Connection) {
+		c.Scheme, c.PipelineUses = inventory.SchemeServicePrincipal, []inventory.PipelineUse{{Source: inventory.UseYAML, Pool: "linux"}}
+		if change != nil {
+			change(c, &pool)
+		}
+	})
+	inv.Pools = []inventory.AgentPool{pool}
+	return inv
+}
+
 func login(change func(*inventory.Login)) *inventory.Inventory {
 	l := inventory.Login{
 		ID: "contoso/shop/.github/workflows/deploy.yml:12:9", Repository: "contoso/shop", File: ".github/workflows/deploy.yml",
@@ -162,6 +175,15 @@ func connectionCases() []ruleCase {
 		{"made by Terraform, of a type without the resource", "connection-terraform", connection(func(c *inventory.Connection) {
 			c.Terraform, c.Type, c.Scheme = true, "generic", inventory.SchemeServicePrincipal
 		}), ""},
+		{"agents in a scale set", "connection-agents-in-azure", agents(nil), Info},
+		{"agents in a scale set, among others", "connection-agents-in-azure", agents(func(c *inventory.Connection, _ *inventory.AgentPool) {
+			c.PipelineUses = append(c.PipelineUses, inventory.PipelineUse{Source: inventory.UseYAML})
+		}), Info},
+		{"agents nobody knows where", "connection-agents-in-azure", agents(func(_ *inventory.Connection, p *inventory.AgentPool) { p.ScaleSet = "" }), ""},
+		{"a pool of that name in another organisation", "connection-agents-in-azure", agents(func(_ *inventory.Connection, p *inventory.AgentPool) { p.Organization = "fabrikam" }), ""},
+		{"agents in a scale set, disabled step", "connection-agents-in-azure", agents(func(c *inventory.Connection, _ *inventory.AgentPool) { c.PipelineUses[0].Disabled = true }), ""},
+		{"agents in a scale set, perhaps", "connection-agents-in-azure", agents(func(c *inventory.Connection, _ *inventory.AgentPool) { c.PipelineUses[0].Maybe = true }), ""},
+		{"agents in a scale set, no credential", "connection-agents-in-azure", agents(func(c *inventory.Connection, _ *inventory.AgentPool) { c.Scheme = inventory.SchemeFederation }), ""},
 		{"first use not finished yet", "connection-unused", connection(func(c *inventory.Connection) { c.Uses[0].Finished = time.Time{} }), ""},
 	}
 }

@@ -63,6 +63,7 @@ type organization struct {
 	repos map[string]DevOpsRepository                              // by Project/Name, lower case
 
 	repoIDs map[string]DevOpsRepository
+	pooled  []inventory.AgentPool
 	agents  map[string][]string // versions of the agents of self-hosted pools, by the pool's name in lower case
 	files   fileCache
 	answers memo

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +20,7 @@ import (
 // pools lists the organisation's agent pools. They only add detail, so what cannot be read is a gap and nothing more.
 func (o *organization) pools(ctx context.Context) error {
 	pools, err := o.org.Pools(ctx)
+	o.pooled = pools
 	for _, p := range pools {
 		if !p.Hosted && len(p.Versions) > 0 {
 			o.agents[strings.ToLower(p.Name)] = p.Versions
@@ -221,7 +223,17 @@ func readable(variables map[string]pipeline.ClassicVariable) map[string]string {
 	return out
 }
 
+// scaleSets notes the connections that Azure DevOps keeps the agents of pools with.
+func (r *projectReader) scaleSets() {
+	for _, p := range r.o.pooled {
+		if c := r.o.found[p.Connection]; c != nil && p.Scope == r.p.ID {
+			r.use(c.ID, inventory.PipelineUse{PipelinePlace: r.place(p.Name), Source: inventory.UseAgentPool, Input: "scale set " + path.Base(p.ScaleSet), As: string(p.Connection)})
+		}
+	}
+}
+
 func (r *projectReader) environments(ctx context.Context) error {
+	r.scaleSets()
 	list, err := r.o.org.Environments(ctx, r.p)
 	for _, e := range list {
 		if c := r.o.found[e.Connection]; c != nil {

@@ -45,7 +45,7 @@ func (f found) clientID() inventory.AppID {
 func (r *projectReader) take(f found, result pipeline.Result) int {
 	named := map[inventory.ConnectionID]bool{}
 	for _, u := range result.Uses {
-		r.takeUse(f, u, named)
+		r.takeUse(f, u, result, named)
 	}
 	for _, c := range result.Checks {
 		r.takeCheck(f, c, result)
@@ -70,7 +70,7 @@ func (r *projectReader) at(f found, p pipeline.Place) inventory.PipelinePlace {
 	return out
 }
 
-func (r *projectReader) takeUse(f found, u pipeline.Use, named map[inventory.ConnectionID]bool) {
+func (r *projectReader) takeUse(f found, u pipeline.Use, result pipeline.Result, named map[inventory.ConnectionID]bool) {
 	for _, n := range u.Resolved {
 		c := r.o.named(r.p, n)
 		if c == nil {
@@ -82,9 +82,24 @@ func (r *projectReader) takeUse(f found, u pipeline.Use, named map[inventory.Con
 			continue
 		}
 		named[c.ID] = true
-		r.use(c.ID, inventory.PipelineUse{PipelinePlace: r.at(f, u.Place), Source: f.source, Task: u.Task, Version: u.Version, Input: u.Input, As: u.Connection,
+		r.use(c.ID, inventory.PipelineUse{PipelinePlace: r.at(f, u.Place), Source: f.source, Task: u.Task, Version: u.Version, Input: u.Input, Pool: poolOf(u.Place, result), As: u.Connection,
 			Maybe: u.Maybe || u.Open || len(u.Resolved) > 1, Disabled: u.Disabled})
 	}
+}
+
+// poolOf is the pool that the job of a place runs in; empty where its text names none, or leaves open which.
+func poolOf(p pipeline.Place, result pipeline.Result) string {
+	name := ""
+	for _, n := range result.Pools {
+		if n.Stage != p.Stage || n.Job != p.Job {
+			continue
+		}
+		if n.Open || len(n.Resolved) != 1 || name != "" && !strings.EqualFold(name, n.Resolved[0]) {
+			return ""
+		}
+		name = n.Resolved[0]
+	}
+	return name
 }
 
 // takeCheck puts a check to the connections that it is about. Where the text does not tell them it is put to every connection that the definition can

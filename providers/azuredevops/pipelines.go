@@ -30,6 +30,7 @@ var (
 	kubernetesResource = uuid.MustParse("73fba52f-15ab-42b3-a538-ce67a9223a04")
 	secureFiles        = uuid.MustParse("adcfd8bc-b184-43ba-bd84-7c8c6a2ff421")
 	agentPools         = uuid.MustParse("a8c47e17-4d56-4a56-92bb-de7ea7dc65be")
+	elasticPools       = uuid.MustParse("dd3c938f-835b-4971-b99a-db75a47aad43")
 	poolAgents         = uuid.MustParse("e298ef32-5878-4cab-993c-043836571f42")
 	permissionsOf      = uuid.MustParse("b5b9a4a4-e6cd-4096-853c-ab7d8b0c4eb2")
 	checkQuery         = uuid.MustParse("5f3d0e64-f943-4584-8811-77eb495e831e")

@@ -126,7 +126,34 @@ func (c *Client) Pools(ctx context.Context) ([]inventory.AgentPool, error) {
 		}
 		out = append(out, pool)
 	}
+	if err := c.scaleSets(ctx, out); err != nil {
+		return out, fmt.Errorf("azure devops organisation %s: listing its scale set agent pools: %w", c.organization, err)
+	}
 	return out, nil
+}
+
+// scaleSets notes which pools' agents run in scale sets in Azure, as their settings say (microsoft/azure-devops-go-api: elastic, ElasticPool).
+func (c *Client) scaleSets(ctx context.Context, pools []inventory.AgentPool) error {
+	var answer struct {
+		Value []struct {
+			PoolID               int    `json:"poolId"`
+			AzureID              string `json:"azureId"`
+			ServiceEndpointID    string `json:"serviceEndpointId"`
+			ServiceEndpointScope string `json:"serviceEndpointScope"`
+		} `json:"value"`
+	}
+	if err := c.send(ctx, c.get(elasticPools, preview, nil, nil), &answer); err != nil {
+		return err
+	}
+	for _, e := range answer.Value {
+		for i := range pools {
+			if pools[i].ID == e.PoolID {
+				pools[i].ScaleSet, pools[i].Connection = e.AzureID, inventory.ConnectionID(strings.ToLower(e.ServiceEndpointID))
+				pools[i].Scope = inventory.ProjectID(strings.ToLower(e.ServiceEndpointScope))
+			}
+		}
+	}
+	return nil
 }
 
 func (c *Client) agents(ctx context.Context, pool *inventory.AgentPool) error {

@@ -121,6 +121,18 @@ func showPool(p *world.AgentPool) map[string]any {
 	return map[string]any{"id": p.ID, "name": p.Name, "isHosted": p.Hosted, "poolType": "automation", "size": len(p.Agents)}
 }
 
+// listElasticPools lists the pools whose agents Azure DevOps keeps in a scale set.
+func (c *call) listElasticPools() (answer, error) {
+	shown := []map[string]any{}
+	for _, p := range c.org.Pools {
+		if p.ScaleSet != "" {
+			shown = append(shown, map[string]any{"poolId": p.ID, "azureId": p.ScaleSet, "serviceEndpointId": p.ConnectionID, "serviceEndpointScope": p.ProjectID,
+				"desiredIdle": 1, "desiredSize": 1, "maxCapacity": 2, "osType": "linux", "orchestrationType": "uniform", "state": "online"})
+		}
+	}
+	return list(shown), nil
+}
+
 func (c *call) listAgents() (answer, error) {
 	for _, p := range c.org.Pools {
 		if strconv.Itoa(p.ID) != c.vars["id"] {

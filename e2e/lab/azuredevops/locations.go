@@ -39,6 +39,7 @@ var served = []location{
 	at("73fba52f-15ab-42b3-a538-ce67a9223a04", "distributedtask", "kubernetes", "{project}/_apis/{area}/environments/{environmentId}/providers/{resource}/{resourceId}", 1),
 	at("adcfd8bc-b184-43ba-bd84-7c8c6a2ff421", "distributedtask", "securefiles", "{project}/_apis/{area}/{resource}/{secureFileId}", 1),
 	at("a8c47e17-4d56-4a56-92bb-de7ea7dc65be", "distributedtask", "pools", "_apis/{area}/{resource}/{poolId}", 1),
+	at("dd3c938f-835b-4971-b99a-db75a47aad43", "distributedtask", "elasticpools", "_apis/{area}/{resource}/{poolId}", 1),
 	at("e298ef32-5878-4cab-993c-043836571f42", "distributedtask", "agents", "_apis/{area}/pools/{poolId}/{resource}/{agentId}", 1),
 	at("d8f96f24-8ea7-4cb6-baab-2df8fc515665", "Release", "definitions", "{project}/_apis/{area}/{resource}/{definitionId}", 4),
 	at("225f7195-f9c7-4d14-ab28-a83f7ff77e1f", "git", "repositories", "{project}/_apis/{area}/{resource}/{repositoryId}", 1),

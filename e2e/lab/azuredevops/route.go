@@ -79,6 +79,7 @@ var routes = []route{
 	{http.MethodGet, "{org}/{project}/_apis/distributedtask/environments/{id}/providers/kubernetes/{resource}", reader, (*call).getKubernetes},
 	{http.MethodGet, "{org}/{project}/_apis/distributedtask/securefiles", reader, (*call).listSecureFiles},
 	{http.MethodGet, "{org}/_apis/distributedtask/pools", reader, (*call).listPools},
+	{http.MethodGet, "{org}/_apis/distributedtask/elasticpools", reader, (*call).listElasticPools},
 	{http.MethodGet, "{org}/_apis/distributedtask/pools/{id}/agents", reader, (*call).listAgents},
 }
 

@@ -160,6 +160,8 @@ type AgentPool struct {
 	Name   string
 	Hosted bool
 	Agents []*Agent
+	// ScaleSet is where Azure DevOps keeps its agents: the ARM id of the scale set, and the connection and project that it does it with.
+	ScaleSet, ConnectionID, ProjectID string
 }
 
 // Agent is one agent of a pool.
