@@ -4,11 +4,11 @@
 package reports
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"time"
 
+	"github.com/unsecret-dev/unsecret/internal/jsonstream"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
 	"github.com/unsecret-dev/unsecret/migrate/policy"
@@ -113,11 +113,7 @@ func JSON(w io.Writer, in Input) error {
 
 // writeJSON writes a value so that its bytes are safe to look at in a terminal.
 func writeJSON(w io.Writer, format string, v any) error {
-	b, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write the %s report: %w", format, err)
-	}
-	if _, err := w.Write(append(escapeHidden(b), '\n')); err != nil {
+	if err := jsonstream.Write(w, v, jsonstream.Options{Lists: 2, EscapeHTML: true, Escape: escapeHidden}); err != nil {
 		return fmt.Errorf("write the %s report: %w", format, err)
 	}
 	return nil

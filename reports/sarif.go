@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/unsecret-dev/unsecret/internal/jsonstream"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/policy"
 )
@@ -23,7 +24,7 @@ type (
 		Invocations        []sarifInvocation        `json:"invocations"`
 		OriginalURIBaseIDs map[string]sarifArtifact `json:"originalUriBaseIds,omitempty"`
 		ColumnKind         string                   `json:"columnKind"`
-		Results            []sarifResult            `json:"results"`
+		Results            jsonstream.List          `json:"results"` // of sarifResult
 	}
 	sarifTool struct {
 		Driver sarifDriver `json:"driver"`
@@ -111,7 +112,6 @@ func SARIF(w io.Writer, in Input) error {
 		Automation:  sarifAutomation{ID: "unsecret/"},
 		Invocations: []sarifInvocation{{ExecutionSuccessful: true}},
 		ColumnKind:  "utf16CodeUnits",
-		Results:     make([]sarifResult, 0, len(in.Findings)),
 	}
 	index := map[string]int{}
 	for i, r := range policy.Rules() {
@@ -119,12 +119,16 @@ func SARIF(w io.Writer, in Input) error {
 		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, newSarifRule(r))
 	}
 	run.OriginalURIBaseIDs = repositoryBases(in)
-	for _, f := range in.Findings {
-		ruleIndex, ok := index[f.Rule]
-		if !ok {
-			ruleIndex = -1
+	run.Results = func(yield func(any) bool) {
+		for _, f := range in.Findings {
+			ruleIndex, ok := index[f.Rule]
+			if !ok {
+				ruleIndex = -1
+			}
+			if !yield(newSarifResult(f, ruleIndex, run.OriginalURIBaseIDs)) {
+				return
+			}
 		}
-		run.Results = append(run.Results, newSarifResult(f, ruleIndex, run.OriginalURIBaseIDs))
 	}
 	return writeJSON(w, "SARIF", sarifLog{
 		Schema:  "https://json.schemastore.org/sarif-2.1.0.json",

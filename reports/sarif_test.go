@@ -23,11 +23,21 @@ func readJSON(t *testing.T, file string, v any) {
 	}
 }
 
-func readSARIF(t *testing.T, in Input) sarifRun {
+// writtenRun is a run that was read back.
+type writtenRun struct {
+	sarifRun
+	Results []sarifResult `json:"results"`
+}
+
+func readSARIF(t *testing.T, in Input) writtenRun {
 	t.Helper()
-	out := render(t, "sarif", in)
+	return parseSARIF(t, render(t, "sarif", in))
+}
+
+func parseSARIF(t *testing.T, out []byte) writtenRun {
+	t.Helper()
 	validSARIF(t, out)
-	var log sarifLog
+	var log struct{ Runs []writtenRun }
 	if err := json.Unmarshal(out, &log); err != nil {
 		t.Fatal(err)
 	}

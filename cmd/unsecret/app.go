@@ -17,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/unsecret-dev/unsecret/internal/crash"
+	"github.com/unsecret-dev/unsecret/internal/jsonstream"
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
@@ -62,10 +63,7 @@ func checkOutput(format string, formats ...string) error {
 
 // printJSON writes a value as indented JSON.
 func (a *app) printJSON(v any) error {
-	enc := json.NewEncoder(a.std.out)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	return jsonstream.Write(a.std.out, v, jsonstream.Options{Lists: 1})
 }
 
 // isTerminal tells whether a stream is a terminal.

@@ -9,7 +9,7 @@ import (
 // The bounds of the garbage that may lie beside what is used, in per cent of it (debug.SetGCPercent).
 const (
 	leastGarbage = 100 // what the runtime takes
-	mostGarbage  = 250
+	mostGarbage  = 170
 )
 
 // freeGarbage is how much garbage may lie about whatever is used: below it, a collection frees less than it costs.

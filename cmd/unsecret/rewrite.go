@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -145,7 +146,7 @@ func (a *app) rewrite(cmd *cobra.Command, o rewriteOptions) error {
 		}
 		result.Gaps = append(result.Gaps, gaps...)
 		for _, d := range done {
-			failed += result.add(d.LocalTree, d.Rewriting, o.write)
+			failed += result.add(d, o.write)
 			result.Gaps = append(result.Gaps, d.Relative(workflow.Result{Gaps: d.Rewriting.Gaps}).Gaps...)
 		}
 	}
@@ -157,6 +158,7 @@ type rewrittenTree struct {
 	number int
 	scan.LocalTree
 	workflow.Rewriting
+	diffs []string // of each file
 }
 
 // rewriteTrees computes the rewriting of each tree at a path, side by side, in the order of the trees. It changes nothing.
@@ -167,10 +169,15 @@ func rewriteTrees(ctx context.Context, path string, o rewriteOptions, engine wor
 		t.DefaultPermissions = o.defaults
 		r := workflow.Rewrite(t.Tree, engine)
 		t.Files = nil // what changes is in the rewriting
+		diffs := make([]string, len(r.Files))
+		for i, f := range r.Files {
+			f.Path = t.Path(f.Path)
+			diffs[i] = workflow.Diff(f)
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		if len(r.Files)+len(r.Left)+len(r.Gaps) > 0 {
-			done = append(done, rewrittenTree{number, t, r})
+			done = append(done, rewrittenTree{number, t, r, diffs})
 		}
 	})
 	slices.SortFunc(done, func(a, b rewrittenTree) int { return a.number - b.number })
@@ -178,8 +185,8 @@ func rewriteTrees(ctx context.Context, path string, o rewriteOptions, engine wor
 }
 
 // add takes over what the engine did to one tree and writes the files if asked. It gives the number of files that could not be written or were refused.
-func (r *rewriteResult) add(t scan.LocalTree, rewriting workflow.Rewriting, write bool) (failed int) {
-	for _, f := range rewriting.Files {
+func (r *rewriteResult) add(t rewrittenTree, write bool) (failed int) {
+	for i, f := range t.Rewriting.Files {
 		if !t.Asked(f.Path) {
 			continue
 		}
@@ -188,9 +195,7 @@ func (r *rewriteResult) add(t scan.LocalTree, rewriting workflow.Rewriting, writ
 			file.Edits = append(file.Edits, fileEdit{Line: e.Line, Start: e.Start, End: e.End, New: e.New, Reason: e.Reason})
 		}
 		if f.Refused == "" {
-			shown := f
-			shown.Path = file.File
-			file.Diff = workflow.Diff(shown)
+			file.Diff = t.diffs[i]
 			if write {
 				if err := replaceFile(filepath.Join(t.Dir, filepath.FromSlash(file.File)), f.Before, f.After); err != nil {
 					file.Refused = err.Error()
@@ -204,7 +209,7 @@ func (r *rewriteResult) add(t scan.LocalTree, rewriting workflow.Rewriting, writ
 		}
 		r.Files = append(r.Files, file)
 	}
-	for _, l := range rewriting.Left {
+	for _, l := range t.Left {
 		if t.Asked(l.File) {
 			r.Left = append(r.Left, leftAlone{File: t.Path(l.File), Line: l.Line, Reason: l.Reason, Manual: l.Manual})
 		}
@@ -249,19 +254,21 @@ func (a *app) showRewrite(o rewriteOptions, r rewriteResult, failed int) error {
 }
 
 func (a *app) printRewrite(o rewriteOptions, r rewriteResult) {
+	out, w := bufio.NewWriter(a.std.out), bufio.NewWriter(a.std.err)
 	changed := 0
 	for _, f := range r.Files {
 		switch {
 		case f.Refused != "":
 		case f.Written:
 			changed++
-			fmt.Fprintf(a.std.out, "rewrote %s (%s)\n", clean(f.File), plural(len(f.Edits), "edit"))
+			fmt.Fprintf(out, "rewrote %s (%s)\n", clean(f.File), plural(len(f.Edits), "edit"))
 		default:
 			changed++
-			fmt.Fprint(a.std.out, f.Diff)
+			fmt.Fprint(out, f.Diff)
 		}
 	}
-	w := a.std.err
+	_ = out.Flush()                  // what writes the results remembers that it failed
+	defer func() { _ = w.Flush() }() // nobody can be told that messages cannot be written
 	verb := "would change"
 	if o.write {
 		verb = "changed"

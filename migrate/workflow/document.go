@@ -192,6 +192,11 @@ func (d *document) lineStart(offset int) int {
 
 func (d *document) lineEnd(offset int) int {
 	line, _ := d.place(offset)
+	return d.endOf(line)
+}
+
+// endOf gives the end of a line, before its break.
+func (d *document) endOf(line int) int {
 	if line == len(d.starts) {
 		return len(d.src)
 	}

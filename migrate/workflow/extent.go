@@ -123,18 +123,16 @@ func (d *document) plainEnd(i int, value string) int {
 
 // blockEnd finds the end of a literal or folded scalar: the last line that is not blank and is indented as its content.
 func (d *document) blockEnd(i int, value string) int {
-	end := d.lineEnd(i)
+	number, _ := d.place(i)
+	end := d.endOf(number)
 	if strings.TrimSpace(value) == "" {
 		return end
 	}
 	indent := -1
-	for at := d.nextLine(i); at < len(d.src); at = d.nextLine(at) {
-		stop := d.lineEnd(at)
-		line := d.src[at:stop]
+	for number++; number <= len(d.starts); number++ {
+		stop := d.endOf(number)
+		line := d.src[d.starts[number-1]:stop]
 		if len(bytes.TrimLeft(line, " \t")) == 0 {
-			if at == d.nextLine(at) {
-				break
-			}
 			continue
 		}
 		width := len(line) - len(bytes.TrimLeft(line, " "))
@@ -152,8 +150,9 @@ func (d *document) blockEnd(i int, value string) int {
 
 // blockIndent gives the indentation of a block scalar's content.
 func (d *document) blockIndent(n *yaml.Node) int {
-	for at := d.nextLine(d.content(n)); at < len(d.src); at = d.nextLine(at) {
-		line := d.src[at:d.lineEnd(at)]
+	number, _ := d.place(d.content(n))
+	for number++; number <= len(d.starts); number++ {
+		line := d.src[d.starts[number-1]:d.endOf(number)]
 		if len(bytes.TrimLeft(line, " \t")) == 0 {
 			continue
 		}

@@ -16,7 +16,7 @@ import (
 // lintDiffers tells what actionlint finds in a file that it did not find before.
 func lintDiffers(was, now *file) error {
 	before, after, kept := changedJobs(was, now)
-	same := unchangedSteps(was, now)
+	same := sync.OnceValue(func() sameSteps { return unchangedSteps(was, now) })
 	if kept != nil {
 		less := func() []byte { return withoutSteps(now, was, before, kept) }
 		if newFinding(less, withoutSteps(was, now, after, kept), same) == nil {
@@ -30,9 +30,12 @@ func lintDiffers(was, now *file) error {
 }
 
 // newFinding gives what actionlint finds in a text and not in the one before it, which is made when it is needed, or nil.
-func newFinding(before func() []byte, after []byte, same sameSteps) *actionlint.Error {
-	found := slices.DeleteFunc(lint(after), same.explain)
+func newFinding(before func() []byte, after []byte, same func() sameSteps) *actionlint.Error {
+	found := lint(after)
 	if len(found) == 0 {
+		return nil
+	}
+	if found = slices.DeleteFunc(found, same().explain); len(found) == 0 {
 		return nil
 	}
 	known := make(map[string]int)
@@ -103,20 +106,23 @@ func (l sameSteps) explain(e *actionlint.Error) bool {
 }
 
 // changedJobs gives both texts of a file with the jobs blanked out that a change cannot reach: what is found in a job depends
-// on that job, on what is outside of all jobs, and on jobs that need each other. Where something outside of the jobs changes,
-// or a file has anchors or is not plain otherwise, the texts are whole and it does not tell which jobs are kept.
+// on that job, on what is outside of all jobs but permissions and variables, and on jobs that need each other. Where such a thing
+// outside of the jobs changes, or a file has anchors or is not plain otherwise, the texts are whole and it does not tell which jobs
+// are kept.
 func changedJobs(was, now *file) (before, after []byte, kept []bool) {
 	old, changed := was.jobRanges(), now.jobRanges()
 	if !was.plain || !now.plain || len(old) == 0 || len(old) != len(changed) {
 		return was.src, now.src, nil
 	}
-	last := len(old) - 1
-	if !bytes.Equal(was.src[:old[0].start], now.src[:changed[0].start]) || !bytes.Equal(was.src[old[last].end:], now.src[changed[last].end:]) {
+	if !slices.Equal(was.otherKeys(was.root, besideJobs), now.otherKeys(now.root, besideJobs)) {
 		return was.src, now.src, nil
 	}
 	keep := make([]bool, len(old))
 	for i := range old {
 		keep[i] = !bytes.Equal(was.src[old[i].start:old[i].end], now.src[changed[i].start:changed[i].end])
+	}
+	if !slices.Contains(keep, true) {
+		keep[0] = true // a workflow has one
 	}
 	was.keepNeeded(keep)
 	return blank(was.src, old, keep), blank(now.src, changed, keep), keep
@@ -165,9 +171,6 @@ func (f *file) keepNeeded(keep []bool) {
 
 // blank leaves of the jobs that are not kept only the line breaks, so that all lines stay where they are.
 func blank(src []byte, ranges []byteRange, keep []bool) []byte {
-	if !slices.Contains(keep, true) {
-		return src
-	}
 	out := append(make([]byte, 0, len(src)), src[:ranges[0].start]...)
 	for i, r := range ranges {
 		if keep[i] {

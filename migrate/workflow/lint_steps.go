@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+
+	"github.com/unsecret-dev/unsecret/migrate/workflow/yaml"
 )
 
 // withoutSteps takes out of the text of one version of a file, whose jobs are kept or blanked out, the steps that nothing new
@@ -23,17 +25,20 @@ func withoutSteps(other, version *file, text []byte, kept []bool) []byte {
 // besideSteps are the keys of a job that what is found in its steps does not depend on: variables have no types.
 var besideSteps = map[string]bool{"steps": true, "permissions": true, "env": true}
 
+// besideJobs are the keys of a workflow that what is found in its jobs does not depend on.
+var besideJobs = map[string]bool{"jobs": true, "permissions": true, "env": true}
+
 // sameBesideSteps tells whether two jobs have the same keys and values, but for their steps, permissions and variables.
 func sameBesideSteps(was, now *job) bool {
-	return slices.Equal(was.otherKeys(), now.otherKeys())
+	return slices.Equal(was.file.otherKeys(was.node, besideSteps), now.file.otherKeys(now.node, besideSteps))
 }
 
-// otherKeys lists the source of the keys and values of a job that its steps depend on.
-func (j *job) otherKeys() []string {
+// otherKeys lists the source of the keys and values of a mapping but for some.
+func (d *document) otherKeys(n *yaml.Node, some map[string]bool) []string {
 	var list []string
-	for e := range each(j.node) {
-		if !besideSteps[e.key.Value] {
-			list = append(list, string(j.file.src[j.file.start(e.key):j.file.end(e.raw)]))
+	for e := range each(n) {
+		if !some[e.key.Value] {
+			list = append(list, string(d.src[d.start(e.key):d.end(e.raw)]))
 		}
 	}
 	return list

@@ -50,6 +50,26 @@ func TestLintSeesEveryJobThatAChangeReaches(t *testing.T) {
 	})
 }
 
+// Variables and permissions of the whole workflow reach no job, but are looked at themselves.
+func TestLintSeesWhatChangesOutsideOfJobs(t *testing.T) {
+	const text = "on:\n  workflow_call:\n    inputs:\n      x:\n        type: string\nenv:\n  NAME: value\npermissions:\n  contents: read\ndefaults:\n  run:\n    shell: bash\n" +
+		"jobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: echo ${{ env.NAME }} ${{ inputs.x }}\n" +
+		"  b:\n    runs-on: ubuntu-latest\n    steps:\n      - run: echo ${{ nothing.here }}\n"
+	lintFinds(t, text, map[string]lintCase{
+		"another value":                  {"NAME: value", "NAME: ${{ vars.X }}", false},
+		"another variable":               {"NAME: value", "OTHER: value", false},
+		"a flaw in a value":              {"NAME: value", "NAME: ${{ nothing.there }}", true},
+		"a name that cannot be":          {"NAME: value", "NA=ME: value", true},
+		"a permission more":              {"contents: read", "contents: read\n  id-token: write", false},
+		"no permissions":                 {"permissions:\n  contents: read\n", "", false},
+		"a scope that does not exist":    {"contents: read", "content: read", true},
+		"a shell that does not exist":    {"shell: bash", "shell: bach", true},
+		"an input that a job reads":      {"      x:\n        type", "      y:\n        type", true},
+		"a variable and a job":           {"NAME: value\npermissions:\n  contents: read\ndefaults:\n  run:\n    shell: bash\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n", "NAME: other\ndefaults:\n  run:\n    shell: bash\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: echo ${{ nothing.there }}\n", true},
+		"the same flaw with a new value": {"NAME: value", "NAME: other # ${{ nothing.here }}", false},
+	})
+}
+
 // lintCase is a change of a text, and whether actionlint finds something that it did not find before.
 type lintCase struct {
 	old, new string
