@@ -192,11 +192,17 @@ func (a *app) printSubjects(r subjectsResult) {
 		for _, p := range j.Patterns {
 			fmt.Fprintf(w, "  %s   (pattern)\n", clean(prefix+p))
 		}
-		if len(j.Subjects)+len(j.Patterns) == 0 {
+		switch {
+		case len(j.Subjects)+len(j.Patterns) > 0:
+		case j.Unbounded:
+			fmt.Fprintln(w, "  any subject: nothing bounds the set")
+		default:
 			fmt.Fprintln(w, "  no subject: nothing starts this job")
 		}
-		for _, reason := range j.Reasons {
-			bullet(w, "    · ", reason)
+		for i, reason := range j.Reasons { // one for each subject and pattern, so the same one may come again
+			if !slices.Contains(j.Reasons[:i], reason) {
+				bullet(w, "    · ", reason)
+			}
 		}
 	}
 	if len(r.Jobs) > 0 && len(r.Gaps) > 0 {

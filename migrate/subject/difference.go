@@ -121,7 +121,10 @@ func distance(s Subject, c inventory.FederatedCredential, diffs []Difference) in
 	total := 0
 	for _, d := range diffs {
 		w, ok := weight[d.Kind]
-		if !ok {
+		switch {
+		case d.Field == FieldIDs && d.Presented == "":
+			w = 1 // not known to differ
+		case !ok:
 			w = 6
 		}
 		total += w

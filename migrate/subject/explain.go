@@ -159,6 +159,8 @@ func advice(d Difference, c inventory.FederatedCredential) []string {
 		return []string{fmt.Sprintf("The expression wants %s %s, the token has %q. Write a new expression with the right id.", d.Kind, d.Trusted, d.Presented)}
 	case d.Field == FieldExpression:
 		return []string{fmt.Sprintf("The expression %q cannot be judged beforehand; compare it with the claims in the run's log.", d.Trusted)}
+	case strings.HasSuffix(d.Presented, ":pull_request"):
+		return []string{fmt.Sprintf("Add a credential for %s only to an application that may not change anything: whoever can open a pull request from a branch of the repository signs in with it.", d.Presented)}
 	default:
 		return []string{fmt.Sprintf("Add a credential for %s.", d.Presented)}
 	}

@@ -192,9 +192,6 @@ func (e *engine) job(job *actionlint.Job, frames []*frame) []inventory.JobSubjec
 
 // visit goes through every case of one trigger.
 func (e *engine) visit(c *collection, f *frame, job *actionlint.Job, t trigger) {
-	if t.note != "" {
-		c.remark(t.note)
-	}
 	c.via = ""
 	if f.parent != nil {
 		c.via = ", called by the job " + jobID(f.call)
@@ -207,6 +204,9 @@ func (e *engine) visit(c *collection, f *frame, job *actionlint.Job, t trigger) 
 		s := scope{w: newWorld(ch, t, known), f: f, job: job}
 		if s.runs() != no {
 			c.runs = true
+			if t.note != "" {
+				c.remark(t.note)
+			}
 			s.contexts(c)
 		}
 		if ch.frozen || !ch.next() {

@@ -108,6 +108,16 @@ func TestSubjectsOfEveryTrigger(t *testing.T) {
 	}
 }
 
+func TestTheRiskOfAnEventIsToldOnlyWhereItCanStartTheJob(t *testing.T) {
+	const on = "push: {branches: [main]}\npull_request_target:"
+	for condition, told := range map[string]bool{"github.event_name == 'push'": false, "github.event_name != 'push'": true, "false": false} {
+		got := subjectsOf(t, workflow(on, "if: "+condition), "deploy", options())
+		if strings.Contains(strings.Join(got.Reasons, "\n"), "from forks") != told {
+			t.Errorf("if: %s: %q", condition, got.Reasons)
+		}
+	}
+}
+
 func check(t *testing.T, got inventory.JobSubjects, subjects, patterns []string) {
 	t.Helper()
 	subjects, patterns = slices.Sorted(slices.Values(subjects)), slices.Sorted(slices.Values(patterns))

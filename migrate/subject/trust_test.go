@@ -158,6 +158,10 @@ func TestCoverOfPatterns(t *testing.T) {
 			}
 		})
 	}
+	got := Explain(full(t, "pull_request")[0], trusts("ref:refs/heads/main"))
+	if !strings.Contains(strings.Join(got.Next, " "), "whoever can open a pull request") {
+		t.Errorf("the risk of a pull request's subject is not told: %q", got.Next)
+	}
 }
 
 func TestChoose(t *testing.T) {
@@ -281,6 +285,9 @@ func TestExplain(t *testing.T) {
 		{"immutable subject tells its ids", Subject{Issuer: GitHubIssuer, Value: "repo:Octo@1/App@2:pull_request"},
 			[]inventory.FederatedCredential{{Name: "c0", Issuer: GitHubIssuer, Audience: Audience, Expression: expression("repo:Octo@1/App@2:*", 2)}}, "", "c0", "trusts it"},
 		{"id that is not known", Subject{Issuer: GitHubIssuer, Value: "repo:Octo/App:ref:refs/heads/x"}, trusts("ref:refs/heads/*"), CodeSubject, "c0", "repository_id"},
+		{"flexible of the same repository before exact of another", Subject{Issuer: GitHubIssuer, Value: "repo:Octo/App:ref:refs/tags/x"},
+			[]inventory.FederatedCredential{{Name: "c0", Issuer: GitHubIssuer, Audience: Audience, Subject: "repo:Octo/Other:ref:refs/heads/main"},
+				{Name: "c1", Issuer: GitHubIssuer, Audience: Audience, Expression: expression("repo:Octo/App:ref:refs/heads/*", 2)}}, CodeSubject, "c1", "ref"},
 		{"id of a flexible credential", Subject{Issuer: GitHubIssuer, Value: "repo:Octo/App:ref:refs/heads/x", RepositoryID: 9}, trusts("ref:refs/heads/*"), CodeSubject, "c0", "repository_id"},
 	}
 	for _, test := range tests {
