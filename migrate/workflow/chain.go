@@ -148,7 +148,7 @@ func (a *analysis) needsIDs(c *channel, within []*channel) bool {
 	}
 	within = append(within[:len(within):len(within)], c)
 	for _, n := range c.consumers {
-		if n.Kind == inventory.KindAzureLoginCreds {
+		if _, composed := a.composedOf(n); n.Kind == inventory.KindAzureLoginCreds && !composed {
 			return true
 		}
 		for _, down := range n.into {

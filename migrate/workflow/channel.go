@@ -177,6 +177,11 @@ func (a *analysis) consumerProblem(c *channel, n *finding) string {
 		if reason, _ := a.credsObstacle(n); reason != "" {
 			return reason
 		}
+		if c, ok := a.composedOf(n); ok && n.convert != nil {
+			if _, only := single(c.ClientSecret); only && n.Identity.ClientID != "" && n.Identity.TenantID != "" {
+				return ""
+			}
+		}
 		r, ok := single(text(n.entry.value))
 		if !ok || r.property != "" || r.index != nil || r.context != "inputs" && r.context != "secrets" {
 			return fmt.Sprintf("line %d of %s computes the credential from %s", n.Line, n.File, c.name)

@@ -92,6 +92,10 @@ func (a *analysis) classify(f *finding) {
 	case inventory.KindCredsEnv:
 		a.classifyCredsEnv(f)
 	case inventory.KindCredsJSONParts:
+		if f.idRole != "" {
+			a.classifyJSONID(f)
+			return
+		}
 		a.classifyJSONParts(f)
 	case inventory.KindAzLoginSP:
 		a.classifyAzLogin(f)
@@ -153,6 +157,10 @@ func (f *finding) review(why string) {
 // classifyMixed treats a login that has both forms. The credential is not used, so its line can go.
 func (a *analysis) classifyMixed(f *finding) {
 	if strings.EqualFold(f.entry.key.Value, "client-secret") {
+		if tooOld(f.step.knownVersion()) {
+			f.manual(fmt.Sprintf("azure/login %s knows neither client-id nor client-secret, so the step signs in with nothing", f.step.version), "Raise the version of azure/login and take client-secret out.")
+			return
+		}
 		f.automatic("client-secret is no input of azure/login: the step already signs in with OIDC, so the line can go", deleteCredential)
 		return
 	}
@@ -167,6 +175,16 @@ func (a *analysis) classifyMixed(f *finding) {
 			"Pass the client, tenant and subscription ids from every caller, then remove creds and its input.")
 		return
 	}
+	if tooOld(f.step.knownVersion()) {
+		f.automatic(fmt.Sprintf("azure/login %s knows creds only; a newer version signs in with OIDC by the ids that stand beside it", f.step.version), func(r *rewriter, f *finding) error {
+			if err := deleteCredential(r, f); err != nil {
+				return err
+			}
+			return r.raise(f)
+		})
+		f.review("the ids beside creds have not been used so far")
+		return
+	}
 	f.automatic("azure/login ignores creds beside client-id: the step already signs in with OIDC, so the line can go", deleteCredential)
 }
 
@@ -177,7 +195,7 @@ func (a *analysis) classifyCreds(f *finding) {
 		f.manual(reason, steps...)
 		return
 	}
-	if c, ok := parseComposed(value); ok {
+	if c, ok := a.composedOf(f); ok {
 		a.classifyComposed(f, c)
 		return
 	}
@@ -200,14 +218,20 @@ func (a *analysis) classifyComposed(f *finding, c credentialsJSON) {
 		f.manual("the JSON of creds lacks clientId or tenantId", "Give the step client-id, tenant-id and subscription-id instead of creds.")
 		return
 	}
-	f.automatic("azure/login gets its JSON put together in the workflow; the ids in it can be passed as inputs", credsToIDs)
+	f.noSubscription = c.SubscriptionID == "" && strings.EqualFold(strings.TrimSpace(text(paramValue(f.step, "allow-no-subscriptions"))), "true")
+	f.automatic("azure/login gets its JSON put together in the workflow; the ids in it can be passed as inputs", composedToIDs)
 }
 
 // credsObstacle is what rules out OIDC for a login step whatever its credential is.
 func (a *analysis) credsObstacle(f *finding) (reason string, steps []string) {
-	if c, ok := parseComposed(text(f.entry.value)); ok && c.Resource != "" {
+	if c, ok := a.composedOf(f); ok && c.Resource != "" {
 		return "creds carries resourceManagerEndpointUrl (Azure Stack), which azure/login reads from creds only",
 			[]string{"Azure Stack cannot be reached with OIDC through azure/login: keep the credential and rotate it."}
+	}
+	for _, name := range []string{"client-id", "tenant-id", "subscription-id"} {
+		if _, ok := f.step.param(name); ok && !f.step.has(name) {
+			return name + " stands in the step without a value", []string{"Give the step client-id, tenant-id and subscription-id, and take creds out."}
+		}
 	}
 	e, ok := f.step.input("environment")
 	if !ok {
@@ -245,6 +269,9 @@ func (a *analysis) risks(f *finding) {
 		f.manual(fmt.Sprintf("the value of %s has the anchor &%s, which other places may use", f.entry.key.Value, f.entry.raw.Anchor()),
 			"Write the value out where the anchor is used, or take the anchor away, then convert the login.")
 		return
+	}
+	if f.Kind == inventory.KindAzureLoginCreds && isCommit(f.step.version) && f.step.knownVersion() == "" {
+		f.review("no version is named beside the commit that azure/login is pinned to, and OIDC came with v1.4")
 	}
 	jobs := a.tokenJobs(f)
 	for _, j := range jobs {

@@ -65,6 +65,9 @@ func (a *analysis) testedAt(f *finding) int {
 	return 0
 }
 
+// emptyTests are the parts of a script's line that test whether something is set.
+var emptyTests = []string{"-z ", "-n ", "== ''", `== ""`, "!= ''", `!= ""`}
+
 // testsInScript finds [ -z "${{ secrets.X }}" ] and its like.
 func testsInScript(in scope, names map[string]bool) int {
 	s := in.step
@@ -75,7 +78,7 @@ func testsInScript(in scope, names map[string]bool) int {
 	i := -1
 	for line := range strings.SplitSeq(run, "\n") {
 		i++
-		if !strings.Contains(line, "secrets.") || !containsAny(line, []string{"-z ", "-n ", "== ''", `== ""`, "!= ''", `!= ""`}) {
+		if !strings.Contains(line, "secrets.") || !containsAny(line, emptyTests) {
 			continue
 		}
 		for _, r := range refsOf(line) {
@@ -266,6 +269,8 @@ func (a *analysis) classifyAzLogin(f *finding) {
 		"Where that is not possible, fetch the token in the script (ACTIONS_ID_TOKEN_REQUEST_URL with audience api://AzureADTokenExchange) and pass it with --federated-token instead of the password."}
 	c := f.command
 	switch {
+	case f.foreignCloud():
+		f.manual(fmt.Sprintf("the audience of tokens for the cloud %s is not known", f.Identity.Cloud), in...)
 	case !c.Certain:
 		f.manual("the script does not parse, so where the command begins and ends is not certain", in...)
 	case !f.exact:
@@ -276,8 +281,10 @@ func (a *analysis) classifyAzLogin(f *finding) {
 		f.manual("the command stands in a condition, loop, function, list or pipe", in...)
 	case f.script.shell != script.Bash && !c.First:
 		f.manual("other commands come before it in a script that is not bash", in...)
-	case f.script.inline && !c.First:
-		f.manual("other commands come before it in a script that runs in a container", in...)
+	case f.script.repeats():
+		f.manual("an action repeats the command until it succeeds", "Take the step away, and put a step of azure/login with client-id, tenant-id and subscription-id in its place.")
+	case f.script.inline && (!c.First || f.wholeScript()):
+		f.manual("the command is not the first of several in a script that runs in a container", in...)
 	default:
 		if _, _, ok := f.commandLines(); !ok && !f.wholeScript() {
 			f.manual("something else is on the command's lines", in...)
@@ -285,6 +292,10 @@ func (a *analysis) classifyAzLogin(f *finding) {
 		}
 		if f.partsJSON() {
 			a.classifyPartsLogin(f, in)
+			return
+		}
+		if !f.fetchable() && (!readableID(f.Identity.ClientID) || !readableID(f.Identity.TenantID)) {
+			f.manual("the script computes the client or the tenant", in...)
 			return
 		}
 		f.automatic("the command can be replaced by a sign-in with OIDC", azLoginToOIDC)
@@ -307,9 +318,10 @@ func isCertificate(f *finding) bool {
 	return strings.HasSuffix(w.Text, ".pem")
 }
 
-// wholeScript tells whether the script is the command and nothing else.
+// wholeScript tells whether the script is the command and nothing else, but for where its output goes.
 func (f *finding) wholeScript() bool {
-	return strings.TrimSpace(f.script.text) == strings.TrimSpace(f.script.text[f.command.Start:f.command.End])
+	before, after := f.script.text[:f.command.Start], strings.TrimSpace(f.script.text[f.command.End:])
+	return strings.TrimSpace(before) == "" && redirections().MatchString(after)
 }
 
 func (a *analysis) classifyAzd(f *finding) {
@@ -350,6 +362,8 @@ func (a *analysis) classifyRegistry(f *finding) {
 			f.manual("the login is not a plain docker login", steps...)
 		case !c.Certain || !c.Simple || !f.exact || !lines && !f.wholeScript() || f.script.shell != script.Bash:
 			f.manual("the command cannot be edited with certainty", steps...)
+		case !namesRegistry(f):
+			f.manual("the registry's name is not in the command", steps...)
 		default:
 			f.automatic("az acr login can take the place of the registry login after azure/login", registryToACR)
 			f.review(registryRisk)
@@ -366,6 +380,12 @@ func (a *analysis) classifyRegistry(f *finding) {
 	}
 	f.automatic("az acr login can take the place of the registry login after azure/login", registryToACR)
 	f.review(registryRisk)
+}
+
+// namesRegistry tells whether docker login names the registry so that az acr login can.
+func namesRegistry(f *finding) bool {
+	_, ok := acrCommand(f.script.original(registryWord(f.command)))
+	return ok
 }
 
 const registryRisk = "the identity needs AcrPush or AcrPull on the registry, and the login lasts for three hours"
@@ -422,6 +442,17 @@ func classifyOther(f *finding) {
 		}
 		reason := "a program that is not known takes the credential"
 		switch {
+		case f.tests:
+			f.manual("the script tests whether the secret is set", "When the logins with the secret are converted, let the script test the variable that holds the client id, or take the test out.")
+			return
+		case f.command != nil && f.command.Name == "packer":
+			f.manual("Packer takes the client secret as a variable", packerSteps...)
+			return
+		case f.command != nil && f.command.Name == "pulumi":
+			f.manual("the client secret goes into the stack's configuration",
+				"Set ARM_USE_OIDC: \"true\", ARM_CLIENT_ID, ARM_TENANT_ID and ARM_SUBSCRIPTION_ID in the environment, and give the job id-token: write.",
+				"Take the command out, and clientSecret out of the stack's configuration (pulumi config rm).")
+			return
 		case f.command != nil:
 			reason = f.command.Name + " signs in with a service principal's secret"
 		case len(f.Secrets) == 0:

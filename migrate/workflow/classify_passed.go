@@ -21,7 +21,7 @@ func (a *analysis) classifyPassed(f *finding) {
 			return
 		}
 	}
-	if f.Kind != inventory.KindAzureLoginCreds {
+	if _, composed := a.composedOf(f); composed || f.Kind != inventory.KindAzureLoginCreds {
 		f.own = f.convert
 	}
 	f.assisted(fmt.Sprintf("the credential comes as %s from %s of the same repository, which change too", c.name, count(len(a.callers[c.target.path]), "caller")), convertChannels)

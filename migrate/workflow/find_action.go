@@ -40,10 +40,8 @@ func (f *finder) azureLogin(s *step) {
 		}
 	case hasSecret:
 		n = f.withSecrets(f.atKey(inventory.KindAzureLoginMixed, secret, s.job, s), in, secret, roleClientSecret)
-	case hasID:
+	case hasID && !strings.EqualFold(text(paramValue(s, "auth-type")), "IDENTITY"): // which is the runner's own managed identity
 		n = f.atKey(inventory.KindAzureLoginOIDC, id, s.job, s)
-	case strings.EqualFold(text(paramValue(s, "auth-type")), "IDENTITY"):
-		return // the runner's own managed identity: no credential and no token of GitHub
 	}
 	if n == nil {
 		return
@@ -61,9 +59,24 @@ func (s *step) has(name string) bool { _, ok := s.input(name); return ok }
 
 func (f *finder) withSecrets(n *finding, in scope, e entry, role string) *finding {
 	if n != nil {
-		n.Secrets = in.secretsOf(text(e.value), role)
+		n.Secrets = rolesByName(in.secretsOf(text(e.value), role))
 	}
 	return n
+}
+
+// rolesByName tells apart, by their names, several secrets that a credential is put together from.
+func rolesByName(list []inventory.SecretUse) []inventory.SecretUse {
+	for i, use := range list {
+		if len(list) == 1 || use.Role != roleCredentials && use.Role != roleClientSecret {
+			continue
+		}
+		if id := roleOfName(use.Name); id != "" {
+			list[i].Role = id
+		} else if strings.HasSuffix(squash(use.Name), "clientsecret") || namesClientSecret(use.Name) {
+			list[i].Role = roleClientSecret
+		}
+	}
+	return list
 }
 
 // loginIdentity takes the ids that the step itself names.
@@ -101,6 +114,9 @@ func parseComposed(value string) (credentialsJSON, bool) {
 	}
 	// Strings of an expression may hold quotes of their own, so each expression becomes a name first.
 	segs := segments(value)
+	if len(segs) > maxNames {
+		return c, false // no JSON of four members, and each is looked for in all of them
+	}
 	var b strings.Builder
 	at := 0
 	mark := func(i int) string { return "~~" + strconv.Itoa(i) + "~~" }
@@ -124,9 +140,25 @@ func parseComposed(value string) (credentialsJSON, bool) {
 	return c, true
 }
 
+// composed reads a value that is put together as JSON, in its own place or in an environment variable, and tells where it stands.
+func (s scope) composed(value string) (c credentialsJSON, in scope, ok bool) {
+	if c, ok = parseComposed(value); ok {
+		return c, s, true
+	}
+	r, single := single(value)
+	if !single || r.context != "env" || r.property != "" {
+		return c, s, false
+	}
+	if value, in, ok = s.env(r.name()); !ok {
+		return c, s, false
+	}
+	c, ok = parseComposed(value)
+	return c, in, ok
+}
+
 // composed gives the secrets of a composed JSON their roles, and the identity that it names.
 func (f *finder) composed(n *finding, in scope, value string) {
-	c, ok := parseComposed(value)
+	c, in, ok := in.composed(value)
 	if !ok {
 		return
 	}

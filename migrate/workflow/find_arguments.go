@@ -42,9 +42,49 @@ func (f *finder) terraformArguments(s *step, r *runScript, c *script.Command) {
 	}
 }
 
+// packerArguments recognises a client secret that packer takes in -var.
+func (f *finder) packerArguments(s *step, r *runScript, c *script.Command) {
+	for _, a := range arguments(r, c) {
+		w := script.Word{Start: a.start, End: a.end}
+		if !strings.HasSuffix(strings.ToLower(a.name), "client_secret") || len(f.scriptSecrets(s, r, r.original(w), roleClientSecret)) == 0 {
+			continue
+		}
+		if n := f.command(inventory.KindOther, s, r, c, w, roleClientSecret); n != nil {
+			n.argument = w
+		}
+	}
+}
+
+// azcopyLogin recognises azcopy login, which takes the client secret from the environment.
+func (f *finder) azcopyLogin(s *step, r *runScript, c *script.Command) {
+	n := f.command(inventory.KindOther, s, r, c, script.Word{}, roleOther)
+	if n == nil {
+		return
+	}
+	n.Secrets = f.scriptSecrets(s, r, "$AZCOPY_SPA_CLIENT_SECRET", roleClientSecret)
+	for _, id := range []struct{ option, role string }{{"--application-id", roleClientID}, {"--tenant-id", roleTenantID}} {
+		if w, ok := c.Flag(id.option); ok {
+			n.Secrets = append(n.Secrets, f.scriptSecrets(s, r, r.original(w), id.role)...)
+		}
+	}
+}
+
+// pulumiConfig recognises a client secret that goes into the configuration of a Pulumi stack.
+func (f *finder) pulumiConfig(s *step, r *runScript, c *script.Command) {
+	for i, w := range c.Words {
+		if strings.HasSuffix(w.Text, ":clientSecret") && i+1 < len(c.Words) {
+			f.command(inventory.KindOther, s, r, c, c.Words[i+1], roleClientSecret)
+			return
+		}
+	}
+}
+
 // storageArguments recognises account keys, connection strings and SAS tokens that a script passes to az and azcopy.
 func (f *finder) storageArguments(s *step, r *runScript, c *script.Command) {
 	w, ok := c.Flag("--account-key", "--connection-string", "--sas-token")
+	if !ok {
+		w, ok = signedURL(c)
+	}
 	if !ok {
 		return
 	}
@@ -55,6 +95,16 @@ func (f *finder) storageArguments(s *step, r *runScript, c *script.Command) {
 	if n := f.command(inventory.KindStorageKey, s, r, c, w, roleOther); n != nil {
 		n.Secrets = secrets
 	}
+}
+
+// signedURL finds a word of azcopy that is the address of a container or blob with a SAS after it.
+func signedURL(c *script.Command) (script.Word, bool) {
+	for _, w := range c.Words {
+		if _, sas, ok := strings.Cut(w.Text, "?"); ok && c.Name != "az" && strings.Contains(w.Text, ".core.") && sas != "" {
+			return w, true
+		}
+	}
+	return script.Word{}, false
 }
 
 func (f *finder) sqlArguments(s *step, r *runScript, c *script.Command) {

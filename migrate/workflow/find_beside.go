@@ -48,22 +48,18 @@ func (f *finder) besideSteps(steps []*step) {
 
 // besideCommands looks for commands that take a client secret and a tenant.
 func (f *finder) besideCommands(s *step) {
-	for _, e := range []entry{s.run, firstInput(s, "inlineScript")} {
-		if e.value == nil || !in(clientSecretNames, text(e.value)) {
-			continue
-		}
-		for _, r := range s.scripts() {
-			for i := range r.Commands {
-				f.besideCommand(s, r, &r.Commands[i])
-			}
-		}
+	e := s.run
+	if e.value == nil {
+		e, _, _ = s.scriptInput()
+	}
+	if e.value == nil || !in(clientSecretNames, text(e.value)) {
 		return
 	}
-}
-
-func firstInput(s *step, name string) entry {
-	e, _ := s.param(name)
-	return e
+	for _, r := range s.scripts() {
+		for i := range r.Commands {
+			f.besideCommand(s, r, &r.Commands[i])
+		}
+	}
 }
 
 func (f *finder) besideCommand(s *step, r *runScript, c *script.Command) {

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
@@ -16,9 +17,40 @@ type runScript struct {
 	inline bool // runs inside an action
 }
 
+// scriptInputs are the inputs of actions that are scripts. azure/cli and azure/powershell run theirs with the session of azure/login;
+// the others run a command until it succeeds.
+var scriptInputs = map[string]struct {
+	input string
+	shell script.Shell
+}{
+	"azure/cli":              {"inlineScript", script.Bash},
+	"azure/powershell":       {"inlineScript", script.PowerShell},
+	"nick-fields/retry":      {"command", script.Bash},
+	"nick-invision/retry":    {"command", script.Bash},
+	"wandalen/wretry.action": {"command", script.Bash},
+}
+
+// scriptInput gives the input of a step's action that is a script.
+func (s *step) scriptInput() (e entry, shell script.Shell, ok bool) {
+	in, known := scriptInputs[s.action]
+	if !known {
+		return entry{}, 0, false
+	}
+	if e, ok = s.param(in.input); !ok {
+		return entry{}, 0, false
+	}
+	if own := text(paramValue(s, "shell")); own != "" && in.shell == script.Bash {
+		return e, script.ShellOf(own), true
+	}
+	return e, in.shell, true
+}
+
+// repeats tells whether the script of a finding is one that an action repeats, so that the step is nothing without it.
+func (r *runScript) repeats() bool { return r.inline && r.entry.key.Value == "command" }
+
 // scriptMarks are the byte strings without one of which a script holds nothing that commandLogin, assignmentLogin or besideCommands recognise:
 // the words of their commands and options, and the names of variables.
-var scriptMarks = newSearchAnyCase(append(variableNames(), "login", "azaccount", "azurermaccount", "account-key", "connection-string", "sas-token",
+var scriptMarks = newSearchAnyCase(append(variableNames(), "login", "azaccount", "azurermaccount", "azcopy", "account-key", "connection-string", "sas-token",
 	"access_key", "sas_token", "sp_password", "deployment-token", "sqlcmd", "sqlpackage", "client_secret", "client-secret", "clientsecret")...)
 
 // variableNames are the names in envKinds in lower case.
@@ -48,15 +80,10 @@ func (s *step) parseScripts(wanted func(string) bool) []*runScript {
 		}
 		list = append(list, &runScript{entry: e, shell: shell, text: value, Script: script.Find(shell, mask(value)), inline: inline})
 	}
-	switch {
-	case s.run.value != nil:
+	if s.run.value != nil {
 		add(s.run, script.ShellOf(s.shell), false)
-	case s.action == "azure/cli":
-		e, _ := s.param("inlineScript")
-		add(e, script.Bash, true)
-	case s.action == "azure/powershell":
-		e, _ := s.param("inlineScript")
-		add(e, script.PowerShell, true)
+	} else if e, shell, ok := s.scriptInput(); ok {
+		add(e, shell, true)
 	}
 	return list
 }
@@ -100,7 +127,9 @@ func (f *finder) commandLogin(s *step, r *runScript, c *script.Command) {
 	case c.Is("az", "acr", "login"), isRegistryLogin(c):
 		f.registryLogin(s, r, c)
 	case c.Name == "azcopy" && c.Has("login") && c.Has("--service-principal"):
-		f.command(inventory.KindOther, s, r, c, script.Word{}, roleClientSecret)
+		f.azcopyLogin(s, r, c)
+	case c.Is("pulumi", "config", "set"):
+		f.pulumiConfig(s, r, c)
 	case c.Name == "kubelogin" && c.Has("--client-secret"):
 		w, _ := c.Flag("--client-secret")
 		f.command(inventory.KindOther, s, r, c, w, roleClientSecret)
@@ -109,6 +138,8 @@ func (f *finder) commandLogin(s *step, r *runScript, c *script.Command) {
 		f.command(inventory.KindStaticWebAppsToken, s, r, c, w, roleOther)
 	case c.Name == "terraform" || c.Name == "tofu" || c.Name == "terragrunt":
 		f.terraformArguments(s, r, c)
+	case c.Name == "packer":
+		f.packerArguments(s, r, c)
 	case c.Name == "az" || strings.HasPrefix(c.Name, "azcopy"):
 		f.storageArguments(s, r, c)
 	case c.Name == "sqlcmd" || c.Name == "sqlpackage":
@@ -267,6 +298,42 @@ func (f *finder) commandIdentity(n *finding, s *step, r *runScript, c *script.Co
 	n.Identity.ClientID = read("-u", "--username", "--client-id", "-ApplicationId")
 	n.Identity.TenantID = read("-t", "--tenant", "--tenant-id", "-Tenant", "-TenantId")
 	n.Identity.SubscriptionID = read("-Subscription", "-SubscriptionId")
+	if n.Identity.Cloud = strings.ToLower(read("-Environment", "-EnvironmentName")); n.Identity.Cloud == "" {
+		n.Identity.Cloud = f.cloudOf(s, r, c)
+	}
+	if publicCloud(n.Identity.Cloud) {
+		n.Identity.Cloud = ""
+	}
+}
+
+// cloudOf is the cloud that az cloud set has chosen before a command, in its script or in a step before it.
+func (f *finder) cloudOf(s *step, r *runScript, c *script.Command) string {
+	cloud := ""
+	look := func(at *step, r *runScript, until int) {
+		for i := range r.Commands {
+			set := &r.Commands[i]
+			if !set.Is("az", "cloud", "set") || set.Start >= until {
+				continue
+			}
+			if w, ok := set.Flag("-n", "--name"); ok {
+				cloud = cmp.Or(strings.ToLower(f.wordValue(at, r, w)), r.original(w))
+			}
+		}
+	}
+	steps := f.file.steps
+	if s.job != nil {
+		steps = s.job.steps
+	}
+	for _, before := range steps {
+		if before == s {
+			break
+		}
+		if run := text(before.run.value); strings.Contains(run, "az cloud set") {
+			look(before, &runScript{text: run, entry: before.run, Script: script.Find(script.ShellOf(before.shell), mask(run))}, len(run))
+		}
+	}
+	look(s, r, c.Start)
+	return cloud
 }
 
 // wordValue gives the expression or literal that a word stands for outside of the script, or "".
@@ -352,7 +419,14 @@ func (f *finder) connectAccount(s *step, r *runScript, c *script.Command) {
 		n.Secrets, n.federated = []inventory.SecretUse{}, true
 	}
 	f.commandIdentity(n, s, r, c)
+	user := r.credentialUser()
 	if n.Identity.ClientID == "" {
-		n.Identity.ClientID = f.textValue(s, r, r.credentialUser())
+		n.Identity.ClientID = f.textValue(s, r, user)
+	}
+	ids := f.scriptSecrets(s, r, user, roleClientID)
+	for i, use := range n.Secrets {
+		if names(ids, use.Name) {
+			n.Secrets[i].Role = roleClientID
+		}
 	}
 }

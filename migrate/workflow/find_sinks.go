@@ -300,9 +300,10 @@ func (f *finder) carrierInputs(s *step) {
 	if !local {
 		remote, known = f.remoteRoles(text(s.uses.value))
 	}
+	command, _, _ := s.scriptInput()
 	for _, e := range s.withParams {
 		value := text(e.value)
-		if !strings.Contains(value, "${{") || containsFold(e.key.Value, "script") || f.seen[f.file.start(e.key)] != nil {
+		if !strings.Contains(value, "${{") || containsFold(e.key.Value, "script") || e.key == command.key || f.seen[f.file.start(e.key)] != nil {
 			continue
 		}
 		in := scope{f.analysis, f.file, s.job, s}
@@ -315,7 +316,7 @@ func (f *finder) carrierInputs(s *step) {
 			kind = inventory.KindCompositeInput
 		}
 		if n := f.atKey(kind, e, s.job, s); n != nil {
-			n.Secrets = in.secretsOf(value, role)
+			n.Secrets = rolesByName(in.secretsOf(value, role))
 		}
 	}
 }

@@ -10,10 +10,10 @@ import (
 // strayReads finds credentials in scripts that no known command takes: the secret must not be deleted while they are there.
 func (f *finder) strayReads(s *step) {
 	e := s.run
-	if e.value == nil && (s.action == "azure/cli" || s.action == "azure/powershell" || s.action == "actions/github-script") {
-		if e, _ = s.param("inlineScript"); e.value == nil {
-			e, _ = s.param("script")
-		}
+	if e.value == nil && s.action == "actions/github-script" {
+		e, _ = s.param("script")
+	} else if e.value == nil {
+		e, _, _ = s.scriptInput()
 	}
 	value := text(e.value)
 	if e.value == nil || !strings.Contains(value, "secrets") {
@@ -73,7 +73,7 @@ func (f *finder) strayRead(s *step, e entry, value string, seg segment, r ref, r
 	n := f.atRange(kind, e, max(start, end), start, s.job, s)
 	if n != nil {
 		n.Secrets = append(n.Secrets, scope{f.analysis, f.file, s.job, s}.read(nil, r, role, 0)...)
-		n.stray = true
+		n.stray, n.tests = true, containsAny(line, emptyTests)
 	}
 }
 

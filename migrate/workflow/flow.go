@@ -332,9 +332,12 @@ func partOf(role string) string {
 // takesPart finds what scripts take a member out of a JSON with.
 var takesPart = lazy.Regexp(`(?i)\bjq\b|ConvertFrom-Json|\bfromJSON\(|json\.loads?\b|JSON\.parse`)
 
+// secretMember finds the client secret as a member of an object, as PowerShell reads it from a JSON.
+var secretMember = lazy.Regexp(`(?i)\$\w+\.(client_?secret|appsecret)\b`)
+
 // roleOfScript is the role of what a part of a script reads, where its result has a role.
 func roleOfScript(value, role string) string {
-	if takesPart().MatchString(value) {
+	if takesPart().MatchString(value) || secretMember().MatchString(value) {
 		return partOf(role)
 	}
 	return role

@@ -47,6 +47,7 @@ func (a *analysis) find() {
 			continue
 		}
 		f.with(f.ownProfiles)
+		f.with(f.jsonIDs)
 		a.byFile[f.file] = f.findings
 		a.findings = append(a.findings, f.findings...)
 		a.mentions = append(a.mentions, f.mentions...)
@@ -97,7 +98,7 @@ func (a *analysis) learnFrom(n *finding) {
 		return
 	}
 	role := roleOfKind(n.Kind)
-	if n.beside != "" {
+	if _, composed := a.composedOf(n); composed || n.beside != "" {
 		role = roleClientSecret
 	}
 	if n.isPasser() && len(n.Secrets) > 0 {
@@ -170,9 +171,21 @@ func roleOfKind(k inventory.Kind) string {
 func (a *analysis) reads(n *finding) []ref {
 	in := scope{a, n.file, n.job, n.step}
 	if n.script == nil {
+		if c, ok := a.composedOf(n); ok && c.ClientSecret != "" {
+			return in.sources(nil, c.ClientSecret, nil, 0)
+		}
 		return in.sources(nil, text(n.entry.value), nil, 0)
 	}
 	return in.sources(nil, n.credentialText(), n.script, 0)
+}
+
+// composedOf gives the JSON that creds is put together as; the client secret is the credential in it.
+func (a *analysis) composedOf(n *finding) (credentialsJSON, bool) {
+	if n.script != nil || n.Kind != inventory.KindAzureLoginCreds {
+		return credentialsJSON{}, false
+	}
+	c, _, ok := scope{a, n.file, n.job, n.step}.composed(text(n.entry.value))
+	return c, ok
 }
 
 // credentialText is the part of a script that carries a finding's credential.

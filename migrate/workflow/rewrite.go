@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sort"
@@ -101,6 +102,7 @@ func (r *rewriter) leave(f *finding, reason string) {
 // finish applies the edits of each file and proves the result.
 func (r *rewriter) finish() Rewriting {
 	out := Rewriting{Left: r.left, Gaps: r.gaps}
+	slices.SortStableFunc(out.Left, func(a, b Left) int { return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line)) })
 	out.Files = r.applyAll()
 	sort.Slice(out.Files, func(i, j int) bool { return out.Files[i].Path < out.Files[j].Path })
 	return out
@@ -124,10 +126,8 @@ func splice(src []byte, edits []Edit) ([]byte, error) {
 // variables named after the credential.
 func (r *rewriter) names(f *finding) IdentityNames {
 	n := IdentityNames{ClientID: f.Identity.ClientID, TenantID: f.Identity.TenantID, SubscriptionID: f.Identity.SubscriptionID}
-	if r.options.Names != nil {
-		if given := r.options.Names(f.Login); given.ClientID != "" && given.TenantID != "" {
-			return given // without a subscription where the caller knows of none
-		}
+	if given, ok := r.given(f); ok {
+		return given // without a subscription where the caller knows of none
 	}
 	prefix := "AZURE"
 	if secret := credentialSecret(f.Login); secret != "" && len(r.credentials) > 1 {
@@ -143,6 +143,16 @@ func (r *rewriter) names(f *finding) IdentityNames {
 		n.SubscriptionID = r.options.idContext() + "." + prefix + "_SUBSCRIPTION_ID"
 	}
 	return n
+}
+
+// given is what the caller of Rewrite says of the identity of a login. A called file whose callers pass the ids goes on reading
+// what they pass: another caller may pass another identity's, and an action has no other way to them.
+func (r *rewriter) given(f *finding) (IdentityNames, bool) {
+	if r.options.Names == nil || strings.HasPrefix(f.Identity.ClientID, "inputs.") && (f.file.action || f.file.has("workflow_call")) {
+		return IdentityNames{}, false
+	}
+	n := r.options.Names(f.Login)
+	return n, n.ClientID != "" && n.TenantID != ""
 }
 
 // credentialSecret is the name of the secret that holds the credential itself.

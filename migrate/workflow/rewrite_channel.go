@@ -165,9 +165,9 @@ func (r *rewriter) convertDeclaration(c *channel) error {
 	required := ""
 	if len(e.value.Content) > 0 && !isFlow(e.value) {
 		unit = strings.Repeat(" ", max(1, int(e.value.Content[0].Column-e.key.Column)))
-		if v := get(e.value, "required"); v != nil {
-			required = text(v)
-		}
+	}
+	if v := get(e.value, "required"); v != nil {
+		required = text(v)
 	}
 	start, end := d.entryRange(e)
 	nl, margin := d.newline(start), d.margin(start)

@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/internal/lazy"
@@ -17,7 +18,7 @@ type connectPlan struct {
 // assignments, used for nothing else, and followed by the command. It gives nil for any other form.
 func (f *finding) connectPlan() *connectPlan {
 	c, r := f.command, f.script
-	if !c.Certain || !f.exact || r.shell != script.PowerShell || !c.Simple || f.Identity.ClientID == "" {
+	if f.foreignCloud() || !c.Certain || !f.exact || r.shell != script.PowerShell || !c.Simple || f.Identity.ClientID == "" {
 		return nil
 	}
 	start, end, ok := f.commandLines()
@@ -49,10 +50,22 @@ func (f *finding) connectPlan() *connectPlan {
 			return nil
 		}
 	}
-	if len(made) == 0 {
+	if len(made) == 0 || r.inline && f.onlyLines(plan.lines) {
 		return nil
 	}
 	return plan
+}
+
+// onlyLines tells whether nothing of a literal script is left without some of its lines.
+func (f *finding) onlyLines(lines [][2]int) bool {
+	d, value := f.file, f.script.entry.value
+	for at := d.nextLine(d.content(value)); at < d.end(value); at = d.nextLine(at) {
+		gone := slices.ContainsFunc(lines, func(l [2]int) bool { return l[0] <= at && at < l[1] })
+		if !gone && strings.TrimSpace(string(d.src[at:d.lineEnd(at)])) != "" {
+			return false
+		}
+	}
+	return true
 }
 
 var (
@@ -69,7 +82,7 @@ func (f *finding) assignmentOf(c script.Command) (script.Assignment, bool) {
 	return script.Assignment{}, false
 }
 
-var credentialForm = lazy.Regexp(`(?i)PSCredential['"]?\s*(?:-ArgumentList\s*)?\(?\s*@?\(?\s*([^,()\s]+(?:\s[^,()]*\}\})?['"]?)\s*,`)
+var credentialForm = lazy.Regexp(`(?i)PSCredential['"]?\s*(?:\]::new)?(?:-ArgumentList\s*)?\(?\s*@?\(?\s*([^,()\s]+(?:\s[^,()]*\}\})?['"]?)\s*,`)
 
 // credentialUser finds the client id that a PSCredential is made with, as it is written.
 func (r *runScript) credentialUser() string {
@@ -87,8 +100,12 @@ func (r *rewriter) connectToLogin(f *finding, p *connectPlan) error {
 	if err != nil {
 		return err
 	}
+	const reason = "sign in with OIDC instead of a stored credential"
 	inputs = append(inputs, [2]string{"enable-AzPSSession", "true"})
-	if err := r.insertLogin(f, inputs, "sign in with OIDC instead of a stored credential"); err != nil {
+	if f.onlyLines(p.lines) {
+		return r.stepToLogin(f, inputs, reason)
+	}
+	if err := r.insertLogin(f, inputs, reason); err != nil {
 		return err
 	}
 	for _, l := range p.lines {

@@ -21,6 +21,23 @@ func credsToIDs(r *rewriter, f *finding) error {
 	return r.raise(f)
 }
 
+// composedToIDs does the same for a JSON that is put together in the workflow. Where that is done in a variable, which nothing else
+// reads, the variable goes too.
+func composedToIDs(r *rewriter, f *finding) error {
+	if err := credsToIDs(r, f); err != nil {
+		return err
+	}
+	read, ok := single(text(f.entry.value))
+	if !ok || read.context != "env" {
+		return nil
+	}
+	e, ok := scopeEntry(f, read.name())
+	if !ok || f.fileFinding(r.analysis, f.file.start(e.key)) != nil || !r.readersDoneOr(f, read.name()) {
+		return nil
+	}
+	return r.deleteEntry(f, e, "nothing reads the credential any longer")
+}
+
 // loginInputs are the inputs of azure/login for a finding, as key and value.
 func (r *rewriter) loginInputs(f *finding) ([][2]string, error) {
 	return r.loginInputsOf(f, r.names(f))
@@ -33,6 +50,7 @@ func (r *rewriter) loginInputsOf(f *finding, n IdentityNames) ([][2]string, erro
 		{"tenant-id", expression(n.TenantID, flow)},
 	}
 	switch {
+	case f.noSubscription && r.options.Names == nil:
 	case n.SubscriptionID != "":
 		lines = append(lines, [2]string{"subscription-id", expression(n.SubscriptionID, flow)})
 	case !f.step.has("allow-no-subscriptions"):

@@ -7,6 +7,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"github.com/unsecret-dev/unsecret/migrate/workflow/script"
+	"github.com/unsecret-dev/unsecret/migrate/workflow/yaml"
 )
 
 // scriptLogin gives the inputs of an azure/login step that takes the place of a command. The command selects no subscription unless the
@@ -21,20 +22,34 @@ func (r *rewriter) scriptLogin(f *finding) ([][2]string, error) {
 		return nil, err
 	}
 	inputs := [][2]string{{"client-id", expression(id, false)}, {"tenant-id", expression(tenant, false)}}
-	if r.options.Names != nil {
-		if n := r.options.Names(f.Login); n.ClientID != "" && n.TenantID != "" {
-			inputs = [][2]string{{"client-id", expression(n.ClientID, false)}, {"tenant-id", expression(n.TenantID, false)}}
-		}
+	if n, ok := r.given(f); ok {
+		inputs = [][2]string{{"client-id", expression(n.ClientID, false)}, {"tenant-id", expression(n.TenantID, false)}}
 	}
 	if f.Identity.SubscriptionID != "" {
-		return append(inputs, [2]string{"subscription-id", expression(f.Identity.SubscriptionID, false)}), nil
+		inputs = append(inputs, [2]string{"subscription-id", expression(f.Identity.SubscriptionID, false)})
+	} else {
+		inputs = append(inputs, [2]string{"allow-no-subscriptions", "true"})
 	}
-	return append(inputs, [2]string{"allow-no-subscriptions", "true"}), nil
+	if f.Identity.Cloud != "" {
+		inputs = append(inputs, [2]string{"environment", f.Identity.Cloud}, [2]string{"audience", audiences[f.Identity.Cloud]})
+	}
+	return inputs, nil
 }
+
+// audience is the audience of the token that a command presents, by the cloud that it signs in to.
+func (f *finding) audience() string {
+	if f.Identity.Cloud != "" {
+		return audiences[f.Identity.Cloud]
+	}
+	return "api://AzureADTokenExchange"
+}
+
+// foreignCloud tells whether a command signs in to a cloud whose audience is not known.
+func (f *finding) foreignCloud() bool { return f.audience() == "" }
 
 // outside gives the expression for an id of a command as a step can read it.
 func (r *rewriter) outside(f *finding, known, what string, flags ...string) (string, error) {
-	if known != "" && !strings.ContainsAny(known, "$`\"\n") {
+	if readableID(known) {
 		return known, nil
 	}
 	w, ok := f.command.Flag(flags...)
@@ -42,6 +57,11 @@ func (r *rewriter) outside(f *finding, known, what string, flags ...string) (str
 		return "", fmt.Errorf("the command does not name the %s", what)
 	}
 	return "", fmt.Errorf("the %s is computed by the script (%s)", what, f.script.original(w))
+}
+
+// readableID tells whether what a command says of an id can be read outside of its script.
+func readableID(known string) bool {
+	return known != "" && !strings.ContainsAny(known, "$`\"\n")
 }
 
 // azLoginToOIDC replaces az login with a password: by a step of azure/login where the command comes first, else by the
@@ -54,7 +74,7 @@ func azLoginToOIDC(r *rewriter, f *finding) error {
 	}
 	inputs, err := r.scriptLogin(f)
 	if err != nil {
-		if f.script.shell == script.Bash && !f.script.inline && !whole {
+		if f.fetchable() {
 			return r.azLoginInPlace(f)
 		}
 		return err
@@ -71,6 +91,12 @@ func azLoginToOIDC(r *rewriter, f *finding) error {
 	}
 	r.edit(f.file, f.ID, start, end, "", "azure/login before the step has signed in")
 	return r.dropVariables(f)
+}
+
+// fetchable tells whether a script can request the job's token itself.
+func (f *finding) fetchable() bool {
+	_, alone := f.file.indent(f.start)
+	return f.script.shell == script.Bash && !f.script.inline && alone && f.script.entry.value.Style&literalOrPlain != 0
 }
 
 // stepToLogin makes a step whose script is only the command into a step of azure/login.
@@ -117,7 +143,7 @@ func (r *rewriter) azLoginInPlace(f *finding) error {
 	start, _ := d.source(f.script.entry.value, from)
 	end, _ := d.source(f.script.entry.value, to)
 	nl := d.newline(f.start)
-	fetch := `OIDC_TOKEN=$(curl -sSf -H "Authorization: bearer $ACTIONS_ID_TOKEN_REQUEST_TOKEN" "${ACTIONS_ID_TOKEN_REQUEST_URL}&audience=api://AzureADTokenExchange" | jq -r .value)`
+	fetch := `OIDC_TOKEN=$(curl -sSf -H "Authorization: bearer $ACTIONS_ID_TOKEN_REQUEST_TOKEN" "${ACTIONS_ID_TOKEN_REQUEST_URL}&audience=` + f.audience() + `" | jq -r .value)`
 	r.edit(d, f.ID, f.start, f.start, fetch+nl+indent, reason)
 	r.edit(d, f.ID, start, end, `--federated-token "$OIDC_TOKEN"`, reason)
 	return r.dropVariables(f)
@@ -213,7 +239,7 @@ func azdToFederated(r *rewriter, f *finding) error {
 	}
 	start, _ := f.file.source(f.script.entry.value, from)
 	end, _ := f.file.source(f.script.entry.value, to)
-	r.edit(f.file, f.ID, start, end, `--federated-credential-provider "github"`, "let azd take the job's OIDC token instead of a stored secret")
+	r.edit(f.file, f.ID, start, end, f.script.inScalar(`--federated-credential-provider "github"`), "let azd take the job's OIDC token instead of a stored secret")
 	return r.dropVariables(f)
 }
 
@@ -279,28 +305,60 @@ func acrLogin(host, newline string) string {
 }
 
 func (r *rewriter) dockerLoginToACR(f *finding, inputs [][2]string, reason string) error {
-	host := ""
-	for i := 2; i < len(f.command.Words); i++ {
-		w := f.command.Words[i]
+	host := f.script.original(registryWord(f.command))
+	login, ok := acrCommand(host)
+	if !ok {
+		return fmt.Errorf("the registry's name is not in the command (%s)", host)
+	}
+	if err := r.insertLogin(f, inputs, "sign in with OIDC before the registry login"); err != nil {
+		return err
+	}
+	r.edit(f.file, f.ID, f.start, f.end, f.script.inScalar(login), reason)
+	return r.dropVariables(f)
+}
+
+// inScalar writes a part of a script as the style of its scalar demands.
+func (r *runScript) inScalar(text string) string {
+	switch style := r.entry.value.Style; {
+	case style&yaml.DoubleQuotedStyle != 0:
+		return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text)
+	case style&yaml.SingleQuotedStyle != 0:
+		return strings.ReplaceAll(text, "'", "''")
+	}
+	return text
+}
+
+// acrCommand writes az acr login for a registry's host as a command of bash has it: a name, a variable or an expression.
+func acrCommand(host string) (string, bool) {
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "https://"), "/")
+	if strings.ContainsAny(host, " \t'\"`|&;") && !strings.Contains(host, "${{") || host == "" {
+		return "", false
+	}
+	if name, _, ok := strings.Cut(host, ".azurecr."); ok {
+		return `az acr login --name "` + name + `"`, name != ""
+	}
+	if isVariable(host) && host[0] == '$' {
+		return `az acr login --name "${` + strings.Trim(host, "${}") + `%%.*}"`, true
+	}
+	if _, ok := single(host); ok {
+		return `LOGIN_SERVER="` + host + `"; az acr login --name "${LOGIN_SERVER%%.*}"`, true
+	}
+	return "", false
+}
+
+// registryWord gives the word of docker login that names the registry.
+func registryWord(c *script.Command) (host script.Word) {
+	for i := 2; i < len(c.Words); i++ {
+		w := c.Words[i]
 		if strings.HasPrefix(w.Text, "-") {
 			if !strings.Contains(w.Text, "=") {
 				i++
 			}
 			continue
 		}
-		host = f.script.text[w.Start:w.End]
+		host = w
 	}
-	host = unquote(host)
-	name, rest, dot := strings.Cut(strings.TrimPrefix(host, "https://"), ".azurecr.")
-	if !dot || name == "" || strings.ContainsAny(name, " \t") {
-		return fmt.Errorf("the registry's name is not in the command (%s)", host)
-	}
-	_ = rest
-	if err := r.insertLogin(f, inputs, "sign in with OIDC before the registry login"); err != nil {
-		return err
-	}
-	r.edit(f.file, f.ID, f.start, f.end, `az acr login --name "`+name+`"`, reason)
-	return r.dropVariables(f)
+	return host
 }
 
 // sdkToLogin signs in before a step and takes the three variables of EnvironmentCredential from it: an id without a secret would

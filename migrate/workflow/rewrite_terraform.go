@@ -50,7 +50,7 @@ func (r *rewriter) scriptToOIDC(f *finding) error {
 	}
 	text := old[:i] + "ARM_USE_OIDC=true"
 	if f.assignment != nil && f.script.shell == script.PowerShell {
-		text = old[:i] + "ARM_USE_OIDC = 'true'"
+		text = old[:i] + f.script.inScalar("ARM_USE_OIDC = 'true'")
 	}
 	r.edit(f.file, f.ID, f.start, f.end, text, useOIDC)
 	return nil
@@ -77,13 +77,16 @@ func (r *rewriter) dropArgument(f *finding) error {
 	return nil
 }
 
+// providerIDs are the variables with the ids that the provider reads beside its client secret.
+var providerIDs = []string{"ARM_CLIENT_ID", "ARM_TENANT_ID", "ARM_SUBSCRIPTION_ID"}
+
 // jsonPartsToOIDC puts variables in the place of the parts of a credentials JSON, and ARM_USE_OIDC in that of the secret.
 func jsonPartsToOIDC(r *rewriter, f *finding) error {
 	if f.script != nil {
 		return r.scriptToOIDC(f)
 	}
 	n := r.names(f)
-	ids := map[string]string{"ARM_CLIENT_ID": n.ClientID, "ARM_TENANT_ID": n.TenantID, "ARM_SUBSCRIPTION_ID": n.SubscriptionID}
+	ids := map[string]string{providerIDs[0]: n.ClientID, providerIDs[1]: n.TenantID, providerIDs[2]: n.SubscriptionID}
 	for e := range each(f.entry.parent) {
 		id, ok := ids[strings.ToUpper(e.key.Value)]
 		if !ok || e.parent != f.entry.parent {

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -21,13 +22,9 @@ func (r *rewriter) raise(f *finding) error {
 		return fmt.Errorf("uses has no version: %s", text(s.uses.value))
 	}
 	comment, commentStart, commentEnd := f.file.commentAfter(end)
-	known := s.version
+	known := s.knownVersion()
 	if isCommit(s.version) {
-		known = versionIn(comment)
-		if known == "" {
-			known = loginCommits[strings.ToLower(s.version)]
-		}
-		if known == "" || !tooOld(known) {
+		if !tooOld(known) {
 			return nil
 		}
 		commit := r.options.Pins["azure/login@"+r.options.LoginVersion]
@@ -49,8 +46,22 @@ func (r *rewriter) raise(f *finding) error {
 	return nil
 }
 
-// loginCommits are the commits of the major tags of azure/login (github.com/Azure/login/tags).
+// knownVersion is the version of a step's action: its tag, or what is known of the commit that it is pinned to; "" where nothing is.
+func (s *step) knownVersion() string {
+	if !isCommit(s.version) {
+		return s.version
+	}
+	comment, _, _ := s.file.commentAfter(s.file.end(s.uses.raw))
+	return cmp.Or(versionIn(comment), loginCommits[strings.ToLower(s.version)])
+}
+
+// loginCommits are commits of tags of azure/login that many pin (github.com/Azure/login/tags).
 var loginCommits = map[string]string{
+	"92a5484dfaf04ca78a94597f4f19fea633851fa2": "v1.4.7",
+	"cb79c773a3cfa27f31f25eb3f677781210c9ce3d": "v1.6.1",
+	"a65d910e8af852a8061c627c456678983e180302": "v2.2.0",
+	"a457da9ea143d694b1b9c7c869ebb04ebe844ef5": "v2",
+	"532459ea530d8321f2fb9bb10d1e0bcf23869a43": "v3.0.0",
 	"f5d393ae46f8fde4be8b75f32e3fc50e654ad0ca": "v3",
 }
 

@@ -27,33 +27,36 @@ func Scan(t Tree, o Options) Result {
 // finding is a login with what a rewrite needs to know of it.
 type finding struct {
 	inventory.Login
-	file         *file
-	job          *job  // nil at workflow level and in actions
-	step         *step // nil for env of a workflow or job
-	entry        entry // the key that carries the credential, where it is a key
-	start, end   int
-	level        Level // the lowest level at which it may be rewritten
-	convert      func(*rewriter, *finding) error
-	script       *runScript
-	command      *script.Command
-	assignment   *script.Assignment
-	argument     script.Word // of command, where only one word carries the credential
-	option       string      // of Terraform: var or backend-config
-	variable     string      // the environment variable that a script sets
-	stray        bool        // read by something that is not known
-	beside       string      // the argument or variable with the tenant that stands beside a client secret
-	secretName   string      // the argument or variable with that client secret
-	toFile       bool        // to a file or a container rather than to $GITHUB_ENV
-	written      bool        // to $GITHUB_ENV
-	exact        bool        // the range in the script is exact
-	federated    bool        // the command signs in without a stored credential
-	registryUser script.Word
-	own          func(*rewriter, *finding) error // converts what uses a credential that comes from callers
-	channels     []*channel                      // through which the credential comes from callers
-	into         []*channel                      // that the credential is handed to
-	also         [][2]int                        // ranges of the file, outside of its own, that its conversion takes away too
-	inherited    map[string]string               // of secrets: inherit: the secrets of the called file by name, with their roles
-	needsToken   []*job                          // jobs of the same file that must be able to request a token after the rewrite
+	file           *file
+	job            *job  // nil at workflow level and in actions
+	step           *step // nil for env of a workflow or job
+	entry          entry // the key that carries the credential, where it is a key
+	start, end     int
+	level          Level // the lowest level at which it may be rewritten
+	convert        func(*rewriter, *finding) error
+	script         *runScript
+	command        *script.Command
+	assignment     *script.Assignment
+	argument       script.Word // of command, where only one word carries the credential
+	idRole         string      // of what is taken out of a credentials JSON, where that is an id
+	option         string      // of Terraform: var or backend-config
+	variable       string      // the environment variable that a script sets
+	tests          bool        // by a script that only asks whether it is set
+	stray          bool        // read by something that is not known
+	beside         string      // the argument or variable with the tenant that stands beside a client secret
+	secretName     string      // the argument or variable with that client secret
+	toFile         bool        // to a file or a container rather than to $GITHUB_ENV
+	written        bool        // to $GITHUB_ENV
+	exact          bool        // the range in the script is exact
+	federated      bool        // the command signs in without a stored credential
+	noSubscription bool        // creds names no subscription, and allow-no-subscriptions says that none is needed
+	registryUser   script.Word
+	own            func(*rewriter, *finding) error // converts what uses a credential that comes from callers
+	channels       []*channel                      // through which the credential comes from callers
+	into           []*channel                      // that the credential is handed to
+	also           [][2]int                        // ranges of the file, outside of its own, that its conversion takes away too
+	inherited      map[string]string               // of secrets: inherit: the secrets of the called file by name, with their roles
+	needsToken     []*job                          // jobs of the same file that must be able to request a token after the rewrite
 }
 
 // analysis is one tree while it is read.

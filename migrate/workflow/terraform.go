@@ -3,6 +3,7 @@ package workflow
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -41,6 +42,10 @@ func (a *analysis) classifyTerraform(f *finding) {
 	if f.job == nil && !f.file.action {
 		f.needsToken = a.terraformJobs(f.file)
 	}
+	if reason, steps := a.providerObstacle(f); reason != "" {
+		f.manual(reason, steps...)
+		return
+	}
 	if line, what := a.otherReaders(f, name); line > 0 {
 		f.manual(fmt.Sprintf("line %d reads %s itself (%s), so the variable cannot go", line, name, what),
 			"Change what reads the variable so that it uses the session of azure/login or OIDC, then put ARM_USE_OIDC: \"true\" in the variable's place.")
@@ -54,10 +59,56 @@ func (a *analysis) classifyTerraform(f *finding) {
 	if what := wrapper(f); what != "" {
 		f.review(what + " may run the provider where the job's token does not reach")
 	}
+	if action := unknownAction(f); action != "" {
+		f.review("it is not known whether " + action + " runs a provider of Terraform")
+	}
 	in := scope{a, f.file, f.job, f.step}
 	if _, _, ok := in.env("ARM_CLIENT_ID"); !ok && (f.script == nil || !strings.Contains(f.script.text, "ARM_CLIENT_ID")) {
 		f.review("ARM_CLIENT_ID is not in the same environment, so the ids may come from elsewhere")
 	}
+}
+
+// packerSteps are what a person does for Packer (packer-plugin-azure, config.go).
+var packerSteps = []string{
+	"Give the source in the template client_id, tenant_id and subscription_id, and oidc_request_url and oidc_request_token from env(\"ACTIONS_ID_TOKEN_REQUEST_URL\") and env(\"ACTIONS_ID_TOKEN_REQUEST_TOKEN\"); or use_azure_cli_auth = true after azure/login.",
+	"Take client_secret out of the template and what passes it, and give the job id-token: write."}
+
+// providerObstacle is what rules out that the program which reads the ARM_ variables requests a token itself.
+func (a *analysis) providerObstacle(f *finding) (reason string, steps []string) {
+	if runs(f, func(s *step) bool { return strings.Contains(s.action, "packer") || commandOf(s, "packer") }) {
+		return "Packer's azure builders do not read ARM_USE_OIDC", packerSteps
+	}
+	if value, _, ok := (scope{a, f.file, f.job, f.step}).env("ARM_USE_OIDC"); ok && !strings.EqualFold(strings.TrimSpace(value), "true") {
+		return fmt.Sprintf("ARM_USE_OIDC is set to %s beside it", strings.TrimSpace(value)), []string{
+			"See why; then set ARM_USE_OIDC: \"true\", take ARM_CLIENT_SECRET away, and give the job id-token: write."}
+	}
+	return "", nil
+}
+
+// runs tells whether one of the steps that can read a finding's variable is as asked for.
+func runs(f *finding, is func(*step) bool) bool {
+	if f.step != nil && !f.written {
+		return is(f.step)
+	}
+	steps := f.file.steps
+	for _, j := range f.needsToken {
+		steps = append(steps[:len(steps):len(steps)], j.steps...)
+	}
+	return slices.ContainsFunc(steps, is)
+}
+
+// commandOf tells whether a step's script runs a program.
+func commandOf(s *step, program string) bool {
+	run := text(s.run.value)
+	if !strings.Contains(run, program+" ") {
+		return false
+	}
+	for line := range strings.Lines(run) {
+		if firstWord(line) == program || strings.Contains(line, " "+program+" ") && !strings.HasPrefix(strings.TrimSpace(line), "#") {
+			return true
+		}
+	}
+	return false
 }
 
 // terraformJobs are the jobs that can be meant by a variable of the whole workflow: those that run Terraform or a program that is
@@ -263,17 +314,29 @@ func (a *analysis) armEnvironment(f *finding) bool {
 	return false
 }
 
-// wrapper names a program or container through which Terraform runs in the jobs of a finding.
-func wrapper(f *finding) string {
-	for _, j := range f.needsToken {
-		for _, s := range j.steps {
-			run := strings.ToLower(text(s.run.value))
-			for _, what := range []string{"terragrunt", "terratest", "rover ", "docker run", "docker compose", "docker-compose"} {
-				if strings.Contains(run, what) {
-					return strings.TrimSpace(what)
-				}
+// wrapper names a program or container through which Terraform runs in the steps that can read a finding's variable.
+func wrapper(f *finding) (what string) {
+	runs(f, func(s *step) bool {
+		run := strings.ToLower(text(s.run.value))
+		for _, name := range []string{"terragrunt", "terratest", "rover ", "docker run", "docker compose", "docker-compose"} {
+			if strings.Contains(run, name) {
+				what = strings.TrimSpace(name)
+				return true
 			}
 		}
+		return false
+	})
+	return what
+}
+
+// providerActions are those that are known to run the Terraform or Pulumi providers, or a script, in the job's environment.
+var providerActions = []string{"hashicorp/", "pulumi/", "dflook/", "opentofu/", "gruntwork-io/", "azure/cli", "azure/powershell", "nick-fields/retry", "nick-invision/retry"}
+
+// unknownAction names the action that alone reads a finding's variable, where it is not known what it does with it.
+func unknownAction(f *finding) string {
+	s := f.step
+	if s == nil || f.script != nil || s.action == "" || strings.HasPrefix(s.action, "./") || hasPrefix(s.action, providerActions) || strings.Contains(s.action, "terraform") {
+		return ""
 	}
-	return ""
+	return s.action
 }
