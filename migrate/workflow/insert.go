@@ -69,19 +69,22 @@ func (d *document) beforeStep(s *step) (at int, indent string, err error) {
 	if !alone {
 		return 0, "", errors.New("the step does not begin on a line of its own")
 	}
+	return d.aboveComments(i, d.start(s.list), indent), indent, nil
+}
+
+// aboveComments goes from an offset up over the comments that stand above it with the same indentation, but not over what is before first.
+func (d *document) aboveComments(offset, first int, indent string) int {
 	for {
-		start := d.lineStart(i)
+		start := d.lineStart(offset)
 		if start == 0 {
-			break
+			return offset
 		}
 		above := d.lineStart(start - 1)
-		line := string(d.src[above:d.lineEnd(above)])
-		if !strings.HasPrefix(line, indent+"#") || above < d.start(s.list) {
-			break
+		if !strings.HasPrefix(string(d.src[above:d.lineEnd(above)]), indent+"#") || above < first {
+			return offset
 		}
-		i = above + len(indent)
+		offset = above + len(indent)
 	}
-	return i, indent, nil
 }
 
 // blankBefore tells whether the line above an offset's line is blank.

@@ -34,12 +34,20 @@ var (
 // grantAll gives every job that must request a token the permission for it.
 func (r *rewriter) grantAll() {
 	for _, f := range r.done {
-		for _, j := range r.tokenJobs(f) {
-			if err := r.grantCalled(j, f.ID); err != nil {
-				r.refuse(j.file, fmt.Sprintf("the permissions of job %s could not be extended: %v", j.id, err))
-			}
+		if err := r.grantFor(f); err != nil {
+			r.refuse(f.file, err.Error())
 		}
 	}
+}
+
+// grantFor gives the jobs of one login the permission.
+func (r *rewriter) grantFor(f *finding) error {
+	for _, j := range r.tokenJobs(f) {
+		if err := r.grantCalled(j, f.ID); err != nil {
+			return fmt.Errorf("the permissions of job %s cannot be extended: %w", j.id, err)
+		}
+	}
+	return nil
 }
 
 // grantCalled is grant, but leaves a reusable workflow alone that has no permissions of its own: it has its caller's, and a
@@ -149,7 +157,9 @@ func (r *rewriter) extend(j *job, login inventory.LoginID) error {
 	}
 	if !isFlow(n) {
 		start := f.start(n.Content[0])
-		r.edit(f, login, start, start, idToken+": write"+f.newline(start)+f.margin(start), reason)
+		margin := f.margin(start)
+		at := f.aboveComments(start, f.start(j.perms.key), margin)
+		r.edit(f, login, at, at, idToken+": write"+f.newline(start)+margin, reason)
 		return nil
 	}
 	start := f.content(n) + 1

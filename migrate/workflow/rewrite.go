@@ -85,7 +85,11 @@ func (r *rewriter) convertOne(f *finding) {
 		return
 	}
 	r.undo = r.undo[:0]
-	if err := f.convert(r, f); err != nil {
+	err := f.convert(r, f)
+	if err == nil && len(f.channels)+len(f.into) == 0 { // what changes in several files is done or refused as a whole, in the end
+		err = r.grantFor(f)
+	}
+	if err != nil {
 		for _, back := range slices.Backward(r.undo) {
 			back()
 		}
