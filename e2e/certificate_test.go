@@ -234,6 +234,29 @@ func TestARollbackWritesTheCertificateBack(t *testing.T) {
 	}
 }
 
+func TestARollbackThatNeedsNoPasswordIsNotHeldByAPolicyAgainstThem(t *testing.T) {
+	j, _, _ := signedJourney(t, nil, func(c *plan.Config) {
+		hour := plan.Duration(time.Hour)
+		c.Soak = &hour
+	})
+	before := j.keys("signer")
+	j.converted()
+	j.pass(2 * time.Hour)
+	j.want(j.revoke(), "signer", execute.UnitRevoked, "")
+	j.change(func(w *world.World) { w.Knobs.NewPasswordPolicy = true })
+	j.want(j.rollback(j.unitID("signer")), "signer", execute.UnitRolledBack, "")
+	after := j.keys("signer")
+	if len(after) != 2 {
+		t.Errorf("of %v is back %v", before, after)
+	}
+	for _, name := range signers {
+		if got := j.scheme(name); got != "ServicePrincipal spnCertificate" {
+			t.Errorf("%s is %s", name, got)
+		}
+	}
+	j.mustUse("after rollback", signers...)
+}
+
 func TestARolledBackCertificateIsRemovedAgainByTheNextRevoke(t *testing.T) {
 	j, _, server := signedJourney(t, nil, nil)
 	j.settings = func(c *plan.Config) {

@@ -183,27 +183,48 @@ func (e *Executor) addKeys(ctx, stop context.Context, application inventory.Obje
 	return err
 }
 
+// removedCertificate is what the journal has of a certificate that a step removed, or may have; ok is false where it did not.
+func (r *rollbackRun) removedCertificate(u plan.Unit, s plan.Step) (text string, ok bool) {
+	if s.Kind != plan.StepCredential || !s.Credential.IsCertificate() {
+		return "", false
+	}
+	switch p := r.e.step(u.ID, s.ID); {
+	case p.done != nil:
+		return p.done.After["certificate"], true
+	case p.intent != nil:
+		return p.intent.Before["certificate"], true
+	}
+	return "", false // never removed, or by somebody else
+}
+
 // restoreCertificates writes back the certificates that a revoke of the unit removed, and remembers why one is not.
 func (r *rollbackRun) restoreCertificates(ctx, stop context.Context, u plan.Unit) error {
 	for _, s := range u.Steps {
-		if s.Kind != plan.StepCredential || !s.Credential.IsCertificate() {
-			continue
-		}
-		p := r.e.step(u.ID, s.ID)
-		var text string
-		switch {
-		case p.done != nil:
-			text = p.done.After["certificate"]
-		case p.intent != nil:
-			text = p.intent.Before["certificate"]
-		default:
-			continue // never removed, or by somebody else
-		}
-		if err := r.restoreCertificate(ctx, stop, u, s, text); err != nil {
-			return err
+		if text, ok := r.removedCertificate(u, s); ok {
+			if err := r.restoreCertificate(ctx, stop, u, s, text); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// endOf is when a certificate ends, as Graph gave it.
+func endOf(text string) (time.Time, error) {
+	var fields struct {
+		End time.Time `json:"endDateTime"`
+	}
+	err := json.Unmarshal([]byte(text), &fields)
+	return fields.End, err
+}
+
+// certificateReturns tells whether the rollback can write a certificate of the unit back that still works, as far as is known beforehand.
+func (r *rollbackRun) certificateReturns(u plan.Unit) bool {
+	return slices.ContainsFunc(u.Steps, func(s plan.Step) bool {
+		text, ok := r.removedCertificate(u, s)
+		end, err := endOf(text)
+		return ok && err == nil && end.After(r.e.now()) && r.stays(u, s) == ""
+	})
 }
 
 func (r *rollbackRun) restoreCertificate(ctx, stop context.Context, u plan.Unit, s plan.Step, text string) error {
@@ -216,13 +237,11 @@ func (r *rollbackRun) restoreCertificate(ctx, stop context.Context, u plan.Unit,
 	if has(now, key.KeyID) {
 		return r.certificateBack(u, s)
 	}
-	var fields struct {
-		End time.Time `json:"endDateTime"`
-	}
-	if err := json.Unmarshal(key.JSON, &fields); err != nil {
+	end, err := endOf(text)
+	if err != nil {
 		return r.notRestored(u, s, "the journal has nothing of it")
 	}
-	if !fields.End.After(r.e.now()) {
+	if !end.After(r.e.now()) {
 		return r.notRestored(u, s, "it has ended")
 	}
 	step := restorePrefix + s.ID

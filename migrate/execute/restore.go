@@ -147,7 +147,7 @@ func (r *rollbackRun) connectionPlaces(ctx context.Context, u plan.Unit, id inve
 	passwords := slices.ContainsFunc(id.Credentials, func(c inventory.Credential) bool {
 		return c.Type == inventory.CredentialPassword && c.End.After(r.e.now()) && !r.mine(u, c)
 	})
-	certificates := slices.ContainsFunc(id.Credentials, func(c inventory.Credential) bool {
+	certificates := r.certificateReturns(u) || slices.ContainsFunc(id.Credentials, func(c inventory.Credential) bool {
 		return c.Type == inventory.CredentialCertificate && c.End.After(r.e.now()) && !id.SAMLSigning(c)
 	})
 	for _, s := range u.Steps {
