@@ -274,3 +274,26 @@ func TestLocalFollowsADirectoryThatIsAskedForByALink(t *testing.T) {
 		t.Errorf("got %+v, %v", inv, err)
 	}
 }
+
+// Directories are listed side by side; what is in them comes in the order of the names all the same.
+func TestFilesAreFoundInTheOrderOfTheirNames(t *testing.T) {
+	want := []string{"a/1.yml", "a/b/c/2.yaml", "a/b/c/d/e/3.yml", "a/b/d.yml", "a/z.yml", "b.yml", "c/x/1.yml", "c/x.yml", "d.yml/4.yml", "e/" + strings.Repeat("f/", 40) + "5.yml"}
+	for i := range 200 {
+		want = append(want, fmt.Sprintf("r%03d/.github/workflows/w.yml", i))
+	}
+	there := map[string]string{"a/b/.git/9.yml": "", "c/node_modules/m/9.yml": "", "c/readme.md": ""}
+	for _, name := range want {
+		there[name] = quiet
+	}
+	files, gaps, err := findFiles(t.Context(), tree(t, there))
+	if err != nil || len(gaps) > 0 {
+		t.Fatal(err, gaps)
+	}
+	var got []string
+	for _, f := range files {
+		got = append(got, f.path)
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}

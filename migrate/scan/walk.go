@@ -10,46 +10,88 @@ import (
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
 
-// findFiles lists the YAML files below a directory, in the order of their names.
+// findFiles lists the YAML files below a directory, in the order of their names. It asks for nothing but the names and types
+// that a directory lists, since a folder of checkouts has many more files than workflows, and lists the directories of one depth
+// side by side. Symbolic links are not followed.
 func findFiles(ctx context.Context, dir string) ([]localFile, []inventory.Gap, error) {
-	w := walker{ctx: ctx, dir: dir}
-	err := w.walk("")
-	return w.files, w.gaps, err
-}
-
-// walker goes through directories. It asks for nothing but the names and types that a directory lists, since a folder of
-// checkouts has many more files than workflows.
-type walker struct {
-	ctx   context.Context
-	dir   string
-	files []localFile
-	gaps  []inventory.Gap
-}
-
-// walk lists the directory with a path below the one that is scanned, and those in it. Symbolic links are not followed.
-func (w *walker) walk(below string) error {
-	if w.ctx.Err() != nil {
-		return w.ctx.Err()
+	root := &folder{}
+	for level := []*folder{root}; len(level) > 0; level = foldersIn(level) {
+		parallel(len(level), func(_ *reader, i int) {
+			if ctx.Err() == nil {
+				level[i].list(dir)
+			}
+		})
+		if ctx.Err() != nil {
+			return nil, nil, ctx.Err()
+		}
 	}
-	entries, err := os.ReadDir(filepath.Join(w.dir, filepath.FromSlash(below)))
-	switch {
-	case err != nil && below == "":
-		return fmt.Errorf("scan %s: %w", w.dir, err)
-	case err != nil:
-		w.gaps = append(w.gaps, localGap(below, err.Error()))
-		return nil
+	if root.err != nil {
+		return nil, nil, fmt.Errorf("scan %s: %w", dir, root.err)
+	}
+	var all listing
+	all.add(root)
+	return all.files, all.gaps, nil
+}
+
+// folder is a directory that the walk has found.
+type folder struct {
+	path    string // with slashes, below the directory that is scanned
+	entries []folderEntry
+	err     error
+}
+
+// folderEntry is a YAML file, or a directory where that is set.
+type folderEntry struct {
+	folder *folder
+	file   localFile
+}
+
+func (f *folder) list(dir string) {
+	entries, err := os.ReadDir(filepath.Join(dir, filepath.FromSlash(f.path)))
+	if err != nil {
+		f.err = err
+		return
 	}
 	for _, e := range entries {
 		switch {
 		case e.IsDir() && !skipDir(e.Name()):
-			if err := w.walk(joinSlash(below, e.Name())); err != nil {
-				return err
-			}
+			f.entries = append(f.entries, folderEntry{folder: &folder{path: joinSlash(f.path, e.Name())}})
 		case !e.IsDir() && isYAML(e.Name()):
-			w.files = append(w.files, localFile{path: joinSlash(below, e.Name()), regular: e.Type().IsRegular()})
+			f.entries = append(f.entries, folderEntry{file: localFile{path: joinSlash(f.path, e.Name()), regular: e.Type().IsRegular()}})
 		}
 	}
-	return nil
+}
+
+// foldersIn gives the directories in those of one depth.
+func foldersIn(level []*folder) []*folder {
+	var next []*folder
+	for _, f := range level {
+		for _, e := range f.entries {
+			if e.folder != nil {
+				next = append(next, e.folder)
+			}
+		}
+	}
+	return next
+}
+
+// listing is what the walk has found, in order.
+type listing struct {
+	files []localFile
+	gaps  []inventory.Gap
+}
+
+func (l *listing) add(f *folder) {
+	if f.err != nil {
+		l.gaps = append(l.gaps, localGap(f.path, f.err.Error()))
+	}
+	for _, e := range f.entries {
+		if e.folder != nil {
+			l.add(e.folder)
+		} else {
+			l.files = append(l.files, e.file)
+		}
+	}
 }
 
 func joinSlash(dir, name string) string {
