@@ -426,11 +426,29 @@ func (a *app) status(x execution) error {
 	if len(x.only) > 0 {
 		r.Units = slices.DeleteFunc(r.Units, func(u execute.UnitResult) bool { return !slices.Contains(x.only, u.Unit) })
 	}
-	err = a.showResult(r, x)
-	if damage != nil {
-		return &exitError{code: exitPartly, err: damage}
+	if damage == nil {
+		return a.showResult(r, x)
 	}
-	return err
+	if x.output == "json" {
+		if err := a.printJSON(r); err != nil {
+			return err
+		}
+	} else {
+		a.printDamaged(r, x)
+	}
+	return &exitError{code: exitPartly, err: damage}
+}
+
+// printDamaged shows where the units stood at a damage of the journal, without advice to go on: what was done after it is not known.
+func (a *app) printDamaged(r execute.Result, x execution) {
+	paragraph(a.std.out, "", "The journal is damaged: what follows is only what stands before the damage, and more may have been done. Pipelines are as they were: nothing is changed until the journal is mended.")
+	bullet(a.std.out, "→ ", "unsecret journal verify says what is damaged, and what to do about it")
+	fmt.Fprintln(a.std.out)
+	for _, u := range r.Units {
+		printUnit(a.std.out, u, r, x.steps)
+		fmt.Fprintln(a.std.out)
+	}
+	paragraph(a.std.out, "", resultSummary(r))
 }
 
 // readStatus folds the journal. With a damaged one it gives the state up to the damage, and the damage.

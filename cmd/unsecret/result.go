@@ -120,7 +120,9 @@ func settledSteps(u execute.UnitResult) (done, all int) {
 // this command does not come to.
 func worthTelling(s execute.StepResult, r execute.Result) bool {
 	switch s.State {
-	case execute.StepDone, execute.StepAlready, execute.StepOpen, execute.StepOnDemand:
+	case execute.StepOpen:
+		return r.Command == "status" && s.Reason != "" // a run was interrupted in the middle of it
+	case execute.StepDone, execute.StepAlready, execute.StepOnDemand:
 		return false
 	case execute.StepUndone:
 		return r.Command == "rollback"

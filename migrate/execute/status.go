@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
@@ -52,7 +53,7 @@ func (e *Executor) stepStatus(u plan.Unit, s plan.Step) (StepResult, *Gate) {
 	case p.failed != nil:
 		r.State, r.Reason, r.Next = StepFailed, p.failed.Note, keptNext(p.failed)
 	case p.intent != nil:
-		r.Reason = "announced, but its outcome is not in the journal: the next run looks"
+		r.Reason = "announced, and a run ended before its outcome was in the journal: the next run looks at what became of it, and goes on"
 	case p.undone != nil:
 		r.State = StepUndone
 	case s.OnDemand:
@@ -145,7 +146,7 @@ func mergeGate(q *request) *Gate {
 		return nil
 	case requestClosed:
 		g := &Gate{Name: GateMerge, URL: q.url, Reason: fmt.Sprintf("pull request #%d of %s was closed without being merged", q.number, q.repository),
-			Next: []string{"open it again and merge it, or run unsecret rollback for the unit"}}
+			Next: []string{"open it again and merge it, then run apply again", "or take it back: unsecret rollback --unit " + strings.Join(q.units, " --unit ")}}
 		if q.trouble == troubleBranch {
 			g.Reason += ": " + q.detail
 			g.Next = []string{"restore its branch, open it again and merge it", "or run unsecret rollback for the unit, then apply it again by name (--only): it gets a new pull request"}
@@ -194,7 +195,7 @@ func (e *Executor) judge(u plan.Unit, r *UnitResult) {
 	case len(r.Gates) > 0:
 		r.State, r.Reason, r.Next = UnitPending, r.Gates[0].Reason, r.Gates[0].Next
 	case started:
-		r.State, r.Reason, r.Next = UnitPending, "some steps are not done yet", []string{"run apply again"}
+		r.State, r.Reason, r.Next = UnitPending, "some steps are not done yet", []string{"run apply again: what is done is not done twice", "or take it back: unsecret rollback --unit " + u.ID}
 		if e.gone(u.ID) {
 			r.Reason += ", and the present plan does not have the unit, so that apply leaves it alone"
 			r.Next = []string{"see why (unsecret why " + string(u.AppID) + "), then scan and plan again so that it is in the plan", "or take it back: unsecret rollback --unit " + u.ID}
@@ -223,7 +224,7 @@ func (e *Executor) judgeMigrated(u plan.Unit, r *UnitResult) {
 		return
 	}
 	if r.State == UnitMigrated {
-		r.Gates = append(r.Gates, Gate{Name: GateVerified, Reason: "it has not been proved yet that everything signs in the new way", Next: []string{"run unsecret verify"}})
+		r.Gates = append(r.Gates, e.verifyGate(u))
 		return
 	}
 	if moved, err := e.moved(u); err == nil && e.removes(u) {
@@ -234,6 +235,24 @@ func (e *Executor) judgeMigrated(u plan.Unit, r *UnitResult) {
 			}
 		}
 	}
+}
+
+// verifyGate is what a unit waits for whose proof is missing: none was made yet, or the last one did not hold.
+func (e *Executor) verifyGate(u plan.Unit) Gate {
+	g := Gate{Name: GateVerified, Reason: "it has not been proved yet that everything signs in the new way", Next: []string{"run unsecret verify"}}
+	last := e.step(u.ID, verifyStep).seen
+	if last == nil {
+		return g
+	}
+	var what []string
+	for _, part := range []string{"paper", "world", "error"} {
+		if text := last.After[part]; text != "" && text != "ok" {
+			what = append(what, text)
+		}
+	}
+	g.Reason = "the last proof, on " + last.Time.UTC().Format("2006-01-02 15:04 UTC") + ", did not hold, so that nothing is revoked: " + strings.Join(what, "; ")
+	g.Next = []string{"see what is to be done, and prove it again: unsecret verify --only " + u.ID, "or take the unit back: unsecret rollback --unit " + u.ID}
+	return g
 }
 
 // revokeGates are what a verified unit waits for before its old secret goes, as far as the journal and the clock tell.

@@ -103,18 +103,21 @@ func (e *Executor) verifyUnit(ctx context.Context, u plan.Unit, problems map[inv
 }
 
 func describe(r *UnitResult, p proof) {
+	if !p.ok() { // the reason below says more
+		r.Gates = slices.DeleteFunc(r.Gates, func(g Gate) bool { return g.Name == GateVerified })
+	}
 	switch {
 	case p.err != nil:
 		r.fail(p.err)
 	case len(p.paper) > 0:
-		r.State, r.Reason = UnitFailed, "not everything that the unit presents is trusted: "+strings.Join(p.paper, "; ")
-		r.Next = []string{"add the missing federated credentials, or roll the unit back"}
+		r.State, r.Reason = UnitFailed, "not everything that the unit presents is trusted, so that runs with it fail (AADSTS700213): "+strings.Join(p.paper, "; ")
+		r.Next = []string{"unsecret scan, unsecret plan and unsecret apply add what migrated workflows need; for a connection add it by hand: az ad app federated-credential create --id " + string(r.AppID), "or take the unit back: unsecret rollback --unit " + r.Unit}
 	case len(p.world) > 0:
 		r.State, r.Reason = UnitFailed, strings.Join(p.world, "; ")
-		r.Next = []string{"see what the message says; unsecret rollback brings the unit back to the secret"}
+		r.Next = []string{"see what the message says, correct it, then prove it again: unsecret verify --only " + r.Unit, "or bring the unit back to the secret: unsecret rollback --unit " + r.Unit}
 	case len(p.waiting) > 0:
 		r.State, r.Reason, r.Next = UnitPending, p.waiting[0].Reason, p.waiting[0].Next
-		r.Gates = slices.Concat(p.waiting, slices.DeleteFunc(r.Gates, func(g Gate) bool { return g.Name == GateVerified }))
+		r.Gates = slices.Concat(p.waiting, r.Gates)
 	}
 }
 

@@ -162,7 +162,7 @@ func (p *planner) trustUnit(d *draft) []Unit {
 			lost = append(lost, c.Subject)
 		}
 	}
-	why := Reason{Code: "trust-lost", Object: d.unit.Title, Message: "logins that were migrated present what the application does not trust, since their repository was renamed or transferred, has another default branch, or makes its subjects otherwise: their runs cannot sign in (AADSTS700213): " + strings.Join(lost, ", ")}
+	why := Reason{Code: "trust-lost", Object: d.unit.Title, Message: "logins that were migrated present what the application does not trust, since their repository was renamed or transferred, has another default branch or makes its subjects otherwise, or since a federated credential was deleted: their runs cannot sign in (AADSTS700213): " + strings.Join(lost, ", ")}
 	if len(choice.Uncovered) > 0 {
 		why.Code = "trust-lost-uncovered"
 		why.Next = append([]string{fmt.Sprintf("%s: %s", choice.Uncovered[0].Value, choice.Uncovered[0].Reason)}, choice.Proposals...)
