@@ -18,6 +18,8 @@ type Budget struct {
 	Every      time.Duration // one request in this time on average; 0: no limit
 	Burst      int           // requests that may be sent at once before Every counts
 	WriteEvery time.Duration // the least time between two writes; 0: no limit
+	PerWindow  int           // requests in any Window; 0: no limit
+	Window     time.Duration
 }
 
 // DefaultBudget is what a host is asked for at most, by kind of provider. Loopback hosts have no rate.
@@ -37,7 +39,8 @@ func DefaultBudget(kind string, loopback bool) Budget {
 	case "entra":
 		b = Budget{Concurrent: 8, Every: 10 * time.Millisecond, Burst: 100}
 	case "entra/auditLogs":
-		b = Budget{Concurrent: 2, Every: 2 * time.Second, Burst: 5}
+		// A second more, since what is sent at a distance can arrive at a smaller one.
+		b = Budget{Concurrent: 2, PerWindow: 5, Window: 11 * time.Second}
 	case "azure":
 		b = Budget{Concurrent: 4, Every: 350 * time.Millisecond, Burst: 10}
 	case "azureDevOps":
@@ -55,9 +58,10 @@ type gate struct {
 	budget  Budget
 	slots   *semaphore.Weighted
 	mu      sync.Mutex
-	next    time.Time // when the bucket has its next token
-	write   time.Time // when the next write may go
-	blocked time.Time // the server asked for no request before this time
+	next    time.Time   // when the bucket has its next token
+	write   time.Time   // when the next write may go
+	blocked time.Time   // the server asked for no request before this time
+	window  []time.Time // when the last PerWindow requests go, the oldest first
 }
 
 func newGate(name string, b Budget) *gate {
@@ -103,6 +107,15 @@ func (g *gate) reserve(write bool, maxWait time.Duration) (time.Duration, error)
 			at = g.write
 		}
 		g.write = at.Add(g.budget.WriteEvery)
+	}
+	if n := g.budget.PerWindow; n > 0 {
+		if len(g.window) == n {
+			if t := g.window[0].Add(g.budget.Window); t.After(at) {
+				at = t
+			}
+			g.window = g.window[1:]
+		}
+		g.window = append(g.window, at)
 	}
 	return at.Sub(now), nil
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -296,7 +297,7 @@ func TestTheSignInLogHasALimitOfItsOwn(t *testing.T) {
 func TestBudgetsOfOtherHostsHaveARate(t *testing.T) {
 	for _, kind := range []string{"github", "github/graphql", "entra", "entra/auditLogs", "azure", "azureDevOps", "login"} {
 		local, far := transport.DefaultBudget(kind, true), transport.DefaultBudget(kind, false)
-		if local.Every != 0 || local.WriteEvery != 0 || far.Concurrent == 0 || far.Every == 0 && kind != "login" {
+		if local.Every != 0 || local.WriteEvery != 0 || far.Concurrent == 0 || far.Every == 0 && far.PerWindow == 0 && kind != "login" {
 			t.Errorf("%s: %+v %+v", kind, local, far)
 		}
 	}
@@ -517,6 +518,47 @@ func TestBudgetsBoundConcurrencyAndRate(t *testing.T) {
 	}
 	if took := time.Since(start); took < 180*time.Millisecond {
 		t.Errorf("25 requests took %s", took)
+	}
+}
+
+func TestNoWindowHasMoreRequestsThanItsBudget(t *testing.T) {
+	const window = 200 * time.Millisecond
+	var mu sync.Mutex
+	var came []time.Time
+	f := serve(t, transport.Options{}, transport.ClientOptions{Budget: &transport.Budget{Concurrent: 8, PerWindow: 5, Window: window}}, func(http.ResponseWriter, *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		came = append(came, time.Now())
+	})
+	var group sync.WaitGroup
+	for range 17 {
+		group.Go(func() {
+			if _, _, err := f.do(t, t.Context(), "GET", "/", ""); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	slices.SortFunc(came, time.Time.Compare)
+	for i := 5; i < len(came); i++ {
+		if d := came[i].Sub(came[i-5]); d < window*3/4 { // what is sent at a distance can arrive at a smaller one
+			t.Errorf("requests %d to %d came within %s", i-4, i+1, d)
+		}
+	}
+}
+
+// The sign-in log takes 5 requests in 10 seconds, of which the first may come at once.
+func TestTheSignInLogIsAskedFiveTimesInTenSeconds(t *testing.T) {
+	t.Parallel()
+	f := serve(t, transport.Options{Paced: true, MaxWait: time.Minute}, transport.ClientOptions{Kind: "entra"}, answers(nil, 200))
+	start := time.Now()
+	for n := range 6 {
+		if _, _, err := f.do(t, t.Context(), "GET", "/beta/auditLogs/signIns", ""); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(start); n == 4 && took > 5*time.Second || n == 5 && took < 10*time.Second {
+			t.Errorf("request %d was answered after %s", n+1, took)
+		}
 	}
 }
 
