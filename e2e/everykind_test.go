@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/unsecret-dev/unsecret/e2e/lab"
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/explain"
@@ -198,31 +199,49 @@ func TestSpecialConnectionsAreLeftWithTheRightWords(t *testing.T) {
 	}
 }
 
+// Texts of refusals of a conversion, as they are published or as their words are reported.
+const (
+	sharedText    = "cannot be converted because it is shared from another project"
+	convertedText = "Converting endpoint type azurerm scheme from WorkloadIdentityFederation to WorkloadIdentityFederation is neither an upgrade or a downgrade and is not supported."
+)
+
+func refuseConvert(text string) func(*world.World, *world.Connection) {
+	return func(w *world.World, _ *world.Connection) { w.Knobs.RefuseConvert = text }
+}
+
 // TestEachRefusalEndsInItsMessageAndChangesNothing lets the world change between the plan and the conversion, so that the service refuses it in each
 // of the ways that it is documented to.
 func TestEachRefusalEndsInItsMessageAndChangesNothing(t *testing.T) {
 	for name, tc := range map[string]struct {
 		connection string
 		change     func(w *world.World, c *world.Connection)
-		says       string
+		says, next string
 	}{
 		"no valid configuration": {"vault", func(w *world.World, _ *world.Connection) { w.Knobs.FICPropagation = 24 * time.Hour },
-			"could not be upgraded to WorkloadIdentityFederation because the service principal could not be configured automatically, and no valid configuration exists"},
-		"Azure Stack": {"vault", func(_ *world.World, c *world.Connection) { c.Data["environment"] = "AzureStack" }, "Unable to connect to the Azure Stack environment"},
+			"could not be upgraded to WorkloadIdentityFederation because the service principal could not be configured automatically, and no valid configuration exists", "add a federated credential to application"},
+		"Azure Stack": {"vault", func(_ *world.World, c *world.Connection) { c.Data["environment"] = "AzureStack" }, "Unable to connect to the Azure Stack environment", "the connection was not modified"},
 		"another tenant, automatic": {"store-production", func(w *world.World, _ *world.Connection) { w.DevOps["fabrikam"].TenantID = w.NewID() },
-			"AAD returned silent failure"},
+			"AAD returned silent failure", "the connection was not modified"},
 		"a policy on issuers": {"vault", func(w *world.World, c *world.Connection) {
 			w.Knobs.BlockedIssuer = world.EntraIssuer(c.Params["tenantid"])
 		},
-			"AADSTS700223"},
+			"AADSTS700223", "ask its administrators to allow issuer"},
+		"shared from another project": {"vault", refuseConvert(sharedText), sharedText, "the connection was not modified"},
+		"converted meanwhile":         {"vault", refuseConvert(convertedText), convertedText, ""},
+		"no sign-in any more": {"vault", func(w *world.World, _ *world.Connection) {
+			delete(w.Tokens, lab.Token(world.AudienceAzureDevOps, world.RoleOperator))
+		}, "TF400813", ""},
+		"no right any more": {"vault", func(w *world.World, _ *world.Connection) {
+			w.Tokens[lab.Token(world.AudienceAzureDevOps, world.RoleOperator)].Role = world.RoleReader
+		}, "Administer Service Connections", ""},
 		"another scheme": {"vault", func(_ *world.World, c *world.Connection) {
 			c.Scheme, c.Params = inventory.SchemeManagedIdentity, map[string]string{"tenantid": c.Params["tenantid"]}
-		}, "scheme moved from \"ServicePrincipal\" to \"ManagedServiceIdentity\""},
-		"another type": {"vault", func(_ *world.World, c *world.Connection) { c.Type = "generic" }, "neither an upgrade or a downgrade"},
+		}, "scheme moved from \"ServicePrincipal\" to \"ManagedServiceIdentity\"", ""},
+		"another type": {"vault", func(_ *world.World, c *world.Connection) { c.Type = "generic" }, "neither an upgrade or a downgrade", ""},
 		"other projects": {"vault", func(w *world.World, c *world.Connection) {
 			c.Refs = append(c.Refs, devOps(w, "signer").Refs[0])
-		}, "projects moved from"},
-		"gone": {"vault", func(_ *world.World, c *world.Connection) { c.Deleted = true }, "may have been deleted"},
+		}, "projects moved from", ""},
+		"gone": {"vault", func(_ *world.World, c *world.Connection) { c.Deleted = true }, "may have been deleted", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j := pipelinesJourney(t, nil, nil)
@@ -236,11 +255,47 @@ func TestEachRefusalEndsInItsMessageAndChangesNothing(t *testing.T) {
 			if text := fmt.Sprintf("%s %+v", u.Reason, u.Steps); u.State != execute.UnitFailed || !strings.Contains(text, tc.says) {
 				t.Errorf("%s: %s does not say %q", u.State, text, tc.says)
 			}
-			if name == "a policy on issuers" && !strings.Contains(fmt.Sprintf("%s %+v", u.Reason, u.Next), "ask its administrators to allow issuer") {
-				t.Errorf("nobody is told what to do: %v", u.Next)
+			if next := fmt.Sprintf("%s %+v %+v", u.Reason, u.Next, u.Steps); !strings.Contains(next, tc.next) {
+				t.Errorf("nobody is told to %q: %s", tc.next, next)
 			}
 			if diff := cmp.Diff(before, frozen(j.lab.World, func(name string) bool { return name == tc.connection })); diff != "" {
 				t.Errorf("the connection was modified:\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestEachRefusedSignInEndsInItsCodeAndTheConnectionAsItWas lets the token endpoint refuse the converted connection with each of the codes that are
+// documented for federated sign-ins: it is converted back, and a person is told what to do about that code.
+func TestEachRefusedSignInEndsInItsCodeAndTheConnectionAsItWas(t *testing.T) {
+	for code, next := range map[int]string{
+		70021: "look whether application", 700211: "look whether application", 700212: "look whether application", 700213: "look whether application", 70025: "look whether application",
+		7002138: "only by upper and lower case", 700016: "is not in the tenant that the connection names", 700024: "too old or not yet valid",
+		70052: "make application", 900382: "refuses federated sign-ins from another cloud",
+		700223: "ask its administrators to allow issuer", 700238: "ask its administrators to allow issuer", 7002381: "ask its administrators to allow issuer",
+		500011: "see what the message says", // one that nothing is known of
+	} {
+		t.Run(fmt.Sprintf("AADSTS%d", code), func(t *testing.T) {
+			t.Parallel()
+			j := pipelinesJourney(t, nil, nil)
+			j.makePlan()
+			j.pass(time.Hour)
+			j.change(func(w *world.World) { w.Knobs.RefuseFederation = code })
+			vault := func(name string) bool { return name == "vault" }
+			before := frozen(j.lab.World, vault)
+			r := j.apply()
+			u := j.unit(r, "vault-reader")
+			text := fmt.Sprintf("%s %+v %+v", u.Reason, u.Next, u.Steps)
+			for _, part := range []string{fmt.Sprintf("AADSTS%d: ", code), "it was converted back and works as before", next} {
+				if !strings.Contains(text, part) {
+					t.Errorf("%s: %q is not said: %s", u.State, part, text)
+				}
+			}
+			if strings.Contains(strings.Join(u.Next, ""), "{") {
+				t.Errorf("a place is left open: %s", text)
+			}
+			if diff := cmp.Diff(before, frozen(j.lab.World, vault)); u.State != execute.UnitFailed || diff != "" {
+				t.Errorf("%s; the connection was modified:\n%s", u.State, diff)
 			}
 		})
 	}

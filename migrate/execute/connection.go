@@ -268,12 +268,29 @@ func (c *connectionEffect) takeBack(ctx context.Context, found inventory.Connect
 	return &manualError{err: fmt.Errorf("%w; it was converted back and works as before", cause), next: nextAfter(cause, found)}
 }
 
-// nextAfter is what a person does about a connection that did not sign in after its conversion. The codes are those of a tenant's policy on workload
-// identity federation (Microsoft Learn: Microsoft Entra authentication and authorization error codes).
+// refusals are what a person does about the token endpoint's refusals of a federated sign-in, by their codes (Microsoft Learn: Microsoft Entra
+// authentication and authorization error codes). {issuer}, {subject} and {application} are the connection's.
+var refusals = []struct {
+	codes []string
+	next  string
+}{
+	{[]string{"AADSTS700223", "AADSTS700238", "AADSTS7002381"}, "a policy of the tenant does not allow this federation: ask its administrators to allow issuer {issuer}, then run again"},
+	{[]string{"AADSTS7002138"}, "a federated credential of application {application} differs from what the connection presents only by upper and lower case: delete it, add one with subject {subject} exactly, then run again"},
+	{[]string{"AADSTS70021", "AADSTS700211", "AADSTS700212", "AADSTS700213", "AADSTS70025"},
+		"look whether application {application} still has a federated credential with issuer {issuer}, subject {subject} and audience " + subject.Audience + "; a new one can take minutes to be honoured: wait, then run again"},
+	{[]string{"AADSTS700016"}, "application {application} is not in the tenant that the connection names, or was deleted: correct the connection's tenant, or restore the application within 30 days, then run again"},
+	{[]string{"AADSTS700024"}, "the connection's token was too old or not yet valid when it was presented: run again, and if it stays, look at the clocks of what runs the test"},
+	{[]string{"AADSTS70052"}, "Entra's issuer serves only managed identities and applications of one tenant: make application {application} single-tenant, or give the connection a managed identity (plan.targets), then scan and plan again"},
+	{[]string{"AADSTS900382"}, "the cloud of application {application} refuses federated sign-ins from another cloud: leave the connection with its secret, or give it an identity in the public cloud"},
+}
+
+// nextAfter is what a person does about a connection that did not sign in after its conversion.
 func nextAfter(cause error, c inventory.Connection) []string {
-	for _, code := range []string{"AADSTS700223", "AADSTS700238", "AADSTS7002381"} {
-		if strings.Contains(cause.Error(), code) {
-			return []string{"a policy of the tenant does not allow this federation: ask its administrators to allow issuer " + c.Issuer + ", then run again"}
+	for _, r := range refusals {
+		for _, code := range r.codes {
+			if strings.Contains(cause.Error(), code+":") {
+				return []string{strings.NewReplacer("{issuer}", c.Issuer, "{subject}", c.Subject, "{application}", string(c.AppID)).Replace(r.next)}
+			}
 		}
 	}
 	return nextAfterError(cause, permissions.DevOpsConnectionUser)

@@ -15,6 +15,9 @@ func (c *call) convert(conn *world.Connection, in endpointInput) error {
 	if target == "" {
 		return argumentNull("endpoint.Authorization.Scheme")
 	}
+	if text := c.w.Knobs.RefuseConvert; text != "" {
+		return argument("%s", text)
+	}
 	if err := c.fromOrigin(conn, in); err != nil {
 		return err
 	}

@@ -256,6 +256,9 @@ func (s *Server) checkFederated(a *attempt, as *assertion) error {
 	if err := s.checkTimes(as); err != nil {
 		return err
 	}
+	if code := s.world.Knobs.RefuseFederation; code != 0 {
+		return refusedWith(code, a.app, a.tenant, as)
+	}
 	if issuer == s.world.Knobs.BlockedIssuer {
 		return issuerBlocked(a.tenant.ID, issuer)
 	}

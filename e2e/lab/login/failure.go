@@ -118,6 +118,37 @@ func issuerBlocked(tenant, issuer string) *failure {
 	return invalidClient(700223, "The policy of tenant '%s' on workload identity federation does not allow tokens of issuer '%s'.", tenant, issuer)
 }
 
+// refusedWith is the refusal of a federated sign-in with a code, whatever is presented. Of the last three the codes are published, and not the words.
+func refusedWith(code int, app *world.App, tenant *world.Tenant, a *assertion) *failure {
+	switch code {
+	case 70021:
+		return noMatch(a)
+	case 70025:
+		return noFederatedCredential(app)
+	case 700016:
+		return unknownApp(app.AppID, tenant.Name)
+	case 700024:
+		return outsideValidity(time.Time{}, time.Time{}, time.Time{})
+	case 700211:
+		return noIssuer(a)
+	case 700212:
+		return noAudience(a)
+	case 700213:
+		return noSubject(a)
+	case 7002138:
+		return wrongCase(a)
+	case 70052:
+		return multiTenant()
+	case 700223:
+		return issuerBlocked(tenant.ID, a.text("iss"))
+	case 900382:
+		return invalidRequest(code, "Confidential Client is not supported in Cross Cloud request.")
+	case 7002381:
+		return invalidClient(code, "The presented assertion must contain enterprise claim.")
+	}
+	return invalidClient(code, "The policy of tenant '%s' on workload identity federation does not allow this token.", tenant.ID)
+}
+
 func multiTenant() *failure {
 	return invalidClient(70052, "The identity must be a managed identity, a single tenant app, or a service account.")
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -102,6 +103,8 @@ type Knobs struct {
 	PolicyPropagation time.Duration // how long a policy that was taken off an application is still enforced
 	KeyWriteBack      string        // how an application's list of certificates is taken, see KeysNeedValue
 	BlockedIssuer     string        // a policy of the tenants lets no token of this issuer in
+	RefuseFederation  int           // when set, every federated sign-in is refused with this number of AADSTS…
+	RefuseConvert     string        // when set, every conversion is refused with this text
 	ACRConvert        bool          // ConvertAuthenticationScheme is accepted for dockerregistry
 	AutoMergeable     bool          // pull requests are mergeable at once; otherwise undecided until asked once
 	GraphQLMaxRepos   int           // a GraphQL query for more repositories answers 502; 0: no limit
@@ -172,7 +175,12 @@ type Token struct {
 	// Scopes are those of a classic GitHub token, which says them with every answer; nil: it is not a classic one.
 	Scopes []string
 	App    bool // a GitHub token of an app's installation, which stands for no user
+
+	Lacks []string // permissions that were taken away from it, by the names of the services
 }
+
+// May tells whether a permission was not taken away from the token.
+func (t *Token) May(permission string) bool { return !slices.Contains(t.Lacks, permission) }
 
 // The roles of tokens.
 const (
