@@ -66,7 +66,45 @@ func TestRoleAssignmentsAreComparedWithTheScan(t *testing.T) {
 	})
 	i := slices.IndexFunc(verified.Units, func(u execute.UnitResult) bool { return string(u.AppID) == app })
 	got := verified.Units[i].Roles
+	j.wantRolesJournaled(app, verified.Units[i].Unit, got)
 	if got == nil || got.Equal || len(got.Gone) == 0 || len(got.Added) == 0 || !strings.HasPrefix(got.Added[0], "Reader at /subscriptions/") {
 		t.Errorf("after somebody changed a role: %+v", got)
+	}
+}
+
+// wantRolesJournaled demands that the journal has one record of each comparison that differs from the one before, and no more when the same is found again.
+func (j *journey) wantRolesJournaled(app, unit string, last *execute.RoleComparison) {
+	j.t.Helper()
+	comparisons := func() (out []execute.Record) {
+		records, err := execute.ReadJournal(j.dir)
+		if err != nil {
+			j.t.Fatal(err)
+		}
+		for _, r := range records {
+			if r.Step == "roles" && r.Unit == unit {
+				out = append(out, r)
+			}
+		}
+		return out
+	}
+	before := comparisons()
+	if len(before) != 2 || before[0].Phase != execute.PhaseObserved || before[0].After["result"] != "equal" || before[1].After["result"] != "different" ||
+		before[1].After["added"] != strings.Join(last.Added, "; ") || before[1].After["gone"] != strings.Join(last.Gone, "; ") {
+		j.t.Errorf("application %s: %+v", app, before)
+	}
+	inv := j.scan()
+	j.must(func(e *execute.Executor) (execute.Result, error) {
+		e.Snapshot = inv
+		return e.Verify(j.t.Context(), execute.VerifyOptions{})
+	})
+	if after := comparisons(); len(after) != 3 || after[2].After["result"] != "equal" {
+		j.t.Errorf("against a newer scan: %+v", after)
+	}
+	j.must(func(e *execute.Executor) (execute.Result, error) {
+		e.Snapshot = inv
+		return e.Verify(j.t.Context(), execute.VerifyOptions{})
+	})
+	if again := comparisons(); len(again) != 3 {
+		j.t.Errorf("the same comparison is journaled twice: %+v", again)
 	}
 }

@@ -47,11 +47,11 @@ func (e *Executor) Apply(ctx context.Context, o ApplyOptions) (Result, error) {
 		out = append(out, run.result(u))
 	}
 	if !o.DryRun {
-		e.compareRoles(ctx, out)
+		err = e.compareRoles(ctx, out)
 	}
 	r := e.result("apply", out)
 	r.DryRun = o.DryRun
-	return r, ctx.Err()
+	return r, errors.Join(err, ctx.Err())
 }
 
 // ended tells whether nothing is to be done with a unit any more.

@@ -69,6 +69,7 @@ const (
 const (
 	repositoryUnit = "repository:"
 	verifyStep     = "verify"
+	rolesStep      = "roles"
 	rollbackStep   = "rollback"
 	acceptStep     = "accept-no-sign-in-log"
 	acceptUsesStep = "accept-uses"

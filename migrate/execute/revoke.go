@@ -2,6 +2,7 @@ package execute
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -55,11 +56,11 @@ func (e *Executor) Revoke(ctx context.Context, o RevokeOptions) (Result, error) 
 		out = append(out, r.result)
 	}
 	if !o.DryRun {
-		e.compareRoles(ctx, out)
+		err = e.compareRoles(ctx, out)
 	}
 	r := e.result("revoke", out)
 	r.DryRun = o.DryRun
-	return r, ctx.Err()
+	return r, errors.Join(err, ctx.Err())
 }
 
 // clear proves once more and checks the gates of a unit.

@@ -23,10 +23,11 @@ type RoleComparison struct {
 	Reason string   `json:"reason,omitempty"` // why they could not be compared
 }
 
-// compareRoles adds the comparison to the results of units that are under way or done. It needs a snapshot whose roles are known; without one nothing is said.
-func (e *Executor) compareRoles(ctx context.Context, units []UnitResult) {
+// compareRoles adds the comparison to the results of units that are under way or done, and to the journal where it says something new. It needs a
+// snapshot whose roles are known; without one nothing is said.
+func (e *Executor) compareRoles(ctx context.Context, units []UnitResult) error {
 	if e.Outside.Roles == nil || e.Snapshot == nil || ctx.Err() != nil {
-		return
+		return nil
 	}
 	before := map[inventory.AppID]inventory.Identity{}
 	for _, id := range e.Snapshot.Identities {
@@ -43,20 +44,50 @@ func (e *Executor) compareRoles(ctx context.Context, units []UnitResult) {
 		}
 	}
 	if len(principals) == 0 {
-		return
+		return nil
 	}
 	slices.Sort(principals)
 	now, err := e.Outside.Roles.Roles(ctx, slices.Compact(principals))
+	if ctx.Err() != nil {
+		return nil
+	}
 	for i, id := range snapshot {
-		switch {
-		case id == nil:
-		case err != nil:
-			units[i].Roles = &RoleComparison{Reason: "the role assignments could not be read: " + err.Error()}
-		default:
-			c := CompareRoles(id.Roles, now[id.ServicePrincipalID])
-			units[i].Roles = &c
+		if id == nil {
+			continue
+		}
+		c := RoleComparison{}
+		if err != nil {
+			c.Reason = "the role assignments could not be read: " + err.Error()
+		} else {
+			c = CompareRoles(id.Roles, now[id.ServicePrincipalID])
+		}
+		units[i].Roles = &c
+		if err := e.recordRoles(units[i].Unit, c); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// recordRoles puts a comparison into the journal, unless it has it already.
+func (e *Executor) recordRoles(unit string, c RoleComparison) error {
+	after := State{"result": "equal"}
+	switch {
+	case c.Reason != "":
+		after = State{"result": "unknown", "reason": c.Reason}
+	case !c.Equal:
+		after = State{"result": "different"}
+		if len(c.Gone) > 0 {
+			after["gone"] = strings.Join(c.Gone, "; ")
+		}
+		if len(c.Added) > 0 {
+			after["added"] = strings.Join(c.Added, "; ")
+		}
+	}
+	if last := e.step(unit, rolesStep).seen; last != nil && equalState(last.After, after) {
+		return nil
+	}
+	return e.record(Record{Unit: unit, Step: rolesStep, Phase: PhaseObserved, After: after, Note: "Azure roles of the application against the scan"})
 }
 
 // CompareRoles tells which role assignments are gone and which were added. Assignments of the same role at the same scope are the same, whatever their id.

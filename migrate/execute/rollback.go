@@ -123,7 +123,7 @@ func (r *rollbackRun) note(u plan.Unit, step, title string, kind plan.StepKind) 
 }
 
 // notesOnly are the steps of the journal that change nothing outside.
-var notesOnly = []string{verifyStep, approveStep, skipStep, acceptStep, acceptUsesStep, noRollbackStep}
+var notesOnly = []string{verifyStep, rolesStep, approveStep, skipStep, acceptStep, acceptUsesStep, noRollbackStep}
 
 // touched tells whether anything was ever done or announced for a unit.
 func (e *Executor) touched(u plan.Unit) bool {
@@ -162,7 +162,7 @@ func (r *rollbackRun) cleanUp(ctx, stop context.Context, u plan.Unit) error {
 			return err
 		}
 	}
-	steps := []string{verifyStep, approveStep, noRollbackStep}
+	steps := []string{verifyStep, rolesStep, approveStep, noRollbackStep}
 	for _, repo := range repositories([]plan.Unit{u}) {
 		steps = append(steps, partialStep(repo))
 	}

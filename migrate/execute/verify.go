@@ -35,8 +35,8 @@ func (e *Executor) Verify(ctx context.Context, o VerifyOptions) (Result, error) 
 		index[i] = i
 	}
 	inParallel(e.parallel(), index, func(i int) { out[i], _ = e.verifyUnit(ctx, units[i], problems) })
-	e.compareRoles(ctx, out)
-	return e.result("verify", out), ctx.Err()
+	err = e.compareRoles(ctx, out)
+	return e.result("verify", out), errors.Join(err, ctx.Err())
 }
 
 // refreshAll brings the pull requests of all units up to date, and gives what could not be read, by repository.
