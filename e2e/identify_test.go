@@ -236,7 +236,7 @@ func TestAProbeShowsNothingThatCanBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	spy.clean("the journal", string(text))
-	if n := identify.Leftovers(journal.Records()); n != 0 {
+	if n := identify.Leftovers(journal.Records()); len(n) != 0 {
 		t.Errorf("%d left over", n)
 	}
 }

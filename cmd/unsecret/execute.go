@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/unsecret-dev/unsecret/migrate/execute"
+	"github.com/unsecret-dev/unsecret/migrate/identify"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
 	"github.com/unsecret-dev/unsecret/reports"
@@ -461,7 +462,9 @@ func (a *app) readStatus(p *plan.Plan) (r execute.Result, damage, err error) {
 	if err != nil {
 		return r, nil, err
 	}
-	return execute.Standing(p, records, plans, time.Now(), approvals...), damage, nil
+	r = execute.Standing(p, records, plans, time.Now(), approvals...)
+	r.Leftovers = identify.Leftovers(records)
+	return r, damage, nil
 }
 
 // past gives what the journal tells, up to a damage, and the plans that it names.

@@ -273,7 +273,7 @@ func (x *identification) clear(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the journal: %w", err)
 	}
-	n := identify.Leftovers(records)
+	n := len(identify.Leftovers(records))
 	if n == 0 {
 		fmt.Fprintln(x.a.std.out, "No probe is left over.")
 		return nil
@@ -302,7 +302,7 @@ func (x *identification) clear(ctx context.Context) error {
 // clearProbes lets a rollback clear away probes that were left, with what it has open already.
 func (a *app) clearProbes(ctx context.Context, e *execute.Executor) error {
 	host, ok := e.Outside.Repositories.(identify.Host)
-	if !ok || identify.Leftovers(e.Journal.Records()) == 0 {
+	if !ok || len(identify.Leftovers(e.Journal.Records())) == 0 {
 		return nil
 	}
 	n, err := newProber(a, host, e.Journal, identifyOptions{}).Clean(ctx)

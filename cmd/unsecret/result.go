@@ -43,8 +43,14 @@ func printResult(w io.Writer, r execute.Result, steps bool) {
 		fmt.Fprintln(w)
 	}
 	paragraph(w, "", resultSummary(r))
+	for _, l := range r.Leftovers {
+		bullet(w, "! ", "a probe was killed and has left "+l+" behind, and maybe a run of it")
+	}
 	for _, n := range resultNext(r) {
 		bullet(w, "→ ", n)
+	}
+	if len(r.Leftovers) > 0 {
+		bullet(w, "→ ", "clear them away: unsecret identify --clean")
 	}
 }
 

@@ -14,6 +14,8 @@ type Result struct {
 	Time    time.Time    `json:"time"`
 	DryRun  bool         `json:"dryRun,omitempty"`
 	Units   []UnitResult `json:"units"`
+
+	Leftovers []string `json:"leftovers,omitempty"` // what killed probes of unsecret identify have left behind; only status fills it
 }
 
 // UnitState is where a unit stands.

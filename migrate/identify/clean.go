@@ -52,8 +52,14 @@ func openProbes(records []execute.Record) []openProbe {
 	return kept
 }
 
-// Leftovers tells how many probes of a journal are not cleared away.
-func Leftovers(records []execute.Record) int { return len(openProbes(records)) }
+// Leftovers are the probes of a journal that are not cleared away, each a branch and its repository, for a reader.
+func Leftovers(records []execute.Record) []string {
+	var out []string
+	for _, o := range openProbes(records) {
+		out = append(out, "branch "+o.branch+" of "+string(o.repository))
+	}
+	return out
+}
 
 // Clean clears away what killed probes have left behind, and gives how many that were.
 func (p *Prober) Clean(ctx context.Context) (int, error) {

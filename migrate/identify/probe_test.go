@@ -264,11 +264,11 @@ func TestAProbeIsClearedAwayWhateverHappens(t *testing.T) {
 			if got := strings.Join(tc.host.calls, " "); got != tc.calls {
 				t.Errorf("calls %q, want %q", got, tc.calls)
 			}
-			if n := Leftovers(journal.Records()); n != tc.left {
+			if n := len(Leftovers(journal.Records())); n != tc.left {
 				t.Errorf("%d left over, want %d", n, tc.left)
 			}
 			tc.host.remove = nil
-			if n, err := p.Clean(t.Context()); err != nil || n != tc.left || Leftovers(journal.Records()) != 0 {
+			if n, err := p.Clean(t.Context()); err != nil || n != tc.left || len(Leftovers(journal.Records())) != 0 {
 				t.Errorf("clean: %d, %v", n, err)
 			}
 		})
