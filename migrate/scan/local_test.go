@@ -3,6 +3,7 @@ package scan
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -295,5 +296,40 @@ func TestFilesAreFoundInTheOrderOfTheirNames(t *testing.T) {
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
+
+// utf16Of is a text of ASCII characters in UTF-16, with a byte order mark or without one.
+func utf16Of(text string, bigEndian, mark bool) string {
+	var order binary.AppendByteOrder = binary.LittleEndian
+	if bigEndian {
+		order = binary.BigEndian
+	}
+	var b []byte
+	if mark {
+		b = order.AppendUint16(b, 0xfeff)
+	}
+	for _, c := range []byte(text) {
+		b = order.AppendUint16(b, uint16(c))
+	}
+	return string(b)
+}
+
+func TestAWorkflowInUTF16IsAGapInsideACheckoutAndLoose(t *testing.T) {
+	for _, file := range []string{".github/workflows/deploy.yml", "ci/deploy.yml"} {
+		for _, bigEndian := range []bool{false, true} {
+			for _, mark := range []bool{false, true} {
+				inv, err := Local(t.Context(), tree(t, map[string]string{file: utf16Of(login, bigEndian, mark)}), Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(inv.Gaps) != 1 || inv.Gaps[0].File != file || inv.Gaps[0].Message == "" || len(inv.Logins) != 0 {
+					t.Errorf("%s, big endian %t, mark %t: gaps %+v, logins %+v", file, bigEndian, mark, inv.Gaps, inv.Logins)
+				}
+			}
+		}
+	}
+	// What is no workflow is none in UTF-16 either.
+	inv, err := Local(t.Context(), tree(t, map[string]string{"values.yml": utf16Of("replicas: 3\nimage: azure/login\n", false, true)}), Options{})
+	if err != nil || len(inv.Gaps) != 0 {
+		t.Errorf("%v %+v", err, inv)
 	}
 }

@@ -289,6 +289,9 @@ func callable(p string, content []byte) bool {
 // workflow whose keys are indented, so that it does not parse, or commented out has it too: the one is a gap, the other a
 // mention, and neither must be passed over.
 func isShaped(content []byte) bool {
+	if workflow.IsUTF16(content) { // it is no workflow for GitHub, which is for its reader to say
+		content = bytes.TrimPrefix(bytes.TrimPrefix(bytes.ReplaceAll(content, []byte{0}, nil), []byte{0xff, 0xfe}), []byte{0xfe, 0xff})
+	}
 	return hasKey(content, "jobs", "") || hasKey(content, "runs", "") || hasKey(content, "on", brokenIndent) && hasKey(content, "jobs", brokenIndent)
 }
 

@@ -40,7 +40,7 @@ func IsCandidate(content []byte) bool {
 // TouchesAzure is the prefilter of a file that can call no other: it tells whether one of the marks is in the file. In UTF-16 no mark
 // would be found, so such a file is one too, to be refused when it is parsed.
 func TouchesAzure(content []byte) bool {
-	if isUTF16(content) {
+	if IsUTF16(content) {
 		return true
 	}
 	if hasAz(content, 'z') || hasAz(content, 'Z') {
@@ -49,8 +49,8 @@ func TouchesAzure(content []byte) bool {
 	return hasUnderscored(content) || in(marks, content)
 }
 
-// isUTF16 tells whether a text begins with the byte order mark of UTF-16, or with an ASCII character in UTF-16 without one.
-func isUTF16(content []byte) bool {
+// IsUTF16 tells whether a text begins with the byte order mark of UTF-16, or with an ASCII character in UTF-16 without one.
+func IsUTF16(content []byte) bool {
 	if len(content) < 2 {
 		return false
 	}
