@@ -97,6 +97,7 @@ func (a *app) scan(cmd *cobra.Command, o scanOptions) error {
 	if err != nil {
 		return err
 	}
+	allowGarbage()
 	p := a.progress()
 	inv, err := scan.Run(cmd.Context(), set.sources, scan.Options{
 		Tool: toolName(), Now: set.now, Progress: p.update, Parts: parts,

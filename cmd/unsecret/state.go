@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -14,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/unsecret-dev/unsecret/cmd/unsecret/internal/build"
+	"github.com/unsecret-dev/unsecret/internal/jsonstream"
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/providers"
 	"github.com/unsecret-dev/unsecret/providers/auth"
@@ -102,20 +105,31 @@ func (a *app) has(name string) (bool, error) {
 // save writes a document of the state as a whole or not at all, and not over what another process has written since it was
 // read or noted.
 func (a *app) save(name string, v any) error {
-	b, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode %s: %w", name, err)
+	write := func(w io.Writer) error {
+		return jsonstream.Write(w, v, jsonstream.Options{Lists: 1, EscapeHTML: true})
 	}
 	s, err := a.store()
 	if err != nil {
 		return err
 	}
-	at, err := s.Save(a.context(), name, append(b, '\n'), a.versions[name])
+	at, err := saveIn(a.context(), s, name, write, a.versions[name])
 	if err != nil {
 		return fmt.Errorf("save %s: %w; nothing was replaced", s.Place(name), err)
 	}
 	a.remember(name, at)
 	return nil
+}
+
+// saveIn writes a document piece by piece, where the store can take it so.
+func saveIn(ctx context.Context, s execute.Store, name string, write func(io.Writer) error, at execute.Version) (execute.Version, error) {
+	if dir, ok := s.(*execute.DirStore); ok {
+		return dir.SaveFrom(ctx, name, write, at)
+	}
+	var b bytes.Buffer
+	if err := write(&b); err != nil {
+		return "", err
+	}
+	return s.Save(ctx, name, b.Bytes(), at)
 }
 
 // load reads a document of the state. hint says which command makes it.

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -79,6 +80,14 @@ func versionOf(content []byte) Version {
 
 // Save implements Store: a crash or a full disk leaves the old document.
 func (s *DirStore) Save(ctx context.Context, name string, content []byte, at Version) (Version, error) {
+	return s.SaveFrom(ctx, name, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	}, at)
+}
+
+// SaveFrom is Save for a document that is written piece by piece, so that it is never in memory as a whole.
+func (s *DirStore) SaveFrom(ctx context.Context, name string, write func(io.Writer) error, at Version) (v Version, err error) {
 	if err := s.make(); err != nil {
 		return "", err
 	}
@@ -93,9 +102,10 @@ func (s *DirStore) Save(ctx context.Context, name string, content []byte, at Ver
 		if err := s.makeFolder(name); err != nil {
 			return err
 		}
-		return replaceFile(s.Place(name), content)
+		v, err = replaceFile(s.Place(name), write)
+		return err
 	})
-	return versionOf(content), errors.Join(err, guard.file.Close())
+	return v, errors.Join(err, guard.file.Close())
 }
 
 // still checks that a document is at a version.
@@ -132,11 +142,11 @@ func (s *DirStore) makeFolder(name string) error {
 	return syncDir(s.dir)
 }
 
-// replaceFile replaces a file atomically and durably, with mode 0600.
-func replaceFile(name string, content []byte) (err error) {
+// replaceFile replaces a file atomically and durably, with mode 0600, and gives its version.
+func replaceFile(name string, write func(io.Writer) error) (v Version, err error) {
 	tmp, err := os.CreateTemp(filepath.Dir(name), ".unsecret-*")
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer func() {
 		if err != nil {
@@ -144,19 +154,20 @@ func replaceFile(name string, content []byte) (err error) {
 			err = errors.Join(err, os.Remove(tmp.Name()))
 		}
 	}()
-	if _, err = tmp.Write(content); err != nil {
-		return err
+	h := sha256.New()
+	if err = write(io.MultiWriter(tmp, h)); err != nil {
+		return "", err
 	}
 	if err = tmp.Sync(); err != nil {
-		return err
+		return "", err
 	}
 	if err = tmp.Close(); err != nil {
-		return err
+		return "", err
 	}
 	if err = os.Rename(tmp.Name(), name); err != nil {
-		return err
+		return "", err
 	}
-	return syncDir(filepath.Dir(name))
+	return Version(hex.EncodeToString(h.Sum(nil))), syncDir(filepath.Dir(name))
 }
 
 // ReadJournal implements Store.
