@@ -255,7 +255,7 @@ func printAccess(w io.Writer, x doctor.Result) {
 		text += " (" + x.Object + ")"
 	}
 	bullet(w, doctorMarks[x.State], text)
-	if x.Without != "" {
+	if x.Without != "" && x.State != doctor.Untested {
 		bullet(w, "      missing without it: ", x.Without)
 	}
 	if x.State == doctor.Missing || x.State == doctor.Unreachable {

@@ -59,6 +59,10 @@ func (l *Lab) serve(server string, next http.Handler) http.Handler {
 			f.inject(server, w, r, next)
 			return
 		}
+		if lacking := l.refusedFor(server, r, x.Write); lacking != "" {
+			refuseRight(server, lacking, w)
+			return
+		}
 		next.ServeHTTP(w, r)
 	})
 }

@@ -127,7 +127,12 @@ var needs = map[Check]string{
 	CheckPermissions:    permissions.GitHubAdministration,
 	CheckSecrets:        permissions.GitHubStores,
 	CheckVariables:      permissions.GitHubStores,
+	CheckDependabot:     permissions.GitHubStores,
+	CheckEnvironments:   permissions.GitHubStores,
+	CheckPulls:          permissions.GitHubPulls,
+	CheckChecks:         permissions.GitHubChecks,
 	CheckOrgSecrets:     permissions.GitHubOrganization,
+	CheckOrgVariables:   permissions.GitHubOrganization,
 	CheckOrgPermissions: permissions.GitHubOrganization,
 }
 
@@ -311,17 +316,17 @@ var systems = map[inventory.SourceKind]permissions.System{
 	inventory.SourceAzure: permissions.Azure, inventory.SourceGitHub: permissions.GitHub,
 }
 
-// unprobed are permissions to read what there is only after an apply, and to have a connection test itself, which leaves a trace in its history: neither a
-// probe nor the lack of one tells anything of them.
-var unprobed = []string{permissions.DevOpsConnectionUser, permissions.GitHubPulls, permissions.GitHubChecks}
-
 // untested adds the permissions that nothing has shown.
 func (r *SourceReport) untested(phase permissions.Phase) {
 	for _, p := range permissions.Needed(phase) {
 		known := slices.ContainsFunc(r.Results, func(x Result) bool { return x.Permission == p.ID })
-		if p.System != systems[r.Kind] || known || !writes(p) || slices.Contains(unprobed, p.ID) {
+		if p.System != systems[r.Kind] || known || !writes(p) {
 			continue
 		}
-		r.Results = append(r.Results, Result{Permission: p.ID, Name: p.Name, State: Untested, Text: "only a change would show it", Grant: r.grant(p)})
+		why := "only a change would show it"
+		if p.ID == permissions.DevOpsConnectionUser {
+			why = "only the test of a connection would show it, which leaves a trace in the connection's history"
+		}
+		r.Results = append(r.Results, Result{Permission: p.ID, Name: p.Name, State: Untested, Text: why, Without: p.Without, Grant: r.grant(p)})
 	}
 }

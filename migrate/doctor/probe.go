@@ -37,7 +37,12 @@ const (
 	CheckPermissions    Check = "github/actionsPermissions"
 	CheckSecrets        Check = "github/secrets"
 	CheckVariables      Check = "github/variables"
+	CheckDependabot     Check = "github/dependabotSecrets"
+	CheckEnvironments   Check = "github/environments"
+	CheckPulls          Check = "github/pullRequests"
+	CheckChecks         Check = "github/checks"
 	CheckOrgSecrets     Check = "github/organizationSecrets"
+	CheckOrgVariables   Check = "github/organizationVariables"
 	CheckOrgPermissions Check = "github/organizationPermissions"
 )
 

@@ -45,6 +45,7 @@ type NewPasswords struct {
 	MaxDays   int    `json:"maxDays,omitempty"` // a new password may live so long at most; 0: no limit
 	Policy    string `json:"policy,omitempty"`  // the policy that restricts it, by its display name
 	Passing   bool   `json:"-"`                 // as on SignInEvidence
+	Denied    bool   `json:"-"`                 // likewise
 	Own       bool   `json:"own,omitempty"`     // a policy is assigned to the application itself
 	// TenantRules tells that the tenant's default policy is enabled and restricts applications in any way.
 	TenantRules bool `json:"tenantRules,omitempty"`
@@ -93,6 +94,7 @@ type SignInEvidence struct {
 	Since   time.Time `json:"since,omitzero"` // the log was read from this time on
 	SignIns []SignIn  `json:"signIns,omitempty"`
 	Passing bool      `json:"-"` // while scanning: Reason is one that passes, so that it is worth to ask again
+	Denied  bool      `json:"-"` // while scanning: Reason is that the caller lacks the permission
 }
 
 // SignIn is one attempt of a service principal to sign in.

@@ -67,6 +67,8 @@ type Gap struct {
 	Message string     `json:"message"`        // what failed and why
 	Next    string     `json:"next,omitempty"` // what a person can do about it
 	Passing bool       `json:"-"`              // while scanning: the reason is one that passes, such as no answer, so that it is worth to ask again
+
+	Permission string `json:"permission,omitempty"` // the id of the permission whose lack is the reason, as far as it can be told
 }
 
 // Mention is a place that names a secret without using it as a login: a comment, a disabled job, a document.

@@ -66,7 +66,7 @@ var all = []Permission{
 		Source:  "Azure DevOps REST API: Endpoints - Update Service Endpoint; Microsoft Learn: Set service connection permissions",
 	},
 	{
-		ID: DevOpsCodeRead, System: AzureDevOps, Name: "Read on repositories, pipelines and library", Scope: "vso.code, vso.build, vso.release, vso.variablegroups_read, vso.taskgroups_read, vso.securefiles_read", Phases: []Phase{Scan}, Optional: true,
+		ID: DevOpsCodeRead, System: AzureDevOps, Name: "Read on repositories, pipelines and library", Scope: "vso.code, vso.build, vso.release, vso.variablegroups_read, vso.taskgroups_read, vso.securefiles_read, vso.agentpools", Phases: []Phase{Scan}, Optional: true,
 		For:     "pipelines, their templates and variable groups",
 		Without: "what uses a connection, and which pipelines would fail once it is converted",
 		Grant:   []string{urlRepositories + " (Security: Read, for all repositories of the project)"},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/internal/crash"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 )
 
 // devOps reads one organisation: its projects, their connections (each once, however many projects it is shared with), who has used them, and the
@@ -19,12 +20,18 @@ func (s *scanner) devOps(ctx context.Context, org AzureDevOps) error {
 	source, err := org.Organization(ctx)
 	if err != nil {
 		return s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "organization " + source.Name,
-			Message: err.Error(), Passing: Passing(err), Next: "check the organisation's name, and that the signed-in identity is a member of it"})
+			Message: err.Error(), Passing: Passing(err), Permission: lacking(err, permissions.DevOpsProjects), Next: "check the organisation's name, and that the signed-in identity is a member of it"})
 	}
 	projects, err := org.Projects(ctx)
 	if err != nil {
 		return s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "projects of " + source.Name,
-			Message: err.Error(), Passing: Passing(err), Next: "grant the signed-in identity the scope vso.project"})
+			Message: err.Error(), Passing: Passing(err), Permission: lacking(err, permissions.DevOpsProjects), Next: "grant the signed-in identity the scope vso.project"})
+	}
+	if len(projects) == 0 { // to an identity that may see none, the service does not say so
+		if err := s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "projects of " + source.Name, Permission: permissions.DevOpsProjects,
+			Message: "no project is visible to the signed-in identity", Next: "add the signed-in identity to the Readers of each project"}); err != nil {
+			return err
+		}
 	}
 	s.add(func(inv *inventory.Inventory) { inv.Sources = append(inv.Sources, source) })
 	s.expect("projects", len(projects))
@@ -102,7 +109,7 @@ func (o *organization) connections(ctx context.Context) error {
 		list, err := o.org.Connections(ctx, p)
 		if err != nil {
 			return o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "connections of " + o.source.Name + "/" + p.Name,
-				Message: err.Error(), Passing: Passing(err), Next: "grant the signed-in identity the Reader role on the project's service connections"})
+				Message: err.Error(), Passing: Passing(err), Permission: lacking(err, permissions.DevOpsConnectionRead), Next: "grant the signed-in identity the Reader role on the project's service connections"})
 		}
 		o.mu.Lock()
 		defer o.mu.Unlock()
@@ -147,8 +154,8 @@ func (o *organization) histories(ctx context.Context) error {
 			defer o.s.read("connections", 1)
 			if !c.Readable {
 				if err := o.s.gap(gctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: fmt.Sprintf("connection %s in %s", name(*c), o.source.Name),
-					Message: "the service listed it without its data, so the signed-in identity may not see what it holds",
-					Next:    "grant the signed-in identity the Reader role on this service connection, then scan again"}); err != nil {
+					Message:    "the service listed it without its data, so the signed-in identity may not see what it holds",
+					Permission: permissions.DevOpsConnectionRead, Next: "grant the signed-in identity the Reader role on this service connection, then scan again"}); err != nil {
 					return err
 				}
 			}
@@ -209,8 +216,8 @@ func (o *organization) readHistory(ctx context.Context, c *inventory.Connection)
 		if !ok {
 			c.UsesKnown = false
 			if err := o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: fmt.Sprintf("uses of connection %s in project %s", name(*c), ref.Name),
-				Message: "the project is not visible to the signed-in identity, so pipelines there that use the connection are not known",
-				Next:    "add the signed-in identity to the project's Readers"}); err != nil {
+				Message:    "the project is not visible to the signed-in identity, so pipelines there that use the connection are not known",
+				Permission: permissions.DevOpsProjects, Next: "add the signed-in identity to the project's Readers"}); err != nil {
 				return true, err
 			}
 			continue
@@ -223,7 +230,7 @@ func (o *organization) readHistory(ctx context.Context, c *inventory.Connection)
 					Message: "it was deleted, or its rights were taken away, while the scan ran", Next: "scan again if that was not meant"})
 			}
 			if err := o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: fmt.Sprintf("uses of connection %s in project %s", name(*c), ref.Name),
-				Message: err.Error(), Passing: Passing(err), Next: "scan again; if it stays, check the identity's rights on the connection"}); err != nil {
+				Message: err.Error(), Passing: Passing(err), Permission: lacking(err, permissions.DevOpsConnectionRead), Next: "scan again; if it stays, check the identity's rights on the connection"}); err != nil {
 				return true, err
 			}
 			continue

@@ -14,6 +14,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/internal/crash"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 	"github.com/unsecret-dev/unsecret/migrate/pipeline"
 )
 
@@ -29,7 +30,7 @@ func (o *organization) pools(ctx context.Context) error {
 	o.s.add(func(inv *inventory.Inventory) { inv.Pools = append(inv.Pools, pools...) })
 	if err != nil {
 		return o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "agent pools of " + o.source.Name,
-			Message: err.Error(), Passing: Passing(err), Next: "grant the signed-in identity the Reader role on the organisation's agent pools"})
+			Message: err.Error(), Passing: Passing(err), Permission: lacking(err, permissions.DevOpsCodeRead), Next: "grant the signed-in identity the Reader role on the organisation's agent pools"})
 	}
 	return nil
 }
@@ -77,7 +78,7 @@ func (o *organization) listRepositories(ctx context.Context, p Project) error {
 	o.mu.Unlock()
 	if err != nil {
 		return o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "repositories of " + o.source.Name + "/" + p.Name,
-			Message: err.Error(), Passing: Passing(err), Next: "grant the signed-in identity the scope vso.code, and Read on the project's repositories"})
+			Message: err.Error(), Passing: Passing(err), Permission: lacking(err, permissions.DevOpsCodeRead), Next: "grant the signed-in identity the scope vso.code, and Read on the project's repositories"})
 	}
 	return nil
 }
@@ -114,7 +115,8 @@ func (r *projectReader) gap(ctx context.Context, what string, err error, next st
 		return nil
 	}
 	r.unknown()
-	return r.o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: what + " of " + r.o.source.Name + "/" + r.p.Name, Message: err.Error(), Passing: Passing(err), Next: next})
+	return r.o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: what + " of " + r.o.source.Name + "/" + r.p.Name, Message: err.Error(),
+		Passing: Passing(err), Permission: lacking(err, permissions.DevOpsCodeRead), Next: next})
 }
 
 func (r *projectReader) unknown() { r.out.Open = true }
@@ -360,7 +362,7 @@ func (r *projectReader) resources(ctx context.Context) error {
 	checks, err := r.o.org.Checks(ctx, r.p, ids)
 	if err != nil {
 		if err := r.o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "checks on connections of " + r.o.source.Name + "/" + r.p.Name, Message: err.Error(), Passing: Passing(err),
-			Next: "make the signed-in identity User of the connections"}); err != nil {
+			Permission: lacking(err, permissions.DevOpsConnectionUser), Next: "make the signed-in identity User of the connections"}); err != nil {
 			return err
 		}
 	}
@@ -406,7 +408,7 @@ func (r *projectReader) permissions(ctx context.Context, ids []inventory.Connect
 			var told error
 			first.Do(func() {
 				told = r.o.s.gap(gctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "pipeline permissions of connections in " + r.o.source.Name + "/" + r.p.Name,
-					Message: err.Error(), Passing: Passing(err), Next: "make the signed-in identity User of the connections"})
+					Message: err.Error(), Passing: Passing(err), Permission: lacking(err, permissions.DevOpsConnectionUser), Next: "make the signed-in identity User of the connections"})
 			})
 			return told
 		})

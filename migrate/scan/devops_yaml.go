@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 	"github.com/unsecret-dev/unsecret/migrate/pipeline"
 )
 
@@ -55,7 +56,16 @@ func (r *projectReader) yamlGap(d pipeline.BuildDefinition, rec inventory.Pipeli
 		key = "no reader|" + strings.ToLower(rec.Repository)
 		object, next = "pipelines in repository "+rec.Repository, missing.next
 	}
-	r.out.Gaps = append(r.out.Gaps, toldGap{Key: key, Gap: inventory.Gap{Source: inventory.SourceAzureDevOps, Object: object, File: rec.File, Message: err.Error(), Next: next}})
+	r.out.Gaps = append(r.out.Gaps, toldGap{Key: key, Gap: inventory.Gap{Source: inventory.SourceAzureDevOps, Object: object, File: rec.File, Message: err.Error(),
+		Permission: r.lacking(d, err), Next: next}})
+}
+
+// lacking names the permission that reading a definition's repository takes, where that was refused.
+func (r *projectReader) lacking(d pipeline.BuildDefinition, err error) string {
+	if strings.EqualFold(d.Repository.Type, typeAzureRepos) {
+		return lacking(err, permissions.DevOpsCodeRead)
+	}
+	return lacking(err, permissions.GitHubContents)
 }
 
 // noReader is the reason why nothing of a repository can be read.

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -9,7 +10,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/unsecret-dev/unsecret/internal/crash"
+	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 )
 
 // entra reads the applications behind everything that was found so far, their sign-ins and their roles.
@@ -32,7 +35,7 @@ func (s *scanner) entra(ctx context.Context, tenant Entra, azure Azure) error {
 	}
 	if err != nil {
 		return s.gap(ctx, inventory.Gap{Source: inventory.SourceEntra, Object: "applications of tenant " + string(tenant.Tenant()),
-			Message: err.Error(), Passing: Passing(err), Next: "grant the signed-in identity Application.Read.All (application) on Microsoft Graph"})
+			Message: err.Error(), Passing: Passing(err), Permission: lacking(err, permissions.GraphApplicationRead), Next: "grant the signed-in identity Application.Read.All (application) on Microsoft Graph"})
 	}
 	s.add(func(inv *inventory.Inventory) {
 		inv.Sources = append(inv.Sources, inventory.Source{Kind: inventory.SourceEntra, Name: string(tenant.Tenant())})
@@ -42,6 +45,9 @@ func (s *scanner) entra(ctx context.Context, tenant Entra, azure Azure) error {
 		s.o.Parts.miss()
 	}
 	if err := s.signIns(ctx, tenant, list); err != nil {
+		return err
+	}
+	if err := s.denied(ctx, tenant, list); err != nil {
 		return err
 	}
 	if azure != nil {
@@ -86,14 +92,30 @@ func (s *scanner) signInsOf(ctx context.Context, tenant Entra, id *inventory.Ide
 			return s.gap(ctx, inventory.Gap{Source: inventory.SourceEntra, Object: "sign-ins of " + string(id.AppID),
 				Message: err.Error(), Passing: Passing(err), Next: "scan again; until then no use of this application's credentials can be excluded"})
 		}
-		if evidence.Passing {
+		switch {
+		case evidence.Passing:
 			s.o.Parts.miss()
-		} else {
+		case !evidence.Denied: // what was refused is asked for again, since it may have been granted
 			s.o.Parts.save(key, version, evidence)
 		}
 	}
 	id.SignIns = evidence
 	id.SummarizeSignIns()
+	return nil
+}
+
+// denied tells what the caller may not read of the tenant, each once: that is the same for every application.
+func (s *scanner) denied(ctx context.Context, tenant Entra, list []inventory.Identity) error {
+	if i := slices.IndexFunc(list, func(id inventory.Identity) bool { return id.SignIns.Denied }); i >= 0 {
+		if err := s.gap(ctx, inventory.Gap{Source: inventory.SourceEntra, Object: "sign-in log of tenant " + string(tenant.Tenant()), Permission: permissions.GraphAuditLog,
+			Message: list[i].SignIns.Reason, Next: "grant the signed-in identity AuditLog.Read.All (application) on Microsoft Graph; until then no use of a credential can be excluded"}); err != nil {
+			return err
+		}
+	}
+	if i := slices.IndexFunc(list, func(id inventory.Identity) bool { return id.NewPasswords.Denied }); i >= 0 {
+		return s.gap(ctx, inventory.Gap{Source: inventory.SourceEntra, Object: "app management policies of tenant " + string(tenant.Tenant()), Permission: permissions.GraphPolicy,
+			Message: list[i].NewPasswords.Reason, Next: "grant the signed-in identity Policy.Read.All (application) on Microsoft Graph; until then it is not known whether a rollback after a revoke could add a password"})
+	}
 	return nil
 }
 
@@ -108,9 +130,12 @@ func (s *scanner) roles(ctx context.Context, azure Azure, list []inventory.Ident
 		return nil
 	}
 	roles, err := azure.Roles(ctx, principals)
+	if err == nil {
+		err = anyVisible(ctx, azure, roles)
+	}
 	if err != nil {
 		return s.gap(ctx, inventory.Gap{Source: inventory.SourceAzure, Object: "role assignments",
-			Message: err.Error(), Passing: Passing(err), Next: "grant the signed-in identity the Reader role on the subscriptions; the migration itself does not need it"})
+			Message: err.Error(), Passing: Passing(err), Permission: lacking(err, permissions.AzureReader), Next: "grant the signed-in identity the Reader role on the subscriptions; the migration itself does not need it"})
 	}
 	for i := range list {
 		list[i].RolesKnown = true
@@ -120,6 +145,21 @@ func (s *scanner) roles(ctx context.Context, azure Azure, list []inventory.Ident
 		inv.Sources = append(inv.Sources, inventory.Source{Kind: inventory.SourceAzure, Name: "role assignments"})
 	})
 	return nil
+}
+
+// anyVisible tells apart that there are no roles from that the caller sees none: Resource Graph answers nothing at all about subscriptions that the
+// caller may not read (Microsoft Learn: Permissions in Azure Resource Graph).
+func anyVisible(ctx context.Context, azure Azure, roles map[inventory.ObjectID][]inventory.RoleAssignment) error {
+	for _, list := range roles {
+		if len(list) > 0 {
+			return nil
+		}
+	}
+	visible, err := azure.Subscriptions(ctx)
+	if err == nil && len(visible) == 0 {
+		return fmt.Errorf("no role of any application and no subscription is visible: %w", execute.ErrForbidden)
+	}
+	return err
 }
 
 // applications gives the client ids that anything found so far names: connections, literals in workflows,

@@ -10,6 +10,7 @@ import (
 	"github.com/unsecret-dev/unsecret/internal/crash"
 	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 	"github.com/unsecret-dev/unsecret/migrate/workflow"
 )
 
@@ -32,7 +33,7 @@ func (s *scanner) github(ctx context.Context, scope GitHubScope) error {
 		// The context's end, which is all that these can report, is what Read itself returns.
 		if c.Err != nil {
 			_ = s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: "repository " + string(c.Ref.Name),
-				Message: c.Err.Error(), Next: "scan again; a repository behind a gap is unknown, not clean"})
+				Message: c.Err.Error(), Permission: lacking(c.Err, permissions.GitHubContents), Next: "scan again; a repository behind a gap is unknown, not clean"})
 			return
 		}
 		tree, err := s.tree(ctx, c)
@@ -49,7 +50,7 @@ func (s *scanner) github(ctx context.Context, scope GitHubScope) error {
 			return ctx.Err()
 		}
 		if err := s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: "repositories of " + strings.Join(owners, ", "),
-			Message: err.Error(), Passing: Passing(err), Next: "scan again; the repositories that are missing from the inventory are unknown, not clean"}); err != nil {
+			Message: err.Error(), Passing: Passing(err), Permission: lacking(err, permissions.GitHubContents), Next: "scan again; the repositories that are missing from the inventory are unknown, not clean"}); err != nil {
 			return err
 		}
 	}
@@ -68,12 +69,18 @@ func (s *scanner) repositories(ctx context.Context, scope GitHubScope) (refs []R
 		list, err := scope.Client.List(ctx, owner)
 		if err != nil {
 			if err := s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: "repositories of " + owner,
-				Message: err.Error(), Passing: Passing(err), Next: "check the owner's name, and that the token may read its repositories"}); err != nil {
+				Message: err.Error(), Passing: Passing(err), Permission: lacking(err, permissions.GitHubContents), Next: "check the owner's name, and that the token may read its repositories"}); err != nil {
 				return nil, nil, err
 			}
 			continue
 		}
 		owners = append(owners, owner)
+		if len(list) == 0 { // a token that may see none is not told so
+			if err := s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: "repositories of " + owner, Permission: permissions.GitHubContents,
+				Message: "no repository is visible to the token", Next: "check the owner's name, and that the token may read its repositories"}); err != nil {
+				return nil, nil, err
+			}
+		}
 		for _, r := range list {
 			if !seen[r.Name] {
 				seen[r.Name] = true
@@ -85,7 +92,7 @@ func (s *scanner) repositories(ctx context.Context, scope GitHubScope) (refs []R
 		r, err := scope.Client.Resolve(ctx, name)
 		if err != nil {
 			if err := s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: "repository " + string(name),
-				Message: err.Error(), Passing: Passing(err), Next: "check the name, and that the token may read it"}); err != nil {
+				Message: err.Error(), Passing: Passing(err), Permission: lacking(err, permissions.GitHubContents), Next: "check the name, and that the token may read it"}); err != nil {
 				return nil, nil, err
 			}
 			continue
@@ -122,7 +129,7 @@ func (s *scanner) tree(ctx context.Context, c RepositoryContent) (workflow.Tree,
 	for _, f := range c.Files {
 		if f.Err != nil {
 			if err := s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: "repository " + string(c.Repository.Name), File: f.Path,
-				Message: f.Err.Error(), Next: "scan again, or read the file by hand"}); err != nil {
+				Message: f.Err.Error(), Permission: lacking(f.Err, permissions.GitHubContents), Next: "scan again, or read the file by hand"}); err != nil {
 				return t, err
 			}
 			continue
@@ -202,7 +209,7 @@ func (s *scanner) settings(ctx context.Context, client GitHub, repos map[invento
 		secrets, variables, err := client.OrganizationStores(ctx, owner)
 		if err != nil {
 			if err := s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: "organisation secrets and variables of " + owner,
-				Message: err.Error(), Passing: Passing(err), Next: "use a token with admin:org, or one of a GitHub App with organisation secrets read; secrets that workflows read from there cannot be followed until then"}); err != nil {
+				Message: err.Error(), Passing: Passing(err), Permission: lacking(err, permissions.GitHubOrganization), Next: "use a token with admin:org, or one of a GitHub App with organisation secrets read; secrets that workflows read from there cannot be followed until then"}); err != nil {
 				return err
 			}
 		}
@@ -226,7 +233,7 @@ func (s *scanner) setting(ctx context.Context, client GitHub, repo inventory.Rep
 	}
 	if err != nil {
 		if err := s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: "settings of " + string(repo.Name),
-			Message: err.Error(), Passing: Passing(err), Next: "use a token that may read the repository's Actions settings, secrets and variables"}); err != nil {
+			Message: err.Error(), Passing: Passing(err), Permission: lacking(err, permissions.GitHubStores), Next: "use a token that may read the repository's Actions settings, secrets and variables"}); err != nil {
 			return err
 		}
 	} else {

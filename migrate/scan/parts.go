@@ -357,3 +357,11 @@ func Passing(err error) bool {
 	}
 	return err != nil && !errors.As(err, new(*noReader))
 }
+
+// lacking names the permission that a read takes, where the read was refused, or answered as if nothing were there.
+func lacking(err error, permission string) string {
+	if errors.Is(err, execute.ErrForbidden) || errors.Is(err, execute.ErrNotFound) {
+		return permission
+	}
+	return ""
+}

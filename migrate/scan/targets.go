@@ -8,6 +8,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/internal/crash"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 )
 
 // targets reads what a plan needs that gives units another identity: the managed identities that the configuration names, the subscriptions
@@ -29,7 +30,7 @@ func (s *scanner) targets(ctx context.Context, tenant Entra, azure Azure, list [
 	}
 	if err != nil {
 		return s.gap(ctx, inventory.Gap{Source: inventory.SourceAzure, Object: "managed identities", Message: err.Error(), Passing: Passing(err),
-			Next: "grant the signed-in identity the Reader role on the subscriptions of plan.targets"})
+			Permission: lacking(err, permissions.AzureReader), Next: "grant the signed-in identity the Reader role on the subscriptions of plan.targets"})
 	}
 	s.add(func(inv *inventory.Inventory) {
 		inv.ManagedIdentities, inv.Subscriptions = append(inv.ManagedIdentities, found...), append(inv.Subscriptions, subscriptions...)

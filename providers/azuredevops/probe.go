@@ -56,7 +56,13 @@ func (c *Client) Probe(ctx context.Context) doctor.Source {
 		}
 	}
 	if len(list.Value) > 0 {
-		s.Answers = append(s.Answers, c.probePipelines(ctx, list.Value[0].ID, list.Value[0].Name))
+		pipelines := c.probePipelines(ctx, list.Value[0].ID, list.Value[0].Name)
+		if pipelines.OK() {
+			if pools := c.ask(ctx, "/_apis/distributedtask/pools?$top=1&api-version=7.1-preview.1").Answer(doctor.CheckRepositories, "agent pools"); !pools.OK() {
+				pipelines = pools
+			}
+		}
+		s.Answers = append(s.Answers, pipelines)
 	}
 	return s
 }

@@ -102,7 +102,7 @@ func (c *Client) validate(ids []inventory.AppID) ([]inventory.AppID, []inventory
 func (c *Client) gap(id inventory.AppID, err error) inventory.Gap {
 	return inventory.Gap{
 		Source: inventory.SourceEntra, Object: "application " + string(id), Message: err.Error(), Passing: scan.Passing(err),
-		Next: "check that the caller has Application.Read.All in tenant " + string(c.tenant) + " and scan again",
+		Permission: lacking(err), Next: "check that the caller has Application.Read.All in tenant " + string(c.tenant) + " and scan again",
 	}
 }
 

@@ -62,7 +62,7 @@ type policies struct {
 }
 
 // newPasswords tells for each application whether a policy restricts new passwords. It costs two requests, and one more for
-// each policy that is assigned to applications. That it may not be read is no gap: nothing but a warning depends on it.
+// each policy that is assigned to applications. An application is whole without it: nothing but a warning depends on it.
 func (c *Client) newPasswords(ctx context.Context, identities []inventory.Identity) error {
 	p, err := c.policies(ctx)
 	if err != nil && ctx.Err() != nil {
@@ -70,7 +70,7 @@ func (c *Client) newPasswords(ctx context.Context, identities []inventory.Identi
 	}
 	for i := range identities {
 		if err != nil {
-			identities[i].NewPasswords = inventory.NewPasswords{Reason: policyReason(err), Passing: scan.Passing(err)}
+			identities[i].NewPasswords = inventory.NewPasswords{Reason: policyReason(err), Passing: scan.Passing(err), Denied: denied(err)}
 			continue
 		}
 		identities[i].NewPasswords = p.of(identities[i])

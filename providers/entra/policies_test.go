@@ -102,7 +102,7 @@ func TestRestrictionsOfTheDefaultPolicyAreReadAsTheyAreMeant(t *testing.T) {
 		"lifetime in hours": {policy("true", `{"restrictionType":"passwordLifetime","state":"enabled","maxLifetime":"PT8H"}`), inventory.NewPasswords{Known: true, MaxDays: 1, Policy: "P"}},
 		"lifetime unread":   {policy("true", `{"restrictionType":"passwordLifetime","state":"enabled","maxLifetime":"soon"}`), inventory.NewPasswords{Known: true}},
 		"not allowed": {`403 {"error":{"code":"Authorization_RequestDenied","message":"no"}}`,
-			inventory.NewPasswords{Reason: "the caller may not read app management policies: it needs Policy.Read.All; Graph says Authorization_RequestDenied"}},
+			inventory.NewPasswords{Denied: true, Reason: "the caller may not read app management policies: it needs Policy.Read.All; Graph says Authorization_RequestDenied"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.want.TenantRules = c.want.Known && name != "switched off" && name != "rule off"

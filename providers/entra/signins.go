@@ -60,6 +60,7 @@ func (c *Client) SignIns(ctx context.Context, app inventory.AppID, since time.Ti
 				return evidence, fmt.Errorf("entra: reading the sign-ins of application %s: %w", app, err)
 			}
 			evidence.Known, evidence.Reason, evidence.Passing = false, reason(err), scan.Passing(err)
+			evidence.Denied = denied(err)
 			break
 		}
 		for _, s := range page {

@@ -123,32 +123,69 @@ func (p prober) example(ctx context.Context) (doctor.Answer, bool) {
 
 // probeRepository asks for one thing that needs each permission.
 func (p prober) probeRepository(ctx context.Context) []doctor.Answer {
-	var out []doctor.Answer
-	for _, r := range []struct {
+	at := "repos/" + string(p.repository) + "/"
+	reply := p.ask(ctx, at+"branches?per_page=1")
+	out := []doctor.Answer{answered(reply, doctor.CheckRepository, "branches of "+string(p.repository))}
+	type read struct {
 		check      doctor.Check
 		what, path string
-	}{
-		{doctor.CheckRepository, "branches of ", "branches?per_page=1"},
+	}
+	reads := []read{
 		{doctor.CheckOIDC, "OIDC subject of ", "actions/oidc/customization/sub"},
 		{doctor.CheckPermissions, "default token permissions of ", "actions/permissions/workflow"},
 		{doctor.CheckSecrets, "secrets of ", "actions/secrets?per_page=1"},
 		{doctor.CheckVariables, "variables of ", "actions/variables?per_page=1"},
-	} {
-		out = append(out, p.answer(ctx, r.check, r.what+string(p.repository), "repos/"+string(p.repository)+"/"+r.path))
+		{doctor.CheckDependabot, "Dependabot secrets of ", "dependabot/secrets?per_page=1"},
+		{doctor.CheckPulls, "pull requests of ", "pulls?per_page=1"},
+	}
+	var branches []struct {
+		Commit struct {
+			SHA string `json:"sha"`
+		} `json:"commit"`
+	}
+	if reply.Decode(&branches) && len(branches) > 0 {
+		commit := "commits/" + url.PathEscape(branches[0].Commit.SHA)
+		reads = append(reads, read{doctor.CheckChecks, "checks of ", commit + "/check-runs?per_page=1"}, read{doctor.CheckChecks, "commit statuses of ", commit + "/status?per_page=1"})
+	}
+	for _, r := range reads {
+		out = append(out, p.answer(ctx, r.check, r.what+string(p.repository), at+r.path))
+	}
+	if e, ok := p.probeEnvironment(ctx); ok {
+		out = append(out, e)
 	}
 	return out
+}
+
+// probeEnvironment asks for the secrets of the first environment, where there is one and it may be known.
+func (p prober) probeEnvironment(ctx context.Context) (doctor.Answer, bool) {
+	at := "repos/" + string(p.repository) + "/environments"
+	var list struct {
+		Environments []struct {
+			Name string `json:"name"`
+		} `json:"environments"`
+	}
+	if reply := p.ask(ctx, at+"?per_page=1"); !reply.Decode(&list) || len(list.Environments) == 0 {
+		return doctor.Answer{}, false
+	}
+	name := list.Environments[0].Name
+	return p.answer(ctx, doctor.CheckEnvironments, "secrets of environment "+name+" of "+string(p.repository), at+"/"+url.PathEscape(name)+"/secrets?per_page=1"), true
 }
 
 func (p prober) probeOrganization(ctx context.Context) []doctor.Answer {
 	path := "orgs/" + url.PathEscape(p.owner)
 	return []doctor.Answer{
 		p.answer(ctx, doctor.CheckOrgSecrets, "secrets of organisation "+p.owner, path+"/actions/secrets?per_page=1"),
+		p.answer(ctx, doctor.CheckOrgVariables, "variables of organisation "+p.owner, path+"/actions/variables?per_page=1"),
 		p.answer(ctx, doctor.CheckOrgPermissions, "OIDC subject of organisation "+p.owner, path+"/actions/oidc/customization/sub"),
 	}
 }
 
 func (p prober) answer(ctx context.Context, check doctor.Check, object, path string) doctor.Answer {
-	reply := p.ask(ctx, path)
+	return answered(p.ask(ctx, path), check, object)
+}
+
+// answered is a reply with the permissions that would be accepted, which GitHub tells with a refusal.
+func answered(reply transport.Reply, check doctor.Check, object string) doctor.Answer {
 	a := reply.Answer(check, object)
 	if accepted := reply.Header.Get("X-Accepted-Github-Permissions"); accepted != "" && a.Facts != nil {
 		a.Facts[doctor.FactAccepted] = accepted

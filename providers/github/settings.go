@@ -13,6 +13,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 	"github.com/unsecret-dev/unsecret/migrate/scan"
 )
 
@@ -22,12 +23,16 @@ type settings struct {
 	scan.RepositorySettings
 }
 
-func (s *settings) gap(what string, err error) {
+// gap tells what could not be read, and the permission that reading it takes.
+func (s *settings) gap(what string, err error, permission string) {
 	next := "scan again"
 	if errors.Is(err, execute.ErrForbidden) || errors.Is(err, execute.ErrNotFound) {
 		next = "use a token that may read the repository's administration, secrets, variables and environments"
+	} else {
+		permission = ""
 	}
-	s.Gaps = append(s.Gaps, inventory.Gap{Source: inventory.SourceGitHub, Object: fmt.Sprintf("%s of repository %s", what, s.repo), Message: err.Error(), Next: next, Passing: scan.Passing(err)})
+	s.Gaps = append(s.Gaps, inventory.Gap{Source: inventory.SourceGitHub, Object: fmt.Sprintf("%s of repository %s", what, s.repo), Message: err.Error(), Next: next,
+		Passing: scan.Passing(err), Permission: permission})
 }
 
 // Settings implements scan.GitHub. It makes five requests, fewer where something is skipped, two more for each environment (GitHub has no other
@@ -45,7 +50,7 @@ func (c *Client) Settings(ctx context.Context, repo inventory.Repository, skip .
 	if slices.Contains(skip, scan.SkipDefaultPermissions) {
 		s.DefaultPermissions = ""
 	} else if p, _, err := c.rest.Repositories.GetDefaultWorkflowPermissions(ctx, owner, name); err != nil {
-		s.gap("default permissions", fail(err, false, "reading the default permissions of %s", repo.Name))
+		s.gap("default permissions", fail(err, false, "reading the default permissions of %s", repo.Name), permissions.GitHubAdministration)
 	} else {
 		s.DefaultPermissions = p.GetDefaultWorkflowPermissions()
 	}
@@ -109,7 +114,7 @@ func (c *Client) readOIDC(ctx context.Context, s *settings, owner, name string) 
 	s.OIDC.Issuer = c.issuer
 	answer, err := c.getOIDC(ctx, fmt.Sprintf("repos/%s/%s", owner, name))
 	if err != nil {
-		s.gap("OIDC subject", fail(err, false, "reading the OIDC subject of %s", s.repo))
+		s.gap("OIDC subject", fail(err, false, "reading the OIDC subject of %s", s.repo), permissions.GitHubActions)
 		return
 	}
 	s.OIDC = c.oidc(answer)
@@ -122,7 +127,7 @@ func (c *Client) readOIDC(ctx context.Context, s *settings, owner, name string) 
 	keys, err := facts.template(ctx, c, owner)
 	if err != nil {
 		s.OIDC.Known = false
-		s.gap("OIDC subject", err)
+		s.gap("OIDC subject", err, permissions.GitHubOrganization)
 		return
 	}
 	s.OIDC.IncludeClaimKeys = keys
@@ -177,7 +182,7 @@ func (c *Client) readEnvironments(ctx context.Context, s *settings, repo invento
 			return page.Environments, response, nil
 		})
 		if err != nil {
-			s.gap("environments", fail(err, false, "listing the environments of %s", repo.Name))
+			s.gap("environments", fail(err, false, "listing the environments of %s", repo.Name), permissions.GitHubActions)
 			return
 		}
 		for _, e := range environments {
@@ -195,7 +200,7 @@ func (c *Client) readEnvironment(ctx context.Context, s *settings, repo inventor
 	at := place{level: inventory.LevelEnvironment, owner: owner, repo: repo.Name, environment: environment}
 	id, err := c.id(ctx, repo.Name)
 	if err != nil {
-		s.gap("environment "+environment, err)
+		s.gap("environment "+environment, err, permissions.GitHubStores)
 		return
 	}
 	escaped := url.PathEscape(environment) // go-github puts the name into the path as it is
@@ -224,6 +229,14 @@ func (p place) String() string {
 	return string(p.level) + " level"
 }
 
+// permission names what reading the place's stores takes.
+func (p place) permission() string {
+	if p.level == inventory.LevelOrganization {
+		return permissions.GitHubOrganization
+	}
+	return permissions.GitHubStores
+}
+
 func (p place) secret(g *gh.Secret) inventory.Secret {
 	return inventory.Secret{
 		Level: p.level, Owner: p.owner, Repository: p.repo, Environment: p.environment, Name: g.Name,
@@ -237,7 +250,7 @@ func (p place) variable(g *gh.ActionsVariable) inventory.Variable {
 
 func (c *Client) addSecrets(s *settings, at place, secrets []*gh.Secret, err error) {
 	if err != nil {
-		s.gap("secrets ("+at.String()+")", fail(err, false, "listing the secrets of %s", s.repo))
+		s.gap("secrets ("+at.String()+")", fail(err, false, "listing the secrets of %s", s.repo), at.permission())
 		return
 	}
 	for _, g := range secrets {
@@ -247,7 +260,7 @@ func (c *Client) addSecrets(s *settings, at place, secrets []*gh.Secret, err err
 
 func (c *Client) addVariables(s *settings, at place, variables []*gh.ActionsVariable, err error) {
 	if err != nil {
-		s.gap("variables ("+at.String()+")", fail(err, false, "listing the variables of %s", s.repo))
+		s.gap("variables ("+at.String()+")", fail(err, false, "listing the variables of %s", s.repo), at.permission())
 		return
 	}
 	for _, g := range variables {

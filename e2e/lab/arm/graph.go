@@ -66,6 +66,9 @@ func (c *call) resources() answer {
 		return refuseQuery("InvalidRequestContent", "The request content was invalid and could not be deserialized: "+err.Error())
 	}
 	if data, other := c.otherQuery(in.Query); other {
+		if !c.token.May("Reader") {
+			data = []any{}
+		}
 		return ok(queryResult{TotalRecords: len(data), Count: len(data), ResultTruncated: "false", Facets: []any{}, Data: data})
 	}
 	if !strings.HasPrefix(strings.ToLower(strings.TrimSpace(in.Query)), "authorizationresources") {
@@ -93,7 +96,7 @@ func (c *call) rows(in queryInput) []row {
 	wanted, filtered := principals(in.Query)
 	rows := []row{}
 	for _, r := range c.w.Roles {
-		if filtered && !slices.Contains(wanted, strings.ToLower(r.PrincipalID)) || !inScope(in, r) {
+		if !c.token.May("Reader") || filtered && !slices.Contains(wanted, strings.ToLower(r.PrincipalID)) || !inScope(in, r) {
 			continue
 		}
 		rows = append(rows, row{r.PrincipalID, r.Role, r.Scope, assignmentID(r), r.Created.UTC(), strings.ToLower(definitionID(r)), r.Condition, r.ConditionVersion})

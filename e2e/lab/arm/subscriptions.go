@@ -21,9 +21,17 @@ type listJSON[T any] struct {
 	Value []T `json:"value"`
 }
 
+// visible are the subscriptions that the caller may read.
+func (c *call) visible() map[string]*world.Subscription {
+	if !c.token.May("Reader") {
+		return nil
+	}
+	return c.w.Subs
+}
+
 func (c *call) listSubscriptions() answer {
 	subs := make([]subscriptionJSON, 0, len(c.w.Subs))
-	for _, s := range c.w.Subs {
+	for _, s := range c.visible() {
 		subs = append(subs, showSubscription(s))
 	}
 	sort.Slice(subs, func(i, j int) bool { return subs[i].SubscriptionID < subs[j].SubscriptionID })

@@ -18,7 +18,11 @@ type projectRef struct {
 	Visibility string `json:"visibility"`
 }
 
+// listProjects lists the projects that the caller may see.
 func (c *call) listProjects() (answer, error) {
+	if !c.token.May("Project Readers") {
+		return list([]projectRef{}), nil
+	}
 	return paged(c, c.org.Projects, projectPage, c.projectRef)
 }
 

@@ -146,7 +146,7 @@ func (c *call) show(conn *world.Connection) endpointJSON {
 
 // canSee is whether the caller gets a connection's data. The service answers 200 without it to those who do not.
 func (c *call) canSee(conn *world.Connection) bool {
-	return !conn.Unreadable && c.token.Role != world.RoleOutsider
+	return !conn.Unreadable && c.token.Role != world.RoleOutsider && c.token.May("Service connections: Reader")
 }
 
 // refHere is how the connection is known in the call's project.

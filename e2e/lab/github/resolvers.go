@@ -190,7 +190,10 @@ var repositoryFields = map[string]resolver{
 		}
 		return connect("refs", names, args, func(n string) any { return ref{r, n} })
 	}),
-	"object": on(func(_ *exec, r *world.Repo, args map[string]any) any {
+	"object": on(func(x *exec, r *world.Repo, args map[string]any) any {
+		if !x.c.token.May("contents: read") {
+			return failf("FORBIDDEN", "Resource not accessible by personal access token")
+		}
 		if oid := text(args["oid"]); oid != "" {
 			return gitObject(r, oid, "", "")
 		}
