@@ -237,7 +237,7 @@ func TestAProbeShowsNothingThatCanBeRead(t *testing.T) {
 	}
 	spy.clean("the journal", string(text))
 	if n := identify.Leftovers(journal.Records()); len(n) != 0 {
-		t.Errorf("%d left over", n)
+		t.Errorf("%q left over", n)
 	}
 }
 
