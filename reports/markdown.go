@@ -72,7 +72,11 @@ func markdownFindings(b *strings.Builder, groups []ruleGroup) {
 				fmt.Fprintf(b, "| … | %d more |\n", len(g.Findings)-i)
 				break
 			}
-			fmt.Fprintf(b, "| %s | %s |\n", escape(place(f)), escape(f.Message))
+			what := escape(f.Message)
+			for _, step := range g.Own(f) {
+				what += " → " + escape(step)
+			}
+			fmt.Fprintf(b, "| %s | %s |\n", escape(place(f)), what)
 		}
 	}
 }

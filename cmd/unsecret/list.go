@@ -274,6 +274,13 @@ func (l *lister) logins() (head []string, rows [][]string, values []any) {
 	return []string{"LOGIN", "KIND", "CONVERSION", "SECRETS"}, rows, orEmpty(values)
 }
 
+// listedPipelineSecret is a secret of Azure DevOps with its id and what a person does to be rid of it, for JSON.
+type listedPipelineSecret struct {
+	inventory.PipelineSecret
+	ID    string   `json:"id"`
+	Steps []string `json:"steps"`
+}
+
 // listedSecret is a secret with its id and how many logins read it, for JSON.
 type listedSecret struct {
 	inventory.Secret
@@ -302,7 +309,7 @@ func (l *lister) secrets() (head []string, rows [][]string, values []any) {
 			continue
 		}
 		rows = append(rows, []string{s.Name, pipelineSecretPlace(s), "", ""})
-		values = append(values, s)
+		values = append(values, listedPipelineSecret{s, s.SecretID(), l.inv.SecretSteps(s)})
 	}
 	return []string{"SECRET", "PLACE", "UPDATED", "READ BY"}, rows, orEmpty(values)
 }

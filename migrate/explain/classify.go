@@ -17,6 +17,7 @@ const (
 	sourceSAML    = `Microsoft Learn: "servicePrincipal: addTokenSigningCertificate"`
 	sourceTrust   = "Microsoft Learn: federatedIdentityCredential resource type"
 	sourceSecrets = `GitHub Docs: "Using secrets in GitHub Actions"`
+	sourceOutside = "Microsoft Learn: Set secret variables; Manage variable groups"
 	sourceLogin   = "the rules of unsecret scan for workflow files"
 )
 
@@ -32,6 +33,9 @@ func (in Input) classify(o inventory.Object) Statement {
 		return classifyFederated(in.Inventory.FederatedCredential(o))
 	case inventory.ObjectLogin:
 		return classifyLogin(in.Inventory.Login(o))
+	case inventory.ObjectPipelineSecret:
+		s := in.Inventory.PipelineSecret(o)
+		return Statement{Claim: "a credential in Azure DevOps outside of a connection, or a use of one", Because: []string{s.Reason}, Source: sourceOutside}
 	default:
 		return in.classifySecret(o)
 	}

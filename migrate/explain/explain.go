@@ -65,6 +65,8 @@ func (in Input) belongs(u plan.Unit, o inventory.Object) bool {
 	case inventory.ObjectSecret:
 		ref := in.Inventory.Secret(o).Ref()
 		return slices.ContainsFunc(u.Secrets, ref.Same)
+	case inventory.ObjectPipelineSecret:
+		return u.AppID != "" && strings.EqualFold(string(u.AppID), string(in.Inventory.PipelineSecret(o).AppID))
 	default:
 		return u.AppID != "" && strings.EqualFold(string(u.AppID), string(in.Inventory.Identity(o).AppID))
 	}

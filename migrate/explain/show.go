@@ -68,6 +68,8 @@ func Show(in Input, o inventory.Object) View {
 		in.showLogin(&v, o)
 	case inventory.ObjectSecret:
 		in.showSecret(&v, o)
+	case inventory.ObjectPipelineSecret:
+		in.showPipelineSecret(&v, in.Inventory.PipelineSecret(o))
 	}
 	return v
 }
@@ -292,6 +294,29 @@ func (in Input) showSecret(v *View, o inventory.Object) {
 	if len(readers) == 0 {
 		v.LastUse.Text += "; no login that was found reads it"
 	}
+}
+
+func (in Input) showPipelineSecret(v *View, s inventory.PipelineSecret) {
+	v.fact("kind", s.Kind)
+	v.fact("use", s.Use)
+	v.fact("application", string(s.AppID))
+	v.fact("key vault", s.Vault)
+	v.fact("taken from", strings.Join(s.Variables, ", "))
+	if s.Literal {
+		v.fact("value", "stands in the text")
+	}
+	for i, c := range in.Inventory.Connections {
+		if s.Connection != "" && c.ID == s.Connection {
+			v.relate("connection", in.Inventory.ConnectionObject(i))
+		}
+	}
+	if id, ok := in.Inventory.IdentityOf(s.AppID); ok {
+		v.relate("credential of", id)
+	}
+	for _, step := range in.Inventory.SecretSteps(s) {
+		v.fact("to do", step)
+	}
+	v.LastUse = Use{Text: "not known for a single variable; see its identity's sign-ins"}
 }
 
 // identitiesOf gives the identities that the plan links with a login or secret.

@@ -64,6 +64,11 @@ func Why(in Input, o inventory.Object) Explanation {
 	for _, l := range in.leftOf(o) {
 		e.Reasons = append(e.Reasons, Reason{Kind: ReasonLeft, Reason: plan.Reason{Code: l.Code, Object: l.Object, Message: l.Reason, Next: l.Next}})
 	}
+	if o.Kind == inventory.ObjectPipelineSecret { // the reasons of its identity's unit are not about it
+		e.Reasons = append(e.Reasons, Reason{Kind: ReasonLeft, Reason: plan.Reason{Code: "pipeline-secret", Object: o.ID,
+			Message: "no step changes it: it is outside of a connection", Next: in.Inventory.SecretSteps(in.Inventory.PipelineSecret(o))}})
+		return e
+	}
 	for _, u := range in.unitsOf(o) {
 		for _, c := range coverageOf(u, o) {
 			e.Coverage = append(e.Coverage, Coverage{u.ID, c})
@@ -217,6 +222,10 @@ func (in Input) linked(o inventory.Object) []Statement {
 		}
 	case inventory.ObjectSecret:
 		out = append(out, in.linkedSecret(o)...)
+	case inventory.ObjectPipelineSecret:
+		if s := in.Inventory.PipelineSecret(o); s.AppID != "" {
+			out = append(out, Statement{Claim: "it is a credential of application " + string(s.AppID), Because: []string{"the client id beside it can be read"}})
+		}
 	default:
 		id := in.Inventory.Identity(o)
 		out = append(out, Statement{Claim: fmt.Sprintf("it belongs to %s (%s)", id.DisplayName, id.AppID), Because: []string{"Microsoft Graph lists it there"}})

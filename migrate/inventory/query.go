@@ -17,6 +17,7 @@ const (
 	ObjectFederatedCredential ObjectKind = "federated credential"
 	ObjectLogin               ObjectKind = "login"
 	ObjectSecret              ObjectKind = "secret"
+	ObjectPipelineSecret      ObjectKind = "pipeline secret"
 )
 
 // Object names one object of an inventory. ID finds it again, and it alone.
@@ -65,6 +66,15 @@ func (inv *Inventory) SecretObject(i int) Object {
 	return Object{Kind: ObjectSecret, ID: s.Ref().Path(), Name: s.Name, Place: s.Ref().Place(), index: i}
 }
 
+// PipelineSecretObject names a secret of Azure DevOps outside of a connection.
+func (inv *Inventory) PipelineSecretObject(i int) Object {
+	s := inv.PipelineSecrets[i]
+	return Object{Kind: ObjectPipelineSecret, ID: s.SecretID(), Name: s.Name, Place: s.Organization + "/" + s.Text(), index: i}
+}
+
+// PipelineSecret gives the secret of Azure DevOps that an object names.
+func (inv *Inventory) PipelineSecret(o Object) PipelineSecret { return inv.PipelineSecrets[o.index] }
+
 // Connection gives the connection that an object names.
 func (inv *Inventory) Connection(o Object) Connection { return inv.Connections[o.index] }
 
@@ -100,6 +110,8 @@ func (inv *Inventory) Value(o Object) any {
 		return inv.FederatedCredential(o)
 	case ObjectLogin:
 		return inv.Login(o)
+	case ObjectPipelineSecret:
+		return inv.PipelineSecret(o)
 	default:
 		return inv.Secret(o)
 	}
@@ -125,6 +137,9 @@ func (inv *Inventory) each(f func(o Object, ids, names []string)) {
 	}
 	for i, s := range inv.Secrets {
 		f(inv.SecretObject(i), []string{s.Ref().Path()}, []string{s.Name})
+	}
+	for i, s := range inv.PipelineSecrets {
+		f(inv.PipelineSecretObject(i), []string{s.SecretID()}, []string{s.Name, s.Project + "/" + s.Pipeline + "/" + s.Name})
 	}
 }
 

@@ -180,7 +180,7 @@ func (p *planner) pipelineSecrets(d *draft) []Reason {
 		seen[key] = true
 		out = append(out, Reason{Code: "pipeline-secret", Object: s.Name + " in " + s.Text(),
 			Message: fmt.Sprintf("%s in %s/%s/%s: %s, and the client id beside it is this identity's", s.Name, s.Organization, s.Project, s.Pipeline, s.Reason),
-			Next:    []string{"let what reads it sign in with a service connection with workload identity federation, delete the variable, then scan and plan again"}})
+			Next:    p.inv.SecretSteps(s)})
 	}
 	return out
 }

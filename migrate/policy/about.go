@@ -30,6 +30,9 @@ func about(f Finding, inv *inventory.Inventory, o inventory.Object) bool {
 		return f.Object == identityObject(inv.Identity(o)) && slices.Contains(f.Evidence, "federated credential "+o.Name)
 	case inventory.ObjectLogin:
 		return f.Object == o.ID
+	case inventory.ObjectPipelineSecret:
+		s := inv.PipelineSecret(o)
+		return f.Object == secretObject(s) && slices.Contains(f.Evidence, "in "+s.Text())
 	}
 	return false
 }

@@ -57,6 +57,17 @@ func placeKey(p inventory.PipelinePlace) string {
 	return strings.Join([]string{p.Organization, p.Project, p.Pipeline, p.Repository, p.File, p.Stage, p.Job, p.Step}, "/")
 }
 
+// secretObject names a secret of Azure DevOps in findings.
+func secretObject(s inventory.PipelineSecret) string {
+	switch s.Kind {
+	case inventory.PipelineSecretSecureFile:
+		return fmt.Sprintf("secure file %s in %s/%s", s.Name, s.Organization, s.Project)
+	case inventory.PipelineSecretVault:
+		return fmt.Sprintf("variable group %s in %s/%s", s.Name, s.Organization, s.Project)
+	}
+	return fmt.Sprintf("%s in %s/%s/%s", s.Name, s.Organization, s.Project, s.Pipeline)
+}
+
 func pipelineSecret(e *evaluation, r Rule) {
 	for _, s := range e.inv.PipelineSecrets {
 		switch s.Kind {
@@ -68,10 +79,11 @@ func pipelineSecret(e *evaluation, r Rule) {
 		if len(s.Variables) > 0 {
 			evidence = append(evidence, "taken from "+strings.Join(s.Variables, ", "))
 		}
-		f := atPlace(s.PipelinePlace, fmt.Sprintf("%s in %s/%s", s.Name, s.Organization, s.Project+"/"+s.Pipeline), fmt.Sprintf("%s: %s", s.Name, s.Reason), evidence...)
+		f := atPlace(s.PipelinePlace, secretObject(s), fmt.Sprintf("%s: %s", s.Name, s.Reason), evidence...)
 		if s.Literal {
 			f.Severity, f.Message = Critical, f.Message+"; the value itself stands in the text"
 		}
+		f.Remedy = e.inv.SecretSteps(s)
 		e.add(r, f, s.Kind, s.Name, s.Use, placeKey(s.PipelinePlace))
 	}
 }
@@ -87,7 +99,9 @@ func pipelineVault(e *evaluation, r Rule) {
 func (e *evaluation) eachPipelineSecret(r Rule, kind, what string) {
 	for _, s := range e.inv.PipelineSecrets {
 		if s.Kind == kind {
-			e.add(r, atPlace(s.PipelinePlace, fmt.Sprintf("%s %s in %s/%s", what, s.Name, s.Organization, s.Project), fmt.Sprintf("%s %s: %s", what, s.Name, s.Reason)), s.Name, placeKey(s.PipelinePlace))
+			f := atPlace(s.PipelinePlace, secretObject(s), fmt.Sprintf("%s %s: %s", what, s.Name, s.Reason))
+			f.Remedy = e.inv.SecretSteps(s)
+			e.add(r, f, s.Name, placeKey(s.PipelinePlace))
 		}
 	}
 }
