@@ -21,17 +21,17 @@ type right struct {
 // rights are the permissions by the names that the services give them. Only the writing ones say so.
 var rights = map[string]right{
 	"Project Readers":                    {server: ServerAzureDevOps}, // no project is listed
-	"Service connections: Reader":        {ServerAzureDevOps, "", lazy.Regexp(`/_apis/serviceendpoint/[^/]+/executionhistory$`)},
-	"Service connections: User":          {ServerAzureDevOps, "", lazy.Regexp(`/_apis/(serviceendpoint/endpointproxy|pipelines/(pipelinepermissions|checks)/)`)},
-	"Service connections: Administrator": {ServerAzureDevOps, "write", lazy.Regexp(`/_apis/serviceendpoint/endpoints`)},
-	"Code: Read":                         {ServerAzureDevOps, "", lazy.Regexp(`/_apis/git/`)},
-	"Code: Contribute":                   {ServerAzureDevOps, "write", lazy.Regexp(`/_apis/git/`)},
-	"Build: View":                        {ServerAzureDevOps, "", lazy.Regexp(`/_apis/build/`)},
-	"Release: View":                      {ServerAzureDevOps, "", lazy.Regexp(`/_apis/release/`)},
-	"Library: Reader":                    {ServerAzureDevOps, "", lazy.Regexp(`/_apis/distributedtask/(variablegroups|securefiles)`)},
-	"Task groups: Reader":                {ServerAzureDevOps, "", lazy.Regexp(`/_apis/distributedtask/taskgroups`)},
-	"Environments: Reader":               {ServerAzureDevOps, "", lazy.Regexp(`/_apis/distributedtask/environments`)},
-	"Agent pools: Reader":                {ServerAzureDevOps, "", lazy.Regexp(`/_apis/distributedtask/pools`)},
+	"Service connections: Reader":        {ServerAzureDevOps, "", lazy.Regexp(`(?i)/_apis/serviceendpoint/[^/]+/executionhistory$`)},
+	"Service connections: User":          {ServerAzureDevOps, "", lazy.Regexp(`(?i)/_apis/(serviceendpoint/endpointproxy|pipelines/(pipelinepermissions|checks)/)`)},
+	"Service connections: Administrator": {ServerAzureDevOps, "write", lazy.Regexp(`(?i)/_apis/serviceendpoint/endpoints`)},
+	"Code: Read":                         {ServerAzureDevOps, "", lazy.Regexp(`(?i)/_apis/git/`)},
+	"Code: Contribute":                   {ServerAzureDevOps, "write", lazy.Regexp(`(?i)/_apis/git/`)},
+	"Build: View":                        {ServerAzureDevOps, "", lazy.Regexp(`(?i)/_apis/build/`)},
+	"Release: View":                      {ServerAzureDevOps, "", lazy.Regexp(`(?i)/_apis/release/`)},
+	"Library: Reader":                    {ServerAzureDevOps, "", lazy.Regexp(`(?i)/_apis/distributedtask/(variablegroups|securefiles)`)},
+	"Task groups: Reader":                {ServerAzureDevOps, "", lazy.Regexp(`(?i)/_apis/distributedtask/taskgroups`)},
+	"Environments: Reader":               {ServerAzureDevOps, "", lazy.Regexp(`(?i)/_apis/distributedtask/environments`)},
+	"Agent pools: Reader":                {ServerAzureDevOps, "", lazy.Regexp(`(?i)/_apis/distributedtask/pools`)},
 
 	"Application.Read.All":                      {ServerGraph, "read", lazy.Regexp(`^/[^/]+/(applications|servicePrincipals)`)},
 	"AuditLog.Read.All":                         {ServerGraph, "read", lazy.Regexp(`^/[^/]+/(auditLogs|reports)/`)},

@@ -1,6 +1,7 @@
 package execute
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,7 +52,7 @@ func (e *Executor) Apply(ctx context.Context, o ApplyOptions) (Result, error) {
 	}
 	r := e.result("apply", out)
 	r.DryRun = o.DryRun
-	return r, errors.Join(err, ctx.Err())
+	return r, cmp.Or(err, ctx.Err())
 }
 
 // ended tells whether nothing is to be done with a unit any more.

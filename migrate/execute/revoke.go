@@ -1,8 +1,8 @@
 package execute
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -60,7 +60,7 @@ func (e *Executor) Revoke(ctx context.Context, o RevokeOptions) (Result, error) 
 	}
 	r := e.result("revoke", out)
 	r.DryRun = o.DryRun
-	return r, errors.Join(err, ctx.Err())
+	return r, cmp.Or(err, ctx.Err())
 }
 
 // clear proves once more and checks the gates of a unit.

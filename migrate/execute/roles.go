@@ -26,8 +26,11 @@ type RoleComparison struct {
 // compareRoles adds the comparison to the results of units that are under way or done, and to the journal where it says something new. It needs a
 // snapshot whose roles are known; without one nothing is said.
 func (e *Executor) compareRoles(ctx context.Context, units []UnitResult) error {
-	if e.Outside.Roles == nil || e.Snapshot == nil || ctx.Err() != nil {
+	if e.Outside.Roles == nil || e.Snapshot == nil {
 		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	before := map[inventory.AppID]inventory.Identity{}
 	for _, id := range e.Snapshot.Identities {
@@ -48,8 +51,8 @@ func (e *Executor) compareRoles(ctx context.Context, units []UnitResult) error {
 	}
 	slices.Sort(principals)
 	now, err := e.Outside.Roles.Roles(ctx, slices.Compact(principals))
-	if ctx.Err() != nil {
-		return nil
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	for i, id := range snapshot {
 		if id == nil {

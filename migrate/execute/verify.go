@@ -1,6 +1,7 @@
 package execute
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +37,7 @@ func (e *Executor) Verify(ctx context.Context, o VerifyOptions) (Result, error) 
 	}
 	inParallel(e.parallel(), index, func(i int) { out[i], _ = e.verifyUnit(ctx, units[i], problems) })
 	err = e.compareRoles(ctx, out)
-	return e.result("verify", out), errors.Join(err, ctx.Err())
+	return e.result("verify", out), cmp.Or(err, ctx.Err())
 }
 
 // refreshAll brings the pull requests of all units up to date, and gives what could not be read, by repository.
