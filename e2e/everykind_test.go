@@ -273,7 +273,7 @@ func TestEachRefusedSignInEndsInItsCodeAndTheConnectionAsItWas(t *testing.T) {
 		7002138: "only by upper and lower case", 700016: "is not in the tenant that the connection names", 700024: "too old or not yet valid",
 		70052: "make application", 900382: "refuses federated sign-ins from another cloud",
 		700223: "ask its administrators to allow issuer", 700238: "ask its administrators to allow issuer", 7002381: "ask its administrators to allow issuer",
-		500011: "see what the message says", // one that nothing is known of
+		500011: "see whether the service and the network work", // one that nothing is known of
 	} {
 		t.Run(fmt.Sprintf("AADSTS%d", code), func(t *testing.T) {
 			t.Parallel()
