@@ -296,6 +296,8 @@ func TestFilesAreFoundInTheOrderOfTheirNames(t *testing.T) {
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
+	}
+}
 
 // utf16Of is a text of ASCII characters in UTF-16, with a byte order mark or without one.
 func utf16Of(text string, bigEndian, mark bool) string {
