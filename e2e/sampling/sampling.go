@@ -1,9 +1,9 @@
-// Package sampling decides how much of a long matrix a test runs. By itself a test takes a few entries, chosen by a seed that it prints:
+// Package sampling decides how much of a long matrix a test runs. By itself a test takes a few entries, chosen by a
+// seed that it prints, another one each time, so that in time all of a matrix is run:
 //
-//	go test ./...                                    a sample
+//	go test ./...                                    a sample that nobody has run before
 //	UNSECRET_SEED=7 go test ./...                    the sample of a seed, as an earlier run printed it
 //	UNSECRET_SEED=100-199 go test ./e2e -run InAnyOrder    several entries of a matrix that is numbered
-//	UNSECRET_SEED=fresh go test ./...                a sample that nobody has run before
 //	UNSECRET_LONG=1 go test -timeout 0 ./e2e ./cmd/unsecret -run 'FaultMatrix|InAnyOrder|KilledAtAny'    all of it
 package sampling
 
@@ -18,10 +18,6 @@ import (
 	"time"
 )
 
-// FreshByDefault lets every run take another sample, so that in time all of a matrix is run; otherwise a run without UNSECRET_SEED takes
-// the sample of seed 1.
-const FreshByDefault = false
-
 // Long tells whether matrices run in full: UNSECRET_LONG.
 func Long() bool { return os.Getenv("UNSECRET_LONG") != "" }
 
@@ -29,12 +25,12 @@ func Long() bool { return os.Getenv("UNSECRET_LONG") != "" }
 func Given(tb testing.TB) (seed uint64, ok bool) {
 	tb.Helper()
 	text := os.Getenv("UNSECRET_SEED")
-	if text == "" || text == "fresh" {
+	if text == "" {
 		return 0, false
 	}
 	seed, err := strconv.ParseUint(text, 10, 64)
 	if err != nil || seed == 0 {
-		tb.Fatalf("UNSECRET_SEED is %q: it must be a number from 1 on, or fresh", text)
+		tb.Fatalf("UNSECRET_SEED is %q: it must be a number from 1 on", text)
 	}
 	return seed, true
 }
@@ -43,12 +39,8 @@ func Given(tb testing.TB) (seed uint64, ok bool) {
 func Seed(tb testing.TB) uint64 {
 	tb.Helper()
 	seed, given := Given(tb)
-	switch {
-	case given:
-	case FreshByDefault || Long() || os.Getenv("UNSECRET_SEED") == "fresh":
+	if !given {
 		seed = uint64(time.Now().UnixMilli()) //nolint:gosec // after 1970
-	default:
-		seed = 1
 	}
 	tb.Logf("a sample of seed %d: UNSECRET_SEED=%d runs the same again, UNSECRET_LONG=1 runs all", seed, seed)
 	return seed
@@ -65,7 +57,7 @@ func Seeds(tb testing.TB, few, all int) []uint64 {
 		x, err := strconv.ParseUint(from, 10, 63)
 		y, err2 := strconv.ParseUint(to, 10, 63)
 		if err = errors.Join(err, err2); err != nil || x == 0 || y < x {
-			tb.Fatalf("UNSECRET_SEED is %q: it must be a number from 1 on, two as 100-199, or fresh", os.Getenv("UNSECRET_SEED"))
+			tb.Fatalf("UNSECRET_SEED is %q: it must be a number from 1 on or two as 100-199", os.Getenv("UNSECRET_SEED"))
 		}
 		first, count = x, int(y-x)+1 //nolint:gosec // as many as a person asks for
 	case !Long():
