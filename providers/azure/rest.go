@@ -1,12 +1,10 @@
 package azure
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -50,38 +48,17 @@ func (c *Client) address(resource, version, query string) string {
 // send sends one request and reads the answer into v, where that is not nil. It tells whether the service answered with 204: there was
 // nothing.
 func (c *Client) send(ctx context.Context, method, address string, content, v any) (empty bool, err error) {
-	var body io.Reader
-	if content != nil {
-		b, err := json.Marshal(content)
-		if err != nil {
-			return false, err
-		}
-		body = bytes.NewReader(b)
-	}
-	request, err := http.NewRequestWithContext(ctx, method, address, body)
+	response, err := transport.Exchange(ctx, c.http, method, address, content)
 	if err != nil {
 		return false, err
 	}
-	request.Header.Set("Accept", "application/json")
-	if content != nil {
-		request.Header.Set("Content-Type", "application/json")
+	if response.Status/100 != 2 {
+		return false, refusal(response.Status, response.Body, method != http.MethodGet)
 	}
-	response, err := c.http.Do(request)
-	if err != nil {
-		return false, transport.Clean(err)
+	if response.Status == http.StatusNoContent || v == nil {
+		return response.Status == http.StatusNoContent, nil
 	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		return false, err
-	}
-	if response.StatusCode/100 != 2 {
-		return false, refusal(response.StatusCode, text, method != http.MethodGet)
-	}
-	if response.StatusCode == http.StatusNoContent || v == nil {
-		return response.StatusCode == http.StatusNoContent, nil
-	}
-	if err := json.Unmarshal(text, v); err != nil {
+	if err := json.Unmarshal(response.Body, v); err != nil {
 		return false, fmt.Errorf("the answer is not the JSON that was expected: %w", err)
 	}
 	return false, nil

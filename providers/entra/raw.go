@@ -1,11 +1,9 @@
 package entra
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 
 	"github.com/unsecret-dev/unsecret/migrate/execute"
@@ -20,33 +18,12 @@ func (c *Client) get(ctx context.Context, address string, v any) error {
 
 // send sends a request with a body, where there is one, and reads the answer into v, where that is not nil.
 func (c *Client) send(ctx context.Context, method, address string, content, v any) error {
-	var reader io.Reader
-	if content != nil {
-		b, err := json.Marshal(content)
-		if err != nil {
-			return err
-		}
-		reader = bytes.NewReader(b)
-	}
-	request, err := http.NewRequestWithContext(ctx, method, address, reader)
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Accept", "application/json")
-	if content != nil {
-		request.Header.Set("Content-Type", "application/json")
-	}
-	response, err := c.http.Do(request)
-	if err != nil {
-		return transport.Clean(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
+	response, err := transport.Exchange(ctx, c.http, method, address, content)
 	if err != nil {
 		return err
 	}
 	write := method != http.MethodGet
-	if write && len(body) == 0 && response.StatusCode/100 == 2 {
+	if write && len(response.Body) == 0 && response.Status/100 == 2 {
 		return nil
 	}
 	var refused struct {
@@ -55,23 +32,23 @@ func (c *Client) send(ctx context.Context, method, address string, content, v an
 			Message string `json:"message"`
 		} `json:"error"`
 	}
-	err = json.Unmarshal(body, &refused)
+	err = json.Unmarshal(response.Body, &refused)
 	switch {
 	case refused.Error != nil:
-		e := &Error{Status: response.StatusCode, Code: refused.Error.Code, Message: refused.Error.Message}
+		e := &Error{Status: response.Status, Code: refused.Error.Code, Message: refused.Error.Message}
 		e.Err = sentinel(e, write)
 		return e
-	case write && response.StatusCode >= http.StatusInternalServerError:
-		return fmt.Errorf("HTTP %d without an error that could be read: %w", response.StatusCode, execute.ErrUnknownOutcome)
+	case write && response.Status >= http.StatusInternalServerError:
+		return fmt.Errorf("HTTP %d without an error that could be read: %w", response.Status, execute.ErrUnknownOutcome)
 	case err != nil:
 		return fmt.Errorf("the answer is not the JSON that was expected: %w", err)
-	case response.StatusCode/100 != 2:
-		return fmt.Errorf("HTTP %d without an error that could be read", response.StatusCode)
+	case response.Status/100 != 2:
+		return fmt.Errorf("HTTP %d without an error that could be read", response.Status)
 	}
 	if v == nil {
 		return nil
 	}
-	if err := json.Unmarshal(body, v); err != nil {
+	if err := json.Unmarshal(response.Body, v); err != nil {
 		return fmt.Errorf("the answer is not the JSON that was expected: %w", err)
 	}
 	return nil

@@ -1,13 +1,12 @@
 package github
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -87,22 +86,11 @@ func (c *Client) graphql(ctx context.Context, document string, variables map[str
 // graphqlOnce tells besides whether the rate limit was used up; it has then waited where the answer did not say
 // how long, and else the transport waits before the next request.
 func (c *Client) graphqlOnce(ctx context.Context, document string, variables map[string]any, data any) (limited bool, err error) {
-	body, err := json.Marshal(map[string]any{"query": document, "variables": variables})
+	at, err := url.Parse(c.graphqlURL)
 	if err != nil {
 		return false, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.graphqlURL, bytes.NewReader(body))
-	if err != nil {
-		return false, err
-	}
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Accept", "application/json")
-	response, err := c.http.Do(request)
-	if err != nil {
-		return false, transport.Clean(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
+	response, err := transport.Exchange(ctx, c.http, http.MethodPost, c.graphqlURL, map[string]any{"query": document, "variables": variables})
 	if err != nil {
 		return false, err
 	}
@@ -111,12 +99,12 @@ func (c *Client) graphqlOnce(ctx context.Context, document string, variables map
 		Errors  problems `json:"errors"`
 		Message string   `json:"message"`
 	}{Data: data}
-	err = json.Unmarshal(text, &answer)
+	err = json.Unmarshal(response.Body, &answer)
 	switch {
-	case response.StatusCode != http.StatusOK:
+	case response.Status != http.StatusOK:
 		isMutation := strings.HasPrefix(strings.TrimSpace(document), "mutation")
-		return false, &transport.Error{Method: http.MethodPost, Host: request.URL.Host, Path: request.URL.Path, Status: response.StatusCode,
-			Message: answer.Message, Err: sentinel(response.StatusCode, answer.Message, isMutation)}
+		return false, &transport.Error{Method: http.MethodPost, Host: at.Host, Path: at.Path, Status: response.Status,
+			Message: answer.Message, Err: sentinel(response.Status, answer.Message, isMutation)}
 	case err != nil:
 		return false, fmt.Errorf("the answer is not the JSON that was expected: %w", err)
 	case answer.Errors.rateLimited():

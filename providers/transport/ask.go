@@ -12,13 +12,13 @@ import (
 	"github.com/unsecret-dev/unsecret/migrate/doctor"
 )
 
-// Reply is the answer to one read, refusals included.
+// Reply is the answer to one request, refusals included.
 type Reply struct {
 	Status int
 	Header http.Header
 	Body   []byte
 	Skew   time.Duration // of the service's clock against this machine's; 0 where it did not say, or within network delay
-	Err    error         // no answer came
+	Err    error         // no answer came, where Ask gives the reply
 }
 
 // Ask sends one read and gives whatever comes: probes want to see refusals as they are. Without a body it is a GET.
