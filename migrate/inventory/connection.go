@@ -1,6 +1,9 @@
 package inventory
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Authentication schemes of a service connection, as the service spells them.
 const (
@@ -9,6 +12,11 @@ const (
 	SchemeManagedIdentity  = "ManagedServiceIdentity"
 	SchemePublishProfile   = "PublishProfile"
 )
+
+// Secretless tells whether the connection signs in without a credential of its own: by federation, or as the agent's managed identity.
+func (c Connection) Secretless() bool {
+	return strings.EqualFold(c.Scheme, SchemeFederation) || strings.EqualFold(c.Scheme, SchemeManagedIdentity)
+}
 
 // Connection is one Azure DevOps service connection. A shared connection appears once, with all its projects.
 type Connection struct {

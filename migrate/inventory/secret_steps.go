@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // SecretID names a secret of Azure DevOps for a person: where it is, and its name.
@@ -46,7 +47,7 @@ func (inv *Inventory) connectionStep(s PipelineSecret) string {
 		return fmt.Sprintf("make a service connection in project %s: type Azure Resource Manager, credential workload identity federation, application %s", s.Project, s.AppID)
 	case !ok:
 		return fmt.Sprintf("find out whose secret it is (the client id beside it), and make a service connection for that application in project %s: type Azure Resource Manager, credential workload identity federation", s.Project)
-	case c.class() == "":
+	case c.Secretless():
 		return fmt.Sprintf("use the service connection %s, which signs in as the same application without a secret", c.nameIn(s.Project))
 	}
 	return fmt.Sprintf("use the service connection %s, which signs in as the same application, and let the plan convert it", c.nameIn(s.Project))
@@ -66,13 +67,13 @@ func (inv *Inventory) instead(s PipelineSecret) (Connection, bool) {
 		return Connection{}, false
 	}
 	return slices.MinFunc(found, func(a, b Connection) int {
-		return cmp.Or(cmp.Compare(a.class(), b.class()), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(a.Name, b.Name))
 	}), true
 }
 
-// class is empty for a connection that needs no secret.
-func (c Connection) class() string {
-	if c.Scheme == SchemeFederation || c.Scheme == SchemeManagedIdentity {
+// rank puts connections that need no secret first, then the others by their schemes.
+func (c Connection) rank() string {
+	if c.Secretless() {
 		return ""
 	}
 	return c.Scheme
@@ -162,7 +163,16 @@ func deleteSteps(inv *Inventory, s PipelineSecret, web string) []string {
 	return nil
 }
 
-func quoted(s string) string { return `"` + s + `"` }
+// quoted puts a name between double quotes for a command line. A name in which a shell could see more than a name, in Bash or PowerShell, stays out: whoever
+// may name a variable must not write commands for who deletes it.
+func quoted(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune(" -_.:/@()+,=", r)
+	}) {
+		return `"<its name>"`
+	}
+	return `"` + s + `"`
+}
 
 // isRelease tells whether a secret is of a classic release definition.
 func (inv *Inventory) isRelease(s PipelineSecret) bool {

@@ -78,3 +78,17 @@ func TestEverySecretOfAPipelineHasItsExactSteps(t *testing.T) {
 		}
 	}
 }
+
+func TestANameFromOutsideIsNoPartOfACommandThatAShellCouldMisread(t *testing.T) {
+	for _, name := range []string{`x" ; curl evil #`, "$(curl evil)", "`curl evil`", `a\b`, "a!b", "%PATH%", "a'b", "a\nb"} {
+		s := inventory.PipelineSecret{PipelinePlace: inventory.PipelinePlace{Organization: "contoso", Project: name, Pipeline: "g", DefinitionID: 7}, Kind: inventory.PipelineSecretGroup, Name: name}
+		for _, step := range (&inventory.Inventory{}).SecretSteps(s) {
+			if _, command, ok := strings.Cut(step, ": az "); ok {
+				command, _, _ = strings.Cut(command, " (https://")
+				if strings.Contains(command, name) || !strings.Contains(command, `--name "<its name>"`) || !strings.HasSuffix(command, `--project "<its name>"`) {
+					t.Errorf("%q: %s", name, command)
+				}
+			}
+		}
+	}
+}

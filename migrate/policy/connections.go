@@ -81,7 +81,7 @@ func connectionOldIssuer(e *evaluation, r Rule) {
 
 func connectionOther(e *evaluation, r Rule) {
 	e.eachConnection(r, func(c inventory.Connection) (string, bool) {
-		without := strings.EqualFold(c.Scheme, inventory.SchemeFederation) || strings.EqualFold(c.Scheme, inventory.SchemeManagedIdentity) || c.Scheme == "None"
+		without := c.Secretless() || c.Scheme == "None"
 		relevant := isAzureRM(c) || strings.EqualFold(c.Type, "dockerregistry") || strings.EqualFold(c.Type, "kubernetes") || strings.EqualFold(c.Type, "azure")
 		return fmt.Sprintf("%s (type %s) stores a credential with the scheme %s", connectionObject(c), c.Type, c.Scheme),
 			relevant && !without && !usesServicePrincipal(c)
