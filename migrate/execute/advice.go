@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/permissions"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
 )
@@ -168,7 +169,7 @@ func needIn(system permissions.System, err error) string {
 			is      string
 			store   StoreRef
 			secrets bool
-		}{{" of organisation ", StoreRef{Level: "organization"}, true}, {"secret ", StoreRef{}, true}, {"variable ", StoreRef{}, false}} {
+		}{{" of organisation ", StoreRef{Level: inventory.LevelOrganization}, true}, {"secret ", StoreRef{}, true}, {"variable ", StoreRef{}, false}} {
 			if strings.Contains(err.Error(), word.is) {
 				return needOfStore(word.store, word.secrets)
 			}
@@ -181,7 +182,7 @@ func needIn(system permissions.System, err error) string {
 // needOfStore is the permission to write into a store of GitHub.
 func needOfStore(at StoreRef, secret bool) string {
 	switch {
-	case at.Level == "organization":
+	case at.Level == inventory.LevelOrganization:
 		return permissions.GitHubOrganizationSet
 	case secret:
 		return permissions.GitHubSecrets
