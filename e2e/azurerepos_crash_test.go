@@ -125,20 +125,12 @@ func yamlLife(t *testing.T, k *killer) (states []string) {
 	j.killedBy(k)
 	again := func(name string, work func(*execute.Executor) (execute.Result, error)) execute.Result {
 		t.Helper()
-		for range 4 {
-			r := j.must(func(e *execute.Executor) (execute.Result, error) {
-				e.Parallel = 1
-				return work(e)
-			})
-			if !k.isDead() {
-				j.works("after " + name)
-				return r
-			}
-			k.revive()
-			j.works("when killed in " + name)
-		}
-		t.Fatalf("%s does not come to an end", name)
-		return execute.Result{}
+		r := j.untilAlive(k, name, func() { j.works("when killed in " + name) }, func(e *execute.Executor) (execute.Result, error) {
+			e.Parallel = 1
+			return work(e)
+		})
+		j.works("after " + name)
+		return r
 	}
 	apply := func(e *execute.Executor) (execute.Result, error) {
 		return e.Apply(context.Background(), execute.ApplyOptions{})

@@ -409,15 +409,8 @@ func TestCertificatesSurviveCrashes(t *testing.T) {
 				k := newKiller(kind, n)
 				j.killedBy(k)
 				unit := []string{j.unitID("signer")}
-				again := func(work func(*execute.Executor) (execute.Result, error)) (r execute.Result) {
-					for range 3 {
-						if r = j.must(work); !k.isDead() {
-							return r
-						}
-						k.revive()
-						j.mustUse("when killed", signers...)
-					}
-					return r
+				again := func(work func(*execute.Executor) (execute.Result, error)) execute.Result {
+					return j.untilAlive(k, "it", func() { j.mustUse("when killed", signers...) }, work)
 				}
 				j.want(again(func(e *execute.Executor) (execute.Result, error) {
 					return e.Revoke(context.Background(), execute.RevokeOptions{Only: unit})

@@ -158,6 +158,21 @@ func (j *journey) killedBy(k *killer) {
 	}
 }
 
+// untilAlive does a thing until nothing kills it, and looks after each kill whether all is well.
+func (j *journey) untilAlive(k *killer, name string, well func(), work func(*execute.Executor) (execute.Result, error)) execute.Result {
+	j.t.Helper()
+	for range 4 {
+		r := j.must(work)
+		if !k.isDead() {
+			return r
+		}
+		k.revive()
+		well()
+	}
+	j.t.Fatalf("%s does not come to an end", name)
+	return execute.Result{}
+}
+
 func newKiller(kind string, n int) *killer {
 	return &killer{kind: kind, n: n, seen: map[string]int{}}
 }
@@ -173,19 +188,10 @@ func live(t *testing.T, k *killer) (states []string) {
 	j.makePlan()
 	j.killedBy(k)
 	again := func(name string, work func(*execute.Executor) (execute.Result, error)) execute.Result {
-		for range 4 {
-			r := j.must(func(e *execute.Executor) (execute.Result, error) {
-				e.Parallel = 1
-				return work(e)
-			})
-			if !k.isDead() {
-				return r
-			}
-			k.revive()
-			j.mustSignIn("when killed in " + name)
-		}
-		t.Fatalf("%s does not come to an end", name)
-		return execute.Result{}
+		return j.untilAlive(k, name, func() { j.mustSignIn("when killed in " + name) }, func(e *execute.Executor) (execute.Result, error) {
+			e.Parallel = 1
+			return work(e)
+		})
 	}
 	ctx := context.Background()
 	apply := func(e *execute.Executor) (execute.Result, error) { return e.Apply(ctx, execute.ApplyOptions{}) }

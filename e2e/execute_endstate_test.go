@@ -105,14 +105,8 @@ func TestTheEndStateSurvivesCrashes(t *testing.T) {
 				k := newKiller(kind, n)
 				j.killedBy(k)
 				tools := []string{j.unitID("tools")}
-				again := func(work func(*execute.Executor) (execute.Result, error)) (r execute.Result) {
-					for range 3 {
-						if r = j.must(work); !k.isDead() {
-							return r
-						}
-						k.revive()
-					}
-					return r
+				again := func(work func(*execute.Executor) (execute.Result, error)) execute.Result {
+					return j.untilAlive(k, "it", func() {}, work)
 				}
 				revoke := func(e *execute.Executor) (execute.Result, error) {
 					return e.Revoke(context.Background(), execute.RevokeOptions{Only: tools})

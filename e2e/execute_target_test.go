@@ -273,16 +273,10 @@ func TestAMoveToAManagedIdentitySurvivesCrashes(t *testing.T) {
 				k := newKiller(kind, n)
 				j.killedBy(k)
 				tools := []string{j.unitID("tools")}
-				again := func(work func(context.Context, *execute.Executor) (execute.Result, error)) (r execute.Result) {
-					for range 3 {
-						r = j.must(func(e *execute.Executor) (execute.Result, error) { return work(context.Background(), e) })
-						if !k.isDead() {
-							return r
-						}
-						k.revive()
-						j.mustSignIn("when killed")
-					}
-					return r
+				again := func(work func(context.Context, *execute.Executor) (execute.Result, error)) execute.Result {
+					return j.untilAlive(k, "it", func() { j.mustSignIn("when killed") }, func(e *execute.Executor) (execute.Result, error) {
+						return work(context.Background(), e)
+					})
 				}
 				apply := func(ctx context.Context, e *execute.Executor) (execute.Result, error) {
 					return e.Apply(ctx, execute.ApplyOptions{Only: tools})
