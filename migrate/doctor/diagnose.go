@@ -191,7 +191,10 @@ func useless(a Answer) (Result, bool) {
 	switch {
 	case a.Check == CheckSignIn:
 		x.Name = "sign-in"
-		x.Grant = []string{"sign in: az login for Microsoft's services, gh auth login or GITHUB_TOKEN for GitHub; or set auth.azure in the configuration"}
+		x.Grant = []string{a.Facts[FactSignIn]}
+		if x.Grant[0] == "" {
+			x.Grant[0] = "sign in: az login for Microsoft's services, gh auth login or GITHUB_TOKEN for GitHub; or set auth.azure in the configuration"
+		}
 	case a.Status == 0:
 		x.Grant = []string{"check the name, the network, the proxy (HTTPS_PROXY) and the endpoint in the configuration"}
 	case a.Status == http.StatusUnauthorized:

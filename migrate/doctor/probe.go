@@ -8,6 +8,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
 
@@ -56,6 +57,7 @@ const (
 	FactReadable  = "readable"  // how many of them came with their data
 	FactSubject   = "subject"   // the object that was asked about, where the provider chose one
 	FactPublic    = "public"    // set where nothing but public objects is seen
+	FactSignIn    = "signIn"    // what a person does about a sign-in that failed
 	FactAccepted  = "accepted"  // permissions that would be accepted, as the service names them
 )
 
@@ -96,7 +98,12 @@ type Prober interface {
 
 // Lost is the answer of a read that none came to, or no sign-in was possible for.
 func Lost(check Check, object string, err error) Answer {
-	return Answer{Check: check, Object: object, Message: message(err)}
+	a := Answer{Check: check, Object: object, Message: message(err)}
+	var unsigned *execute.SignInError
+	if errors.As(err, &unsigned) {
+		a.Check, a.Message, a.Facts = CheckSignIn, unsigned.Error(), map[string]string{FactSignIn: unsigned.Next}
+	}
+	return a
 }
 
 func message(err error) string {

@@ -16,7 +16,10 @@ const again = "then run the same command again: it goes on where it stopped"
 // nextAfterError is what a person does about an error: what the error itself knows, or what fits its kind and the permission that the change needs.
 func nextAfterError(err error, need string) []string {
 	var manual *manualError
+	var unsigned *SignInError
 	switch {
+	case errors.As(err, &unsigned):
+		return []string{unsigned.Next + "; " + again}
 	case errors.Is(err, ErrUnauthenticated):
 		return []string{"sign in again: " + signIn(err) + "; " + again}
 	case errors.As(err, &manual) && errors.Is(err, ErrForbidden):

@@ -24,3 +24,19 @@ var (
 	// ErrUnknownOutcome is returned where a request was sent and no answer came: it may have taken effect.
 	ErrUnknownOutcome = errors.New("outcome unknown")
 )
+
+// SignInError is returned where the caller could not be signed in, so that no request was sent. It is of a credential on this
+// machine, unlike ErrUnauthenticated, which is a service's answer.
+type SignInError struct {
+	Service string // Azure DevOps, Microsoft Graph, …
+	Way     string // the Azure CLI, a managed identity, …
+	Next    string // what a person does about it
+	Err     error
+}
+
+func (e *SignInError) Error() string {
+	return "signing in to " + e.Service + " with " + e.Way + ": " + e.Err.Error()
+}
+
+// Unwrap gives what the credential said.
+func (e *SignInError) Unwrap() error { return e.Err }

@@ -138,10 +138,13 @@ func (s *scanner) nothingRead() error {
 	for _, g := range s.inv.Gaps {
 		errs = append(errs, fmt.Errorf("%s %s: %s", g.Source, g.Object, g.Message))
 	}
-	for _, u := range s.unasked {
-		errs = append(errs, errors.New(u))
+	if len(s.inv.Gaps) == 0 { // else there was nothing to ask since nothing else could be read
+		for _, u := range s.unasked {
+			errs = append(errs, errors.New(u))
+		}
+		return errors.Join(errs...)
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, errors.New("unsecret doctor checks the network, the sign-in and the permissions of each, and says what to do"))...)
 }
 
 // gap records what could not be read. The end of the context is not a gap: it ends the scan.

@@ -18,12 +18,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
+	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/providers/auth"
+	"github.com/unsecret-dev/unsecret/providers/azuredevops"
 	"github.com/unsecret-dev/unsecret/providers/transport"
 )
 
@@ -102,34 +102,44 @@ func TestTheEnvironmentDecidesTheDefault(t *testing.T) {
 	}
 }
 
-// fakeCredential counts how often it is asked.
-type fakeCredential struct {
-	n   int
-	end time.Duration
-	err error
-}
-
-func (f *fakeCredential) GetToken(_ context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	f.n++
-	return azcore.AccessToken{Token: fmt.Sprint(o.Scopes[0], f.n), ExpiresOn: time.Now().Add(f.end)}, f.err
-}
-
 func TestTokensAreKeptUntilShortlyBeforeTheirEnd(t *testing.T) {
-	long, short := &fakeCredential{end: time.Hour}, &fakeCredential{end: 4 * time.Minute}
-	l, s := auth.FromCredential(long, "scope"), auth.FromCredential(short, "scope")
-	for range 3 {
-		for _, source := range []transport.TokenSource{l, s} {
-			if token, err := source(t.Context()); err != nil || !strings.HasPrefix(token, "scope") {
+	for lasts, want := range map[time.Duration]int{time.Hour: 1, 4 * time.Minute: 3} {
+		minted := 0
+		source := auth.Cached(func(context.Context) (string, time.Time, error) {
+			minted++
+			return "token", time.Now().Add(lasts), nil
+		})
+		for range 3 {
+			if token, err := source(t.Context()); err != nil || token != "token" {
 				t.Fatal(token, err)
 			}
 		}
+		if minted != want {
+			t.Errorf("a token of %s was minted %d times", lasts, minted)
+		}
 	}
-	if long.n != 1 || short.n != 3 {
-		t.Errorf("asked %d and %d times", long.n, short.n)
+}
+
+func TestASignInThatFailsSaysOfWhatAndWhatToDo(t *testing.T) {
+	cloud, err := auth.CloudNamed("")
+	if err != nil {
+		t.Fatal(err)
 	}
-	failing := auth.FromCredential(&fakeCredential{err: errors.New("az login first")}, "scope")
-	if _, err := failing(t.Context()); err == nil || !strings.Contains(err.Error(), "az login first") {
-		t.Error(err)
+	t.Setenv("PATH", t.TempDir())
+	for scope, service := range map[string]string{
+		azuredevops.Scope: "Azure DevOps", cloud.Graph + "/.default": "Microsoft Graph", cloud.ARM + "/.default": "Azure Resource Manager",
+	} {
+		a := &auth.Azure{Mode: auth.ModeAzureCLI, Tenant: "contoso.example", Cloud: cloud, Getenv: func(string) string { return "" }}
+		source, err := a.Source("NONE", scope)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = source(t.Context())
+		var failed *execute.SignInError
+		if !errors.As(err, &failed) || !strings.HasPrefix(err.Error(), "signing in to "+service+" with the Azure CLI: ") ||
+			!strings.Contains(failed.Next, "az login --tenant contoso.example") {
+			t.Errorf("%s: %v, %+v", scope, err, failed)
+		}
 	}
 }
 

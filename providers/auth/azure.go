@@ -17,6 +17,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
+	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/providers/transport"
 )
 
@@ -52,6 +53,7 @@ type Azure struct {
 
 	mu         sync.Mutex
 	credential azcore.TokenCredential
+	mode       string // of the credential, never ModeDefault
 }
 
 // Source gives the token source for one service: the environment variable's token where it is set and the mode
@@ -70,7 +72,7 @@ func (a *Azure) Source(variable, scope string) (transport.TokenSource, error) {
 	if err != nil {
 		return nil, err
 	}
-	return FromCredential(credential, scope), nil
+	return a.source(credential, scope), nil
 }
 
 func (a *Azure) get(mode string) (azcore.TokenCredential, error) {
@@ -86,7 +88,7 @@ func (a *Azure) get(mode string) (azcore.TokenCredential, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sign in with %s: %w", mode, err)
 	}
-	a.credential = credential
+	a.credential, a.mode = credential, mode
 	return credential, nil
 }
 
@@ -231,17 +233,64 @@ func actionsToken(ctx context.Context, client *http.Client, address, audience st
 // early is how long before its end a token is replaced.
 const early = 5 * time.Minute
 
-// FromCredential gives the token source of an azidentity credential for one scope. It keeps a token until shortly
-// before its end, since not every credential does: the Azure CLI would be started for each request.
-func FromCredential(credential azcore.TokenCredential, scope string) transport.TokenSource {
+// source gives the tokens of a credential for one scope. It keeps a token until shortly before its end, since not every
+// credential does: the Azure CLI would be started for each request.
+func (a *Azure) source(credential azcore.TokenCredential, scope string) transport.TokenSource {
 	return Cached(func(ctx context.Context) (string, time.Time, error) {
 		token, err := credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{scope}})
 		if err != nil {
-			return "", time.Time{}, fmt.Errorf("signing in for %s: %w", scope, err)
+			return "", time.Time{}, a.failed(scope, err)
 		}
 		return token.Token, token.ExpiresOn, nil
 	})
 }
+
+// failed says which sign-in failed. Where nobody answered, the network is what a person looks at, not the credential.
+func (a *Azure) failed(scope string, err error) error {
+	service := a.service(scope)
+	var lost *transport.Error
+	if ctx := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded); ctx || errors.As(err, &lost) && lost.Status == 0 {
+		return fmt.Errorf("signing in to %s: %w", service, err)
+	}
+	way, next := a.way()
+	return &execute.SignInError{Service: service, Way: way, Next: next, Err: err}
+}
+
+// way names the way to sign in for a reader, with what he does where it fails.
+func (a *Azure) way() (name, next string) {
+	switch a.mode {
+	case ModeManagedIdentity:
+		return "a managed identity", "see that this machine has one, and that auth.clientId names it where it has several"
+	case ModeWorkloadIdentity:
+		return "workload identity (AZURE_FEDERATED_TOKEN_FILE)", "see that the application " + a.clientID() + " trusts the token's issuer and subject"
+	case ModeAzurePipelines:
+		return "the pipeline's service connection", "see that auth.serviceConnectionId, auth.clientId and entra.tenant belong to one connection, and that the pipeline may use it"
+	case ModeGitHubActions:
+		return "the workflow run's token", "see that the application " + a.clientID() + " trusts the run's subject"
+	}
+	login := "az login"
+	if a.Tenant != "" {
+		login += " --tenant " + a.Tenant
+	}
+	return "the Azure CLI", "sign in: " + login + ", where the Azure CLI is installed; or choose another way with auth.azure in the configuration"
+}
+
+// service names what a scope stands for.
+func (a *Azure) service(scope string) string {
+	resource := strings.TrimSuffix(scope, "/.default")
+	switch {
+	case resource == azureDevOps:
+		return "Azure DevOps"
+	case resource == a.Cloud.Graph:
+		return "Microsoft Graph"
+	case resource == a.Cloud.ARM:
+		return "Azure Resource Manager"
+	}
+	return resource
+}
+
+// azureDevOps is the application of Azure DevOps in every tenant (Microsoft Learn: Issue Microsoft Entra tokens for Azure DevOps).
+const azureDevOps = "499b84ac-1321-427f-aa17-267ca6975798"
 
 // Cached gives a token source that mints a token when it has none or the one it has ends within five minutes.
 func Cached(mint func(context.Context) (token string, end time.Time, err error)) transport.TokenSource {
