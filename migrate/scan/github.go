@@ -1,9 +1,12 @@
 package scan
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -11,6 +14,7 @@ import (
 	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/permissions"
+	"github.com/unsecret-dev/unsecret/migrate/terraform"
 	"github.com/unsecret-dev/unsecret/migrate/workflow"
 )
 
@@ -149,30 +153,82 @@ func (s *scanner) logins(ctx context.Context, client GitHub, trees map[inventory
 		t, ok := byLower[strings.ToLower(string(n))]
 		return t, ok
 	}
+	o := workflow.Options{Others: others, Subjects: true}
+	found, err := s.scanTrees(ctx, slices.Collect(maps.Values(trees)), o)
+	if err != nil {
+		return err
+	}
+	if err := s.readTerraform(ctx, client, trees, repos, found, o); err != nil {
+		return err
+	}
+	s.add(func(inv *inventory.Inventory) {
+		for _, r := range found {
+			inv.Logins = append(inv.Logins, r.Logins...)
+			inv.Mentions = append(inv.Mentions, r.Mentions...)
+			inv.Gaps = append(inv.Gaps, r.Gaps...)
+		}
+	})
+	return s.settings(ctx, client, repos, found, skips)
+}
+
+// scanTrees finds the logins of trees side by side. It fails only where the context ends.
+func (s *scanner) scanTrees(ctx context.Context, trees []workflow.Tree, o workflow.Options) (map[inventory.RepositoryName]workflow.Result, error) {
+	var mu sync.Mutex
 	found := map[inventory.RepositoryName]workflow.Result{}
-	g := errgroup.Group{}
+	var g errgroup.Group
 	g.SetLimit(s.o.Concurrency)
-	for n, t := range trees {
+	for _, t := range trees {
 		if !candidate(t) {
 			continue
 		}
 		g.Go(func() error {
 			defer crash.Report()
-			r := workflow.Scan(t, workflow.Options{Others: others, Subjects: true})
-			s.add(func(inv *inventory.Inventory) {
-				found[n] = r
-				inv.Logins = append(inv.Logins, r.Logins...)
-				inv.Mentions = append(inv.Mentions, r.Mentions...)
-				inv.Gaps = append(inv.Gaps, r.Gaps...)
-			})
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			r := workflow.Scan(t, o)
+			mu.Lock()
+			defer mu.Unlock()
+			found[t.Repository] = r
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	return s.settings(ctx, client, repos, found, skips)
+	return found, g.Wait()
 }
+
+// readTerraform reads the Terraform code of the repositories in which a login depends on it, some at a time, and finds their logins again.
+func (s *scanner) readTerraform(ctx context.Context, client GitHub, trees map[inventory.RepositoryName]workflow.Tree, repos map[inventory.RepositoryName]inventory.Repository, found map[inventory.RepositoryName]workflow.Result, o workflow.Options) error {
+	var wanted []inventory.Repository
+	for n, r := range found {
+		if r.Terraform {
+			wanted = append(wanted, repos[n])
+		}
+	}
+	slices.SortFunc(wanted, func(a, b inventory.Repository) int { return cmp.Compare(a.Name, b.Name) })
+	s.expect("repositories with Terraform code", len(wanted))
+	for some := range slices.Chunk(wanted, terraformBatch) {
+		code, err := client.Terraform(ctx, some)
+		if err != nil {
+			return err
+		}
+		again := make([]workflow.Tree, 0, len(some))
+		for _, repo := range some {
+			t, files := trees[repo.Name], code[repo.Name]
+			t.Terraform = func() terraform.Files { return files }
+			again = append(again, t)
+		}
+		results, err := s.scanTrees(ctx, again, o)
+		if err != nil {
+			return err
+		}
+		maps.Copy(found, results)
+		s.read("repositories with Terraform code", len(some))
+	}
+	return nil
+}
+
+// terraformBatch is of how many repositories the Terraform code is in memory at a time.
+const terraformBatch = 50
 
 func candidate(t workflow.Tree) bool {
 	for _, f := range t.Files {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/pipeline"
+	"github.com/unsecret-dev/unsecret/migrate/terraform"
 )
 
 // AzureDevOps reads one Azure DevOps organisation.
@@ -103,6 +104,9 @@ type GitHub interface {
 	// a repository that could not be read comes with Err set. A file whose text cannot be trusted to be
 	// byte-exact (binary, truncated, not UTF-8, byte order mark) is fetched raw by its oid.
 	Read(ctx context.Context, refs []RepositoryRef, yield func(RepositoryContent)) error
+	// Terraform reads the Terraform code at the head of repositories, as terraform.Choose takes it, with few requests. What could not be read
+	// is told beside what was; the only error is that of an ended context.
+	Terraform(ctx context.Context, repos []inventory.Repository) (map[inventory.RepositoryName]terraform.Files, error)
 	// Settings reads what sign-ins depend on and GraphQL does not tell, for a repository that has a login: the OIDC
 	// subject, default token permissions, secrets and variables at repository level, organisation secrets
 	// visible to it, and environments with theirs. What could not be read is listed in Gaps; the rest stands.

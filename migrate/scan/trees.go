@@ -15,6 +15,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/internal/crash"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/terraform"
 	"github.com/unsecret-dev/unsecret/migrate/workflow"
 )
 
@@ -71,6 +72,7 @@ func eachTree(ctx context.Context, dir string, l loader, do func(int, LocalTree)
 	if err != nil {
 		return nil, err
 	}
+	l.stopped = func() bool { return ctx.Err() != nil }
 	more, err := eachGroup(ctx, groupFiles(files), l.below(base), func(number int, t LocalTree) {
 		if !partly || t.want(asked) {
 			do(number, t)
@@ -210,10 +212,11 @@ func parallel(n int, do func(r *reader, i int)) {
 
 // loader reads groups of files below a directory.
 type loader struct {
-	dir    string
-	prefix string // dir with a separator
-	all    bool   // also the files that no login can be in
-	brief  bool   // what is read is valid only until the function that takes the tree returns
+	dir     string
+	prefix  string      // dir with a separator
+	all     bool        // also the files that no login can be in
+	stopped func() bool // the scan has ended
+	brief   bool        // what is read is valid only until the function that takes the tree returns
 }
 
 func (l loader) below(dir string) loader {
@@ -234,6 +237,11 @@ func (l loader) load(r *reader, g *group) (t LocalTree, found bool, gaps []inven
 		parallel(len(g.files), func(r *reader, i int) { read[i] = l.loadFile(r, g, g.files[i]) })
 	}
 	t = LocalTree{Root: g.root, Dir: l.dir}
+	if g.inCheckout {
+		t.Terraform = func() terraform.Files {
+			return terraformFiles(l.stopped, filepath.Join(l.dir, filepath.FromSlash(g.root)))
+		}
+	}
 	for i, f := range read {
 		switch {
 		case f.gap != nil:

@@ -21,6 +21,9 @@ func (a *analysis) classifyAll() {
 			a.classify(f)
 		}
 	}
+	for _, f := range a.findings {
+		a.askCode(f)
+	}
 	a.joinChannels()
 	for _, f := range a.findings {
 		switch {
@@ -257,6 +260,7 @@ func (a *analysis) risks(f *finding) {
 	if f.convert == nil {
 		return
 	}
+	tellCode(f)
 	if f.file.overfull {
 		f.manual(fmt.Sprintf("the file has more than %d places with credentials, of which not all were looked at", maxLogins), "Divide the file, then convert its logins.")
 		return

@@ -12,11 +12,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/terraform"
 )
 
 var update = flag.Bool("update", false, "write the golden parts of testdata anew")
 
-// A fixture is a txtar archive. Files under before/ are the tree; its comment may hold lines "key: value" with options
+// A fixture is a txtar archive. Files under before/ are the tree, those under terraform/ its Terraform code; its comment may hold lines "key: value" with options
 // (level, permissions, default, repository, login-version, pin); escapes \r, \t, \xEF\xBB\xBF and \n-less ends are written
 // as ␍, ␉, BOM marker ␁ and ␀ at the end, since txtar holds plain lines.
 func TestFixtures(t *testing.T) {
@@ -49,7 +50,7 @@ func runFixture(t *testing.T, in *archive) *archive {
 	tree, options := fixtureTree(t, in)
 	out := &archive{comment: in.comment}
 	for _, f := range in.files {
-		if strings.HasPrefix(f.name, "before/") {
+		if strings.HasPrefix(f.name, "before/") || strings.HasPrefix(f.name, "terraform/") {
 			out.files = append(out.files, f)
 		}
 	}
@@ -80,10 +81,17 @@ func runFixture(t *testing.T, in *archive) *archive {
 func fixtureTree(t *testing.T, in *archive) (Tree, RewriteOptions) {
 	t.Helper()
 	tree, options := fixtureOptions(t, in.comment)
+	var code []terraform.File
 	for _, f := range in.files {
 		if name, ok := strings.CutPrefix(f.name, "before/"); ok {
 			tree.Files = append(tree.Files, File{Path: name, Content: fromFixture(f.data)})
 		}
+		if name, ok := strings.CutPrefix(f.name, "terraform/"); ok {
+			code = append(code, terraform.File{Path: name, Content: f.data})
+		}
+	}
+	if len(code) > 0 {
+		tree.Terraform = func() terraform.Files { return terraform.Files{Files: code} }
 	}
 	return tree, options
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/internal/crash"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/terraform"
 	"github.com/unsecret-dev/unsecret/migrate/workflow/script"
 	"github.com/unsecret-dev/unsecret/migrate/workflow/yaml"
 )
@@ -47,9 +48,11 @@ type finding struct {
 	secretName     string      // the argument or variable with that client secret
 	toFile         bool        // to a file or a container rather than to $GITHUB_ENV
 	written        bool        // to $GITHUB_ENV
-	exact          bool        // the range in the script is exact
-	federated      bool        // the command signs in without a stored credential
-	noSubscription bool        // creds names no subscription, and allow-no-subscriptions says that none is needed
+	asked          bool        // the repository's Terraform code
+	doubts         []terraform.Remark
+	exact          bool // the range in the script is exact
+	federated      bool // the command signs in without a stored credential
+	noSubscription bool // creds names no subscription, and allow-no-subscriptions says that none is needed
 	registryUser   script.Word
 	own            func(*rewriter, *finding) error // converts what uses a credential that comes from callers
 	channels       []*channel                      // through which the credential comes from callers
@@ -77,6 +80,8 @@ type analysis struct {
 	memories      memories
 	unreadable    map[string]bool // paths of files that are gaps
 	channels      map[string]*channel
+	code          *terraform.Code // once it was needed
+	wantsCode     bool
 	isFolder      int // 1 where the tree is a folder of files, -1 where it is a repository, 0 where that is not known yet
 
 	inputRoles map[string]string // path NUL input or secret (lower case) of a called file → role
@@ -172,7 +177,7 @@ func (a *analysis) gap(path string, err error) *inventory.Gap {
 }
 
 func (a *analysis) result() Result {
-	r := Result{Mentions: a.mentions, Gaps: a.gaps}
+	r := Result{Mentions: a.mentions, Gaps: a.gaps, Terraform: a.wantsCode}
 	if len(a.findings) > 0 {
 		r.Logins = make([]inventory.Login, 0, len(a.findings))
 	}

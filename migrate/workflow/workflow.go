@@ -5,6 +5,7 @@ package workflow
 
 import (
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/terraform"
 )
 
 // File is one file: its slash path inside the repository or folder, and its bytes.
@@ -20,6 +21,9 @@ type Tree struct {
 	DefaultPermissions string   // of GITHUB_TOKEN: read or write; empty where it is not known
 	Environments       []string // names of the repository's environments, as far as they are known
 	Files              []File
+	// Terraform reads the repository's Terraform code. It is called at most once, and only where a login depends on what the code says. Where
+	// it is nil, the code is not known and nothing is concluded from it.
+	Terraform func() terraform.Files
 }
 
 // Options are the options of Scan.
@@ -37,6 +41,8 @@ type Result struct {
 	Logins   []inventory.Login
 	Mentions []inventory.Mention
 	Gaps     []inventory.Gap
+	// Terraform tells that a login depends on the repository's Terraform code, and that the tree had none to read.
+	Terraform bool
 }
 
 // IdentityNames are the expressions (without ${{ }}, such as vars.AZURE_CLIENT_ID) or literals (GUIDs) that a rewritten login names.

@@ -17,6 +17,7 @@ import (
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/scan"
+	"github.com/unsecret-dev/unsecret/migrate/terraform"
 	"github.com/unsecret-dev/unsecret/providers/github"
 	"github.com/unsecret-dev/unsecret/providers/internal/labtest"
 	"github.com/unsecret-dev/unsecret/providers/transport"
@@ -404,5 +405,47 @@ func TestHostsAndIssuers(t *testing.T) {
 		if _, err := github.New(github.Config{URL: bad, HTTP: http.DefaultClient}); err == nil {
 			t.Errorf("%q is taken for an API address", bad)
 		}
+	}
+}
+
+func TestTheTerraformCodeOfARepositoryIsReadWithFewRequests(t *testing.T) {
+	w := empty(t)
+	files := map[string]string{
+		"README.md": "not read", "infra/main.tf": "provider \"azurerm\" {}\n", "infra/.terraform.lock.hcl": "# lock\n", "infra/prod.tfvars": "a = 1\r\n", "infra/latin1.tf": "# caf\xe9\n",
+		"infra/.terraform/modules/x/main.tf": "not read", "infra/empty.tf": "", "infra/large.tf": strings.Repeat("#\n", terraform.MaxFileSize),
+	}
+	for i := range 70 {
+		files[fmt.Sprintf("modules/m%02d/main.tf", i)] = fmt.Sprintf("# %d\n", i)
+	}
+	w.AddRepo("contoso", "infra", files)
+	w.AddRepo("contoso", "gone", map[string]string{"main.tf": ""})
+	l := labtest.Start(t, w, lab.Options{})
+	c, _ := connect(t, l, world.RoleReader, transport.Options{ReadOnly: true})
+	content := read(t, c, "contoso")
+	gone := content["contoso/gone"].Repository
+	gone.Name = "contoso/nowhere"
+	l.ResetCounts()
+	got, err := c.Terraform(t.Context(), []inventory.Repository{content["contoso/infra"].Repository, gone})
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := got["contoso/infra"]
+	if len(read.Files) != 70+5 || len(read.Unread) != 1 || read.Unread[0].Path != "infra/large.tf" {
+		t.Errorf("%d files are read, and %+v is not", len(read.Files), read.Unread)
+	}
+	for _, f := range read.Files {
+		if string(f.Content) != files[f.Path] {
+			t.Errorf("%s: %q", f.Path, f.Content)
+		}
+	}
+	if n := got["contoso/nowhere"]; len(n.Files) != 0 || len(n.Unread) != 1 || n.Unread[0].Path != "" {
+		t.Errorf("a repository that is not there: %+v", n)
+	}
+	total := 0
+	for _, n := range l.Counts() {
+		total += n.N
+	}
+	if total > 5 { // the names of two, two queries for files, and the file that is no text
+		t.Errorf("%d requests: %v", total, l.Counts())
 	}
 }

@@ -1,0 +1,126 @@
+package e2e_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/unsecret-dev/unsecret/e2e/lab"
+	"github.com/unsecret-dev/unsecret/e2e/lab/world"
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/plan"
+)
+
+const terraformOrganisation = `
+seed: 17
+clock: 2026-11-02T09:00:00Z
+tenant: contoso
+subscriptions: [contoso-production]
+identities:
+  - name: infra
+    passwords: [{name: pipeline, created: 90d, expires: 300d, lastUsed: 1d}]
+    roles: [{role: Contributor, scope: contoso-production}]
+github:
+  - name: contoso
+    permissions: read
+    repositories:
+      - name: infra
+        secrets: [{name: ARM_CLIENT_SECRET, password: infra}]
+        files:
+          main.tf: |
+            provider "azurerm" {
+              features {}
+            }
+          .github/workflows/infra.yml: |
+            name: Infra
+            on:
+              push:
+                branches: [main]
+            jobs:
+              apply:
+                runs-on: ubuntu-latest
+                steps:
+                  - run: terraform apply -auto-approve
+                    env:
+                      ARM_CLIENT_ID: the-app
+                      ARM_CLIENT_SECRET: ${{ secrets.ARM_CLIENT_SECRET }}
+                      ARM_TENANT_ID: the-tenant
+`
+
+// TestALoginThatTheTerraformCodeContradictsIsNeverPlanned: what the environment says does not matter where the code says otherwise, so the plan
+// leaves the login and its secret alone, with the lines to change; once they are changed it is planned.
+func TestALoginThatTheTerraformCodeContradictsIsNeverPlanned(t *testing.T) {
+	w, mapping, err := lab.LoadSeedMapping([]byte(terraformOrganisation))
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := startJourney(t, w, mapping)
+	j.edited("contoso/infra", ".github/workflows/infra.yml", "the-app", app(w, "infra").AppID)
+	j.edited("contoso/infra", ".github/workflows/infra.yml", "the-tenant", tenantOf(w))
+	j.mustSignIn("before")
+	if p := j.makePlan(); !touches(p) {
+		t.Fatalf("code that says nothing: %d units, left %+v", len(p.Units), p.Left)
+	}
+	for name, tc := range map[string]struct {
+		code   string
+		review bool // a person may take the decision by the level of the plan
+	}{
+		"secret": {"  client_secret = var.client_secret\n", false}, "off": {"  use_oidc = false\n", false},
+		"unknown": {"  use_oidc = var.use_oidc\n", true}, "broken": {"  use_oidc = \n\n", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := *j
+			j.t = t
+			j.edited("contoso/infra", "main.tf", "  features {}\n", "  features {}\n"+tc.code)
+			defer j.edited("contoso/infra", "main.tf", tc.code, "")
+			inv := j.scan()
+			for level, planned := range map[string]bool{plan.LevelSafe: false, plan.LevelNeedsReview: tc.review} {
+				config := j.config()
+				config.Level = level
+				p, err := plan.New(inv, config)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if touches(p) != planned {
+					t.Errorf("at level %s the login or its credential is changed: %v; left %+v", level, !planned, p.Left)
+				}
+				if said := fmt.Sprint(p.Left, inv.Logins); !strings.Contains(said, "main.tf") {
+					t.Errorf("nothing names the code: %s", said)
+				}
+			}
+		})
+	}
+	j.change(func(w *world.World) {
+		r := w.GitHub.Repos["contoso/infra"]
+		w.CommitFiles(r, "main", "by hand", map[string][]byte{"versions.tf": []byte("terraform {\n  required_providers {\n    azurerm = {\n      source  = \"hashicorp/azurerm\"\n      version = \"~> 2.99\"\n    }\n  }\n}\n")})
+	})
+	j.lab.ResetCounts()
+	inv := j.scan()
+	if l := inv.Logins[0]; l.Conversion != inventory.ConversionManual || !strings.Contains(strings.Join(l.Manual, " "), `versions.tf:5: write version = ">= 3.7.0" in place of version = "~> 2.99"`) {
+		t.Errorf("the login of an old provider is %s: %v", l.Conversion, l.Manual)
+	}
+	trees := 0
+	for _, c := range j.lab.Counts() {
+		if strings.Contains(c.Kind, "/git/trees/") {
+			trees += c.N
+		}
+	}
+	if trees != 1 {
+		t.Errorf("%d listings of the repository's files", trees)
+	}
+	if j.lab.Writes() != 0 {
+		t.Error("the scan wrote")
+	}
+}
+
+// touches tells whether a plan changes a workflow or takes a credential away.
+func touches(p *plan.Plan) bool {
+	for _, u := range p.Units {
+		for _, s := range u.Steps {
+			if s.PullRequest != nil || s.Secret != nil || s.Credential != nil {
+				return true
+			}
+		}
+	}
+	return false
+}
