@@ -43,6 +43,9 @@ func (f *finder) registryLogin(s *step, r *runScript, c *script.Command) {
 	}
 	if n := f.command(kind, s, r, c, password, roleOfRegistry(kind)); n != nil {
 		n.registryUser = user
+		if kind == inventory.KindDockerACRSP {
+			n.Identity.ClientID = f.wordValue(s, r, user)
+		}
 	}
 }
 

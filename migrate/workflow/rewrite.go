@@ -141,12 +141,35 @@ func (r *rewriter) names(f *finding) IdentityNames {
 		n.ClientID = r.options.idContext() + "." + prefix + "_CLIENT_ID"
 	}
 	if n.TenantID == "" {
+		n.TenantID = r.tenantInJob(f)
+	}
+	if n.TenantID == "" {
 		n.TenantID = r.options.idContext() + "." + prefix + "_TENANT_ID"
 	}
 	if n.SubscriptionID == "" {
 		n.SubscriptionID = r.options.idContext() + "." + prefix + "_SUBSCRIPTION_ID"
 	}
 	return n
+}
+
+// tenantInJob is where the other logins of a job read the tenant of the same client id: a registry's sign-in names none. A
+// value that the environment gives may be another one at another step.
+func (r *rewriter) tenantInJob(f *finding) string {
+	stored := func(id string) bool { return strings.HasPrefix(id, "secrets.") || strings.HasPrefix(id, "vars.") }
+	if f.job == nil || !stored(f.Identity.ClientID) {
+		return ""
+	}
+	tenant := ""
+	for _, o := range r.byFile[f.file] {
+		if o.job != f.job || o.Identity.ClientID != f.Identity.ClientID || !stored(o.Identity.TenantID) {
+			continue
+		}
+		if tenant != "" && tenant != o.Identity.TenantID {
+			return ""
+		}
+		tenant = o.Identity.TenantID
+	}
+	return tenant
 }
 
 // given is what the caller of Rewrite says of the identity of a login. A called file whose callers pass the ids goes on reading

@@ -278,19 +278,11 @@ func registryToACR(r *rewriter, f *finding) error {
 }
 
 func (r *rewriter) registryLoginInputs(f *finding) ([][2]string, error) {
-	if f.script != nil && f.registryUser.End > f.registryUser.Start {
-		f.Identity.ClientID = r.userOf(f)
-	}
-	n := r.names(f)
-	if n.ClientID == "" {
+	if f.script != nil && f.registryUser.End > f.registryUser.Start && f.Identity.ClientID == "" {
 		return nil, errors.New("the user name is computed, so the client id is not known")
 	}
+	n := r.names(f)
 	return [][2]string{{"client-id", expression(n.ClientID, false)}, {"tenant-id", expression(n.TenantID, false)}, {"allow-no-subscriptions", "true"}}, nil
-}
-
-func (r *rewriter) userOf(f *finding) string {
-	finder := &finder{analysis: r.analysis, file: f.file}
-	return finder.wordValue(f.step, f.script, f.registryUser)
 }
 
 var registryHost = lazy.Regexp(`^[a-zA-Z0-9-]+(\.azurecr\.(io|us|cn))?$`)
