@@ -124,3 +124,101 @@ func touches(p *plan.Plan) bool {
 	}
 	return false
 }
+
+const terraformPipelines = `
+seed: 18
+clock: 2026-11-02T09:00:00Z
+tenant: contoso
+subscriptions: [contoso-production]
+identities:
+  - name: infra
+    passwords: [{name: pipeline, created: 90d, expires: 300d, lastUsed: 1d}]
+    roles: [{role: Contributor, scope: contoso-production}]
+azureDevOps:
+  - name: contoso
+    projects: [Infra]
+    connections:
+      - {name: infra, projects: [Infra], identity: infra, usedBy: apply, lastUsed: 1d}
+    repositories:
+      - project: Infra
+        name: code
+        files:
+          live/main.tf: |
+            provider "azurerm" {
+              features {}
+            }
+          other/main.tf: |
+            provider "azurerm" {
+              features {}
+              use_oidc = false
+            }
+          azure-pipelines.yml: &pipeline |
+            trigger: [main]
+            steps:
+            - task: TerraformTaskV4@4
+              inputs:
+                provider: azurerm
+                command: apply
+                workingDirectory: $(System.DefaultWorkingDirectory)/live
+                environmentServiceNameAzureRM: infra
+    pipelines:
+      - {project: Infra, name: apply, repository: code, file: azure-pipelines.yml}
+      - {project: Infra, name: apply-github, repository: contoso/infra, github: true, file: azure-pipelines.yml}
+github:
+  - name: contoso
+    permissions: read
+    repositories:
+      - name: infra
+        files:
+          azure-pipelines.yml: *pipeline
+          live/main.tf: |
+            provider "azurerm" {
+              features {}
+            }
+`
+
+// TestAConnectionWhoseTerraformCodeContradictsIsNotConverted: a task of Terraform signs in by the connection, as the code in its repository says,
+// on Azure Repos and on GitHub.
+func TestAConnectionWhoseTerraformCodeContradictsIsNotConverted(t *testing.T) {
+	w, _, err := lab.LoadSeedMapping([]byte(terraformPipelines))
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := startJourney(t, w, nil)
+	if p := j.makePlan(); !converts(p) {
+		t.Fatalf("code that says nothing against it keeps the connection: %s", outlineOf(p))
+	}
+	const secret = "provider \"azurerm\" {\n  features {}\n  client_secret = var.client_secret\n}\n"
+	j.change(func(w *world.World) {
+		w.CommitFiles(j.repo("Infra", "code"), "main", "by hand", map[string][]byte{"live/main.tf": []byte(secret)})
+	})
+	j.held("Azure Repos", "live/main.tf:3: take out client_secret = var.client_secret")
+	j.change(func(w *world.World) {
+		w.CommitFiles(j.repo("Infra", "code"), "main", "by hand", map[string][]byte{"live/main.tf": []byte("provider \"azurerm\" {\n  features {}\n}\n")})
+		w.CommitFiles(w.GitHub.Repos["contoso/infra"], "main", "by hand", map[string][]byte{"live/main.tf": []byte(secret)})
+	})
+	j.held("GitHub", "live/main.tf:3: take out client_secret = var.client_secret")
+}
+
+// held demands that the connection is not converted, and that the plan says what to change.
+func (j *journey) held(where, change string) {
+	j.t.Helper()
+	p := j.makePlan()
+	if converts(p) {
+		j.t.Errorf("code on %s that contradicts: the connection is converted", where)
+	}
+	if said := fmt.Sprintf("%+v", p); !strings.Contains(said, change) {
+		j.t.Errorf("code on %s: the plan does not say %q: %s", where, change, outlineOf(p))
+	}
+}
+
+func converts(p *plan.Plan) bool {
+	for _, u := range p.Units {
+		for _, s := range u.Steps {
+			if s.Kind == plan.StepConnection && len(u.Blockers) == 0 {
+				return true
+			}
+		}
+	}
+	return false
+}

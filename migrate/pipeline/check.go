@@ -17,6 +17,7 @@ func (w *walker) checkStep(s *step) {
 		w.checkType(s, u)
 	}
 	w.checkScripts(s)
+	w.terraformUse(s)
 	if s.isTask && s.inputs != nil && s.canBe("keepAzSessionActive", "true") {
 		w.check(s, Check{Severity: Warning, Rule: RuleKeepSession, Message: "keepAzSessionActive works with workload identity federation only: the task fails while the connection still has a secret, and again if it is reverted",
 			Remedy: "convert the connection before this is merged, or set it only afterwards", Source: sourceCLITask, Connections: s.names(KindAzureRM)})

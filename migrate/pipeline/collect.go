@@ -15,6 +15,7 @@ type collector struct {
 	environments []Named
 	pools        []Named
 	checks       []Check
+	terraform    []TerraformUse
 	gaps         []Gap
 	included     map[fileKey]bool
 	steps        []*step // those that the rewriter looks at
@@ -40,6 +41,7 @@ func (c *collector) merge(o *collector) {
 	c.environments = append(c.environments, o.environments...)
 	c.pools = append(c.pools, o.pools...)
 	c.checks = append(c.checks, o.checks...)
+	c.terraform = append(c.terraform, o.terraform...)
 	c.gaps = append(c.gaps, o.gaps...)
 	c.steps = append(c.steps, o.steps...)
 }
@@ -87,6 +89,7 @@ func (c *collector) result() Result {
 	r.Groups = distinct(c.groups, func(n Named) (Place, string) { return n.Place, n.Name })
 	r.Environments = distinct(c.environments, func(n Named) (Place, string) { return n.Place, n.Name })
 	r.Pools = distinct(c.pools, func(n Named) (Place, string) { return n.Place, n.Name })
+	r.Terraform = distinct(c.terraform, func(u TerraformUse) (Place, string) { return u.Place, u.Directory })
 	r.Checks = distinct(c.checks, func(k Check) (Place, string) { return k.Place, k.Rule + k.Message })
 	r.Gaps = distinct(c.gaps, func(g Gap) (Place, string) { return g.Place, g.Message })
 	return r

@@ -21,19 +21,21 @@ const (
 	RuleKubernetes        = "kubernetes-token"     // the connection holds a token of the cluster
 	RuleClassic           = "classic-connection"   // a connection of the classic deployment model
 	RuleTerraformMSI      = "terraform-falls-back" // Terraform's task would fall to a managed identity
+	RuleTerraformCode     = "terraform-code"       // Terraform code says how to sign in, or an old version cannot
 )
 
 // Sources of the rules.
 var (
-	sourceTable     = Source{"Microsoft Learn: Troubleshoot an Azure Resource Manager workload identity service connection, table of tasks", "https://learn.microsoft.com/azure/devops/pipelines/release/troubleshoot-workload-identity"}
-	sourceCLITask   = Source{"microsoft/azure-pipelines-tasks: Tasks/AzureCLIV2/azureclitask.ts", "https://github.com/microsoft/azure-pipelines-tasks/blob/master/Tasks/AzureCLIV2/azureclitask.ts"}
-	sourceSchema326 = Source{"MicrosoftDocs/azure-devops-yaml-schema#326", "https://github.com/MicrosoftDocs/azure-devops-yaml-schema/issues/326"}
-	sourceLifetime  = Source{"Azure/azure-cli#28708", "https://github.com/Azure/azure-cli/issues/28708"}
-	sourceAgent     = Source{"microsoft/azure-pipelines-agent#4795", "https://github.com/microsoft/azure-pipelines-agent/pull/4795"}
-	sourceTasks     = Source{"microsoft/azure-pipelines-tasks at 299572e", "https://github.com/microsoft/azure-pipelines-tasks/tree/299572e"}
-	sourceTerraform = Source{"microsoft/azure-pipelines-terraform#210", "https://github.com/microsoft/azure-pipelines-terraform/issues/210"}
-	sourceKube      = Source{"terraform-provider-azuredevops: azuredevops_serviceendpoint_kubernetes", "https://registry.terraform.io/providers/microsoft/azuredevops/latest/docs/resources/serviceendpoint_kubernetes"}
-	sourceConnect   = Source{"Microsoft Learn: Connect to Azure with an Azure Resource Manager service connection", "https://learn.microsoft.com/azure/devops/pipelines/library/connect-to-azure"}
+	sourceTable         = Source{"Microsoft Learn: Troubleshoot an Azure Resource Manager workload identity service connection, table of tasks", "https://learn.microsoft.com/azure/devops/pipelines/release/troubleshoot-workload-identity"}
+	sourceCLITask       = Source{"microsoft/azure-pipelines-tasks: Tasks/AzureCLIV2/azureclitask.ts", "https://github.com/microsoft/azure-pipelines-tasks/blob/master/Tasks/AzureCLIV2/azureclitask.ts"}
+	sourceSchema326     = Source{"MicrosoftDocs/azure-devops-yaml-schema#326", "https://github.com/MicrosoftDocs/azure-devops-yaml-schema/issues/326"}
+	sourceLifetime      = Source{"Azure/azure-cli#28708", "https://github.com/Azure/azure-cli/issues/28708"}
+	sourceAgent         = Source{"microsoft/azure-pipelines-agent#4795", "https://github.com/microsoft/azure-pipelines-agent/pull/4795"}
+	sourceTasks         = Source{"microsoft/azure-pipelines-tasks at 299572e", "https://github.com/microsoft/azure-pipelines-tasks/tree/299572e"}
+	sourceTerraform     = Source{"microsoft/azure-pipelines-terraform#210", "https://github.com/microsoft/azure-pipelines-terraform/issues/210"}
+	sourceTerraformCode = Source{"Terraform Registry: azurerm provider, Authenticating using a Service Principal with Open ID Connect", "https://registry.terraform.io/providers/hashicorp/azurerm/latest/docs/guides/service_principal_oidc"}
+	sourceKube          = Source{"terraform-provider-azuredevops: azuredevops_serviceendpoint_kubernetes", "https://registry.terraform.io/providers/microsoft/azuredevops/latest/docs/resources/serviceendpoint_kubernetes"}
+	sourceConnect       = Source{"Microsoft Learn: Connect to Azure with an Azure Resource Manager service connection", "https://learn.microsoft.com/azure/devops/pipelines/library/connect-to-azure"}
 )
 
 func issue(repository, number string) Source {
@@ -82,7 +84,7 @@ var compatibilities = []Compatibility{
 	notListed("AzureRmWebAppDeployment", 5), notListed("AzureMysqlDeployment", 2), notListed("AzureVmssDeployment", 1), notListed("AzureFunction", 2),
 	notListed("BicepDeploy", 0), notListed("AzureTestPlan", 0), notListed("PublishSymbols", 2), notListed("AzureAppConfigurationExport", 10),
 	notListed("AzureAppConfigurationImport", 10), notListed("AzureAppConfigurationSnapshot", 1), notListed("JavaToolInstaller", 1), notListed("JenkinsDownloadArtifacts", 2),
-	terraform("TerraformTaskV1", 0, 1), terraform("TerraformTaskV2", 2), terraform("TerraformTaskV3", 3), terraform("TerraformTask", 0, 1, 2, 3),
+	terraformTask("TerraformTaskV1", 0, 1), terraformTask("TerraformTaskV2", 2), terraformTask("TerraformTaskV3", 3), terraformTask("TerraformTask", 0, 1, 2, 3),
 	{Task: "TerraformCLI", Majors: []int{0}, Severity: Blocker, Rule: RuleTaskNewerMajor, Raise: "TerraformCLI@1",
 		Message: `version 0 fails with "only support service principal authorization"`, Remedy: "use TerraformCLI@1 of the extension by Jason Johnson; the one by Charles Zipp has no successor", Source: issue("jason-johnson/azure-pipelines-tasks-terraform", "378")},
 	brokenTask("toggle-adf-trigger", issue("liprec/vsts-publish-adf", "99")),
@@ -117,7 +119,7 @@ func notListed(task string, major int) Compatibility {
 		Remedy: "run the pipeline once on a copy of the connection before converting", Source: sourceTasks}
 }
 
-func terraform(task string, majors ...int) Compatibility {
+func terraformTask(task string, majors ...int) Compatibility {
 	return Compatibility{Task: task, Majors: majors, Severity: Blocker, Rule: RuleTerraformMSI, Raise: "TerraformTaskV4@4", Message: "without a secret in the connection the task signs in with use_msi=true, that is, as the agent's managed identity",
 		Remedy: "use TerraformTaskV4@4 or TerraformTask@5", Source: sourceTerraform}
 }

@@ -151,6 +151,8 @@ type Result struct {
 	Checks       []Check      `json:"checks"`
 	Gaps         []Gap        `json:"gaps"`
 	Unresolved   []Unresolved `json:"unresolved"`
+	// Terraform are the steps whose sign-in Terraform code decides, for TerraformChecks; they are no finding by themselves.
+	Terraform []TerraformUse `json:"-"`
 }
 
 // Options are what Azure DevOps knows of a pipeline beside its files.

@@ -12,6 +12,7 @@ import (
 	"github.com/unsecret-dev/unsecret/internal/crash"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/permissions"
+	"github.com/unsecret-dev/unsecret/migrate/terraform"
 )
 
 // devOps reads one organisation: its projects, their connections (each once, however many projects it is shared with), who has used them, and the
@@ -74,6 +75,7 @@ type organization struct {
 	agents  map[string][]string // versions of the agents of self-hosted pools, by the pool's name in lower case
 	files   fileCache
 	answers memo
+	code    map[string]func() *terraform.Code // of repositories, by fileKey
 
 	versions map[inventory.ConnectionID]string // of the connections as they were listed
 	rewrites []inventory.PipelineRepository    // files of pipelines that a pull request can put right, one in each
@@ -82,7 +84,8 @@ type organization struct {
 func newOrganization(s *scanner, org AzureDevOps, source inventory.Source, projects []Project) *organization {
 	o := &organization{s: s, org: org, source: source, projects: projects, byID: map[inventory.ProjectID]Project{},
 		found: map[inventory.ConnectionID]*inventory.Connection{}, names: map[inventory.ProjectID]map[string]*inventory.Connection{},
-		open: map[inventory.ProjectID]bool{}, told: map[string]inventory.Gap{}, repos: map[string]DevOpsRepository{}, repoIDs: map[string]DevOpsRepository{}, agents: map[string][]string{}}
+		open: map[inventory.ProjectID]bool{}, told: map[string]inventory.Gap{}, repos: map[string]DevOpsRepository{}, repoIDs: map[string]DevOpsRepository{}, agents: map[string][]string{},
+		code: map[string]func() *terraform.Code{}}
 	for _, p := range projects {
 		o.byID[p.ID] = p
 	}

@@ -29,7 +29,9 @@ func (r *projectReader) definitionKey(d pipeline.BuildDefinition) string {
 func (r *projectReader) readDefinition(ctx context.Context, d pipeline.BuildDefinition) error {
 	f := found{source: inventory.UseClassic, name: d.Name, id: d.ID, vars: d.Variables}
 	rec := inventory.Pipeline{Kind: inventory.UseClassic, ID: d.ID, Name: d.Name, Read: true}
-	rec.Connections = r.take(f, pipeline.UsesOfBuild(d, r.classic()))
+	own := pipeline.UsesOfBuild(d, r.classic())
+	r.terraform(ctx, d, &own, nil)
+	rec.Connections = r.take(f, own)
 	if d.Process.Type == processYAML {
 		f.source, rec.Kind = inventory.UseYAML, inventory.UseYAML
 		rec.Repository, rec.File = r.repositoryName(d), strings.TrimLeft(d.Process.YAMLFilename, "/")
@@ -91,6 +93,7 @@ func (r *projectReader) yaml(ctx context.Context, f found, d pipeline.BuildDefin
 	file := pipeline.File{Repository: repository, Path: strings.TrimLeft(d.Process.YAMLFilename, "/"), Content: content}
 	files := &readFiles{files: []pipeline.File{file}, read: read}
 	result := pipeline.ScanWith(files.files, files.resolve, r.options(d.Variables))
+	r.terraform(ctx, d, &result, files.files)
 	if slices.ContainsFunc(result.Checks, func(c pipeline.Check) bool { return c.Severity == pipeline.Blocker && c.File != "" }) {
 		f.rewrites = r.rewritable(d, files, pipeline.Rewritable(files.files, read, r.options(d.Variables)))
 	}

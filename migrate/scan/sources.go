@@ -50,6 +50,9 @@ type AzurePipelines interface {
 	// Files reads many files of one branch of a repository of Azure Repos, as File does one, with few requests. It may leave out any of them, or all: those
 	// are to be read with File.
 	Files(ctx context.Context, repository DevOpsRepository, branch string, paths []string) map[string][]byte
+	// Terraform reads the Terraform code at a branch of a repository of Azure Repos, as terraform.Choose takes it, with few requests; empty is the
+	// default branch. Single files that could not be read are told beside those that were.
+	Terraform(ctx context.Context, repository DevOpsRepository, branch string) (terraform.Files, error)
 	// PushedSince tells whether anything was pushed to a repository of Azure Repos since a time.
 	PushedSince(ctx context.Context, repository DevOpsRepository, since time.Time) (bool, error)
 	// Permissions tells which pipelines of a project may use a connection.

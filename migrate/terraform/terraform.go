@@ -34,6 +34,9 @@ type Files struct {
 	Unread []Unread
 }
 
+// NextUnread is what a person does about code that could not be read.
+const NextUnread = "see by hand that no provider and no backend in it sets client_secret or use_oidc = false"
+
 // Entry is a file before it is read. A size of 0 or less is not known.
 type Entry struct {
 	Path string

@@ -77,7 +77,7 @@ const maxChanges = 25
 func (a *analysis) codeGaps() {
 	for _, u := range a.code.Unread {
 		g := a.gap(u.Path, fmt.Errorf("the Terraform code could not be read: %s", u.Reason))
-		g.Next = "see by hand that no provider and no backend in it sets client_secret or use_oidc = false"
+		g.Next = terraform.NextUnread
 		if u.Path == "" {
 			g.Object = cmp.Or(string(a.tree.Repository), "the checkout")
 		}

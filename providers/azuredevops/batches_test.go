@@ -2,6 +2,7 @@ package azuredevops_test
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -109,5 +110,34 @@ func TestAScanFindsTheSameWithAndWithoutBatches(t *testing.T) {
 	t.Logf("%d requests file by file, %d at once", requests[true], requests[false])
 	if requests[false] >= requests[true]-30 {
 		t.Errorf("%d requests file by file, %d at once", requests[true], requests[false])
+	}
+}
+
+func TestTheTerraformCodeOfARepositoryIsReadWithFewRequests(t *testing.T) {
+	w, _ := lab.Generate(lab.Size{Seed: 2, Connections: 4, Projects: 1, Pipelines: 10})
+	files := map[string][]byte{"README.md": []byte("not read"), "infra/main.tf": []byte("# a\r\n"), "infra/.terraform.lock.hcl": []byte("# b\n"), "infra/.terraform/x.tf": []byte("not read"), "infra/empty.tf": {}}
+	for i := range 120 {
+		files[fmt.Sprintf("modules/m%03d/main.tf", i)] = fmt.Appendf(nil, "# %d\n", i)
+	}
+	for _, r := range w.DevOps["contoso"].Repos {
+		w.CommitFiles(r.Git, "main", "files", files)
+	}
+	l := labtest.Start(t, w, lab.Options{})
+	c, repository := repositoryOf(t, l)
+	l.ResetCounts()
+	got, err := c.Terraform(t.Context(), repository, "main")
+	if err != nil || len(got.Files) != 123 || len(got.Unread) != 0 {
+		t.Fatalf("%d files are read, and %+v is not: %v", len(got.Files), got.Unread, err)
+	}
+	for _, f := range got.Files {
+		if !bytes.Equal(f.Content, files[f.Path]) {
+			t.Errorf("%s: %q", f.Path, f.Content)
+		}
+	}
+	if n := l.Counts().Total(lab.ServerAzureDevOps); n != 5 || l.Counts().Writes("") != 0 { // the names, and twice two for the texts
+		t.Errorf("%d requests, %d writes", n, l.Counts().Writes(""))
+	}
+	if _, err := c.Terraform(t.Context(), repository, "no-branch"); err == nil {
+		t.Error("the code of a missing branch is read")
 	}
 }
