@@ -84,7 +84,7 @@ func TestAPullRequestWhoseLoginsChangedIsLeftToPeople(t *testing.T) {
 	j.opened()
 	j.editBase(deployFile, replaced("    runs-on: ubuntu-latest\n", "    runs-on: ubuntu-latest\n    environment: live\n"))
 	j.want(j.apply(), "shop", execute.UnitPending, "is not as it was at the scan")
-	j.want(j.apply(), "shop", execute.UnitPending, "close the pull request, then scan and plan again")
+	j.want(j.apply(), "shop", execute.UnitPending, "close the pull request, then unsecret plan --unit ")
 	if strings.Contains(j.baseFile(deployFile), "client-id") {
 		t.Error("the file was rewritten")
 	}

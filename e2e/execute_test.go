@@ -26,6 +26,7 @@ type journey struct {
 	set     *providers.Set
 	mapping lab.Mapping
 	plan    *plan.Plan
+	inv     *inventory.Inventory // that the plan was made from
 	dir     string
 	store   execute.Store // where the state is, if not in dir
 	hooks   execute.JournalOptions
@@ -135,7 +136,8 @@ func (j *journey) makePlan() *plan.Plan {
 	if err != nil {
 		j.t.Fatal(err)
 	}
-	p, err := plan.New(j.scan(), j.config(), execute.MovedBy(records, execute.KeptPlans(context.Background(), j.state()))...)
+	j.inv = j.scan()
+	p, err := plan.New(j.inv, j.config(), execute.MovedBy(records, execute.KeptPlans(context.Background(), j.state()))...)
 	if err != nil {
 		j.t.Fatal(err)
 	}

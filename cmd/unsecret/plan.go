@@ -12,7 +12,7 @@ import (
 )
 
 func newPlan(a *app) *cobra.Command {
-	var output string
+	o := planOptions{}
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Plan the move to workload identity federation; changes nothing",
@@ -22,12 +22,40 @@ alone the reason and what a person would do. Nothing outside is read or changed,
 the same inventory and configuration give the same plan.
 
 Where the identity behind a GitHub secret is not known, the plan says which mapping to
-write into the configuration file.`,
+write into the configuration file.
+
+With --unit it plans one unit again by itself, where apply has refused it since something of it has changed. It reads
+what that unit is about again, and nothing else: its application, its connections and the pipelines that use them, and the
+repositories of its logins. It takes that into the inventory, says what has changed, and puts the new plan of the unit in
+the place of the old one. Every other unit stays as it is and goes on, whatever was done of it. Another one is planned again with it only
+where that is necessary, and then it says why. What was done of the unit is not lost: verify, revoke and rollback know it.`,
+		Example: `  unsecret plan
+  unsecret plan --unit contoso-pipelines-33666908
+  unsecret plan --unit contoso-pipelines-33666908 --dry-run`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return a.plan(output) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case o.unit != "":
+				return a.planUnit(cmd.Context(), o)
+			case cmd.Flags().Changed("unit"):
+				return usageErrorf("--unit needs the id of a unit: see `unsecret status` for the units")
+			case o.dryRun || cmd.Flags().Changed("wait"):
+				return usageErrorf("--dry-run and --wait need --unit: without it only the state is read")
+			}
+			return a.plan(o.output)
+		},
 	}
-	outputFlag(cmd, &output, "table", "json")
+	outputFlag(cmd, &o.output, "table", "json")
+	cmd.Flags().StringVar(&o.unit, "unit", "", "plan this `unit` again by itself, by id, from what it is about now")
+	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "with --unit: read and show, and write nothing")
+	a.waitFlag(cmd)
 	return cmd
+}
+
+type planOptions struct {
+	unit   string
+	dryRun bool
+	output string
 }
 
 func (a *app) plan(output string) error {
@@ -76,32 +104,7 @@ func (a *app) moved() ([]plan.Moved, error) {
 func printPlan(w io.Writer, p *plan.Plan) {
 	said := advice{}
 	for _, u := range p.Units {
-		state := ""
-		switch {
-		case u.Blocked():
-			state = " · blocked"
-		case len(u.Withheld) > 0:
-			state = " · old secret is kept"
-		}
-		paragraph(w, "", fmt.Sprintf("%s  wave %d%s", u.Title, u.Wave, state))
-		paragraph(w, "  id ", u.ID)
-		for _, r := range u.Blockers {
-			said.print(w, "  ✗ ", r.Message, r.Next, u.Title)
-		}
-		if !u.Blocked() {
-			for _, s := range u.Steps {
-				if !s.OnDemand {
-					bullet(w, stepMark(s), s.Title)
-				}
-			}
-		}
-		for _, r := range u.Withheld {
-			said.print(w, "  ! ", r.Message, r.Next, u.Title)
-		}
-		for _, r := range u.Notes {
-			said.print(w, "  i ", r.Message, r.Next, u.Title)
-		}
-		fmt.Fprintln(w)
+		said.printUnit(w, u)
 	}
 	said.printLeft(w, p.Left)
 	for _, r := range p.Proposed {
@@ -113,6 +116,36 @@ func printPlan(w io.Writer, p *plan.Plan) {
 		plural(s.Units, "unit"), s.Ready, s.Blocked, s.Withheld,
 		plural(s.FederatedCredentials, "federated credential"), plural(s.Connections, "connection"), plural(s.Variables, "variable"),
 		plural(s.PullRequests, "pull request"), plural(s.Logins, "login"), plural(s.Credentials, "credential"), plural(s.Secrets, "secret"), plural(s.Left, "object")))
+}
+
+// printUnit writes what is planned for one unit.
+func (a advice) printUnit(w io.Writer, u plan.Unit) {
+	state := ""
+	switch {
+	case u.Blocked():
+		state = " · blocked"
+	case len(u.Withheld) > 0:
+		state = " · old secret is kept"
+	}
+	paragraph(w, "", fmt.Sprintf("%s  wave %d%s", u.Title, u.Wave, state))
+	paragraph(w, "  id ", u.ID)
+	for _, r := range u.Blockers {
+		a.print(w, "  ✗ ", r.Message, r.Next, u.Title)
+	}
+	if !u.Blocked() {
+		for _, s := range u.Steps {
+			if !s.OnDemand {
+				bullet(w, stepMark(s), s.Title)
+			}
+		}
+	}
+	for _, r := range u.Withheld {
+		a.print(w, "  ! ", r.Message, r.Next, u.Title)
+	}
+	for _, r := range u.Notes {
+		a.print(w, "  i ", r.Message, r.Next, u.Title)
+	}
+	fmt.Fprintln(w)
 }
 
 // stepMark tells apply from revoke, and marks what cannot be undone.

@@ -250,7 +250,11 @@ func resultNext(r execute.Result) []string {
 	if r.Command == "rollback" {
 		again = "unsecret rollback"
 	}
-	add(r.Failed(), "repair what failed, then run unsecret "+r.Command+" again: what is done is not done twice")
+	failed := "unsecret " + r.Command
+	if r.Command == "status" {
+		failed = "the command that failed"
+	}
+	add(r.Failed(), "repair what failed, then run "+failed+" again: what is done is not done twice")
 	add(waits(execute.GateMerge), "merge the pull requests, then run "+again+" again")
 	add(r.Command != "apply" && r.Count(execute.UnitPlanned) > 0, "unsecret apply --dry-run")
 	add(waits(execute.GateVerified), "unsecret verify")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -22,6 +23,28 @@ var people = map[string]func(*world.World){
 	"deletes-connections": func(w *world.World) {
 		for _, o := range w.DevOps {
 			o.Connections = nil
+		}
+	},
+	"edits-workflows": func(w *world.World) {
+		everyRepo(w, func(r *world.Repo) {
+			files := map[string][]byte{}
+			for path, content := range r.Files(r.Head(r.DefaultBranch)) {
+				if strings.HasPrefix(path, ".github/workflows/") {
+					files[path] = append([]byte("# edited\n"), content...)
+				}
+			}
+			w.CommitFiles(r, r.DefaultBranch, "edit", files)
+		})
+	},
+	"adds-passwords": func(w *world.World) {
+		for _, t := range w.Tenants {
+			for _, a := range t.Apps {
+				if len(a.Passwords) > 0 {
+					p := *a.Passwords[0]
+					p.KeyID, p.Value = w.NewID(), w.NewSecret()
+					a.Passwords = append(a.Passwords, &p)
+				}
+			}
 		}
 	},
 	"closes-pull-requests": func(w *world.World) {

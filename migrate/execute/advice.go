@@ -13,6 +13,21 @@ import (
 // again is how every advice ends: nothing that is done is done twice.
 const again = "then run the same command again: it goes on where it stopped"
 
+// replan is the command that plans a unit again by itself, from what is there now. What is said of a unit has its id in the place of thisUnit.
+const (
+	thisUnit = "{unit}"
+	replan   = "unsecret plan --unit " + thisUnit
+)
+
+// forUnit puts a unit's id into what is said of it.
+func forUnit(id string, said []string) []string {
+	out := slices.Clone(said)
+	for i := range out {
+		out[i] = strings.ReplaceAll(out[i], thisUnit, id)
+	}
+	return out
+}
+
 // nextAfterError is what a person does about an error: what the error itself knows, or what fits its kind and the permission that the change needs.
 func nextAfterError(err error, need string) []string {
 	var manual *manualError
@@ -30,17 +45,17 @@ func nextAfterError(err error, need string) []string {
 		return grants(need)
 	case errors.Is(err, ErrNotFound):
 		return []string{"see whether it was deleted or renamed, or whether the caller may not see it (unsecret doctor): restore it or let the caller see it, " + again,
-			"if it is gone for good, unsecret scan and unsecret plan: the new plan starts from what is there now"}
+			"if it is gone for good: " + replan + " plans this unit again from what is there now, and leaves the others as they are"}
 	case errors.Is(err, ErrConflict):
 		return []string{"somebody or something else is changing it: wait a minute, " + again,
-			"if it stays so, see what has changed (unsecret apply --dry-run), then unsecret scan and unsecret plan"}
+			"if it stays so, see what has changed (unsecret apply --dry-run), then " + replan}
 	case errors.Is(err, ErrLimit):
 		return []string{"make room for it, as the message says, " + again}
 	case errors.Is(err, ErrPolicy):
 		return []string{"ask those who set the rule for an exception, or do this change by hand as they allow it, " + again}
 	case errors.Is(err, ErrRefused):
 		return []string{"the service changed nothing: correct what its message names, " + again,
-			"if the object has changed since the scan, unsecret scan and unsecret plan first"}
+			"if the object has changed since the scan, " + replan + " first"}
 	case errors.Is(err, ErrUnknownOutcome):
 		return []string{"run the same command again: it looks at what became of it before it does anything"}
 	}
@@ -48,13 +63,13 @@ func nextAfterError(err error, need string) []string {
 }
 
 // fail says of a step what went wrong, and what a person does about it.
-func (r *StepResult) fail(err error, need string) {
-	r.State, r.Reason, r.Next = StepFailed, err.Error(), nextAfterError(err, need)
+func (r *StepResult) fail(unit string, err error, need string) {
+	r.State, r.Reason, r.Next = StepFailed, err.Error(), forUnit(unit, nextAfterError(err, need))
 }
 
 // fail says of a unit what went wrong, and what a person does about it.
 func (r *UnitResult) fail(err error) {
-	r.State, r.Reason, r.Next = UnitFailed, err.Error(), nextAfterError(err, needIn(systemOf(err), err))
+	r.State, r.Reason, r.Next = UnitFailed, err.Error(), forUnit(r.Unit, nextAfterError(err, needIn(systemOf(err), err)))
 }
 
 // unwritten is the error of a record that could not be written, with what a person does about it.

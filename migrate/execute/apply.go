@@ -306,7 +306,7 @@ func (a *applyRun) repositoryErr(ctx context.Context, repo inventory.RepositoryN
 func (a *applyRun) send(ctx context.Context, p *proposal) error {
 	if len(changed(p.now, p.next)) == 0 {
 		return &manualError{err: fmt.Errorf("none of the planned logins of %s can be rewritten: %s", p.repo, p.leftText()),
-			next: []string{"change them by hand as the plan's manual steps say, then scan and plan again"}}
+			next: []string{"change them by hand as the plan's manual steps say, then: " + replan}}
 	}
 	_, err := a.e.openRequest(ctx, p, requestTitle, a.e.body(p))
 	return err

@@ -280,7 +280,7 @@ var refusals = []struct {
 		"look whether application {application} still has a federated credential with issuer {issuer}, subject {subject} and audience " + subject.Audience + "; a new one can take minutes to be honoured: wait, then run again"},
 	{[]string{"AADSTS700016"}, "application {application} is not in the tenant that the connection names, or was deleted: correct the connection's tenant, or restore the application within 30 days, then run again"},
 	{[]string{"AADSTS700024"}, "the connection's token was too old or not yet valid when it was presented: run again, and if it stays, look at the clocks of what runs the test"},
-	{[]string{"AADSTS70052"}, "Entra's issuer serves only managed identities and applications of one tenant: make application {application} single-tenant, or give the connection a managed identity (plan.targets), then scan and plan again"},
+	{[]string{"AADSTS70052"}, "Entra's issuer serves only managed identities and applications of one tenant: make application {application} single-tenant, then run again; or give the connection a managed identity (plan.targets), then scan and plan again"},
 	{[]string{"AADSTS900382"}, "the cloud of application {application} refuses federated sign-ins from another cloud: leave the connection with its secret, or give it an identity in the public cloud"},
 }
 

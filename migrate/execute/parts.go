@@ -296,12 +296,7 @@ func (e *Executor) scanned(hash string, repo inventory.RepositoryName) map[strin
 		return oids
 	}
 	if by := e.by(hash); by != nil {
-		oids = map[string]string{}
-		for _, u := range by.Plan.Units {
-			if s, ok := u.Step(plan.PullRequestID(repo)); ok {
-				maps.Copy(oids, planOIDs(*s.PullRequest))
-			}
-		}
+		oids = by.Plan.FilesOf(repo)
 	}
 	e.keeping.Lock()
 	defer e.keeping.Unlock()

@@ -84,10 +84,10 @@ func (e *Executor) newProposal(ctx context.Context, repo inventory.RepositoryNam
 		return nil, fmt.Errorf("read repository %s: %w", repo, err)
 	case r.Archived:
 		return nil, &manualError{err: fmt.Errorf("repository %s is archived now: it takes no pull request: %w", repo, ErrRefused),
-			next: []string{"gh repo unarchive " + string(repo) + ", " + again, "or leave it so: unsecret scan and unsecret plan, which then say what it holds back"}}
+			next: []string{"gh repo unarchive " + string(repo) + ", " + again, "or leave it so: " + replan + ", which then says what it holds back"}}
 	case r.DefaultBranch != src.step.Base:
 		return nil, &manualError{err: fmt.Errorf("the default branch of %s moved from %q to %q since the scan, and subjects depend on it: %w", repo, src.step.Base, r.DefaultBranch, ErrConflict),
-			next: []string{"unsecret scan and unsecret plan: the new plan trusts what runs on the new branch"}}
+			next: []string{replan + ": its new plan trusts what runs on the new branch"}}
 	}
 	p.base = r.DefaultBranch
 	if p.head, err = e.host(repo).Branch(ctx, repo, p.base); err != nil {

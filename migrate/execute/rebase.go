@@ -359,6 +359,11 @@ func (s *sources) planned(l inventory.LoginID) inventory.LoginID {
 	return l
 }
 
+// replans are the commands that plan the units of a pull request again.
+func replans(units []string) string {
+	return "unsecret plan --unit " + strings.Join(units, ", unsecret plan --unit ")
+}
+
 // troubleGate tells what a person does about a pull request that cannot be merged as it is.
 func troubleGate(q *request) *Gate {
 	g := &Gate{Name: GateMerge, URL: q.url, Reason: fmt.Sprintf("pull request #%d of %s: %s", q.number, q.repository, q.detail)}
@@ -366,11 +371,11 @@ func troubleGate(q *request) *Gate {
 	case troubleStale:
 		g.Next = []string{"run apply again: it rebuilds the pull request on what is there now, if its logins are the same"}
 	case troubleConflict:
-		g.Next = []string{"resolve the conflict in the pull request, or close it, run unsecret rollback for the unit, then scan and plan again"}
+		g.Next = []string{"resolve the conflict in the pull request, or close it, run unsecret rollback for the unit, then " + replans(q.units)}
 	case troubleEdited:
 		g.Next = []string{"update the branch by hand (its edits are kept), then review and merge it"}
 	case troubleLogins:
-		g.Next = []string{"close the pull request, then scan and plan again: the new plan starts from the logins that are there now"}
+		g.Next = []string{"close the pull request, then " + replans(q.units) + ": the new plan starts from the logins that are there now"}
 	case troubleBase:
 		g.Next = []string{"give it its old base again: what the plan proved holds for that branch alone"}
 	case troubleBranch:

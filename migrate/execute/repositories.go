@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
-	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
 )
 
@@ -65,22 +63,22 @@ func (e *Executor) foundAgain(ctx context.Context, u plan.Unit, s *plan.PullRequ
 func (e *Executor) repositoryChange(ctx context.Context, s *plan.PullRequestStep) (change string, gone bool, err error) {
 	r, err := e.host(s.Repository).Repository(ctx, s.Repository)
 	if errors.Is(err, ErrNotFound) {
-		return fmt.Sprintf("repository %s is gone: it was deleted, or transferred to where the caller cannot see it; if nothing of it runs any more, exclude it and plan again", s.Repository), true, nil
+		return fmt.Sprintf("repository %s is gone: it was deleted, or transferred to where the caller cannot see it; if nothing of it runs any more: "+replan, s.Repository), true, nil
 	}
 	if err != nil {
 		return "", false, fmt.Errorf("read repository %s: %w", s.Repository, err)
 	}
 	switch {
 	case s.RepositoryID != 0 && r.ID != s.RepositoryID:
-		return fmt.Sprintf("another repository has the name %s now (id %d, it was %d): scan and plan again", s.Repository, r.ID, s.RepositoryID), false, nil
+		return fmt.Sprintf("another repository has the name %s now (id %d, it was %d): "+replan, s.Repository, r.ID, s.RepositoryID), false, nil
 	case s.NodeID != "" && r.NodeID != s.NodeID:
-		return fmt.Sprintf("another repository has the name %s now (id %s, it was %s): scan and plan again", s.Repository, r.NodeID, s.NodeID), false, nil
+		return fmt.Sprintf("another repository has the name %s now (id %s, it was %s): "+replan, s.Repository, r.NodeID, s.NodeID), false, nil
 	case !strings.EqualFold(string(r.Name), string(s.Repository)):
-		return fmt.Sprintf("repository %s is called %s now, renamed or transferred: its tokens name it so, and the federated credentials trust the old name; unsecret scan, unsecret plan and unsecret apply add trust for the new one (the unit that ends with (trust)); until then its runs cannot sign in", s.Repository, r.Name), false, nil
+		return fmt.Sprintf("repository %s is called %s now, renamed or transferred: its tokens name it so, and the federated credentials trust the old name; "+replan+" and unsecret apply add trust for the new one (the unit that ends with (trust)); until then its runs cannot sign in", s.Repository, r.Name), false, nil
 	case r.Archived:
-		return fmt.Sprintf("repository %s was archived: its workflows do not run any more, so that nothing can prove them; unarchive it, or exclude it and plan again", s.Repository), true, nil
+		return fmt.Sprintf("repository %s was archived: its workflows do not run any more, so that nothing can prove them; unarchive it, or exclude it (unsecret plan, for all units)", s.Repository), true, nil
 	case r.DefaultBranch != s.Base:
-		return fmt.Sprintf("the default branch of %s is %s now, it was %s: what runs on it (schedules, and pushes to it) presents another subject; unsecret scan, plan and apply add trust for it", s.Repository, r.DefaultBranch, s.Base), false, nil
+		return fmt.Sprintf("the default branch of %s is %s now, it was %s: what runs on it (schedules, and pushes to it) presents another subject; "+replan+" and unsecret apply add trust for it", s.Repository, r.DefaultBranch, s.Base), false, nil
 	}
 	change, err = e.subjectChange(ctx, s)
 	return change, false, err
@@ -95,24 +93,8 @@ func (e *Executor) subjectChange(ctx context.Context, s *plan.PullRequestStep) (
 	if err != nil {
 		return "", fmt.Errorf("read how %s makes the subjects of its tokens: %w", s.Repository, err)
 	}
-	if was := subjectText(s.OIDC); was != subjectText(now) {
-		return fmt.Sprintf("%s makes the subjects of its tokens otherwise since the scan (it was: %s; it is: %s): what the applications trust may not match any more; take the change back, or let unsecret scan, plan and apply add trust for the new ones", s.Repository, was, subjectText(now)), nil
+	if was := s.OIDC.Text(); was != now.Text() {
+		return fmt.Sprintf("%s makes the subjects of its tokens otherwise since the scan (it was: %s; it is: %s): what the applications trust may not match any more; take the change back, or let "+replan+" and unsecret apply add trust for the new ones", s.Repository, was, now.Text()), nil
 	}
 	return "", nil
-}
-
-// subjectText says how subjects are made.
-func subjectText(o inventory.OIDC) string {
-	text := "the default template"
-	if !o.UseDefault {
-		keys := slices.Clone(o.IncludeClaimKeys)
-		text = "the template " + strings.Join(keys, ", ")
-	}
-	if o.UseImmutableSubject {
-		text += ", with immutable ids"
-	}
-	if o.SubClaimPrefix != "" {
-		text += ", with prefix " + o.SubClaimPrefix
-	}
-	return text
 }

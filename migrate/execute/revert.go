@@ -267,5 +267,5 @@ func (e *Executor) driftedRevert(p *proposal) error {
 			next: []string{"roll these units back first, or together with it: unsecret rollback --unit " + strings.Join(slices.Concat(others, p.units), " --unit ")}}
 	}
 	return &manualError{err: fmt.Errorf("somebody has edited %s in %s since the rewrite was merged, so that it cannot be taken back without losing that: %w", strings.Join(files, ", "), p.repo, ErrConflict),
-		next: []string{"put the old sign-in back into these files by hand (the secrets are back already)", "then scan and plan again; what this program added can stay until then"}}
+		next: []string{"put the old sign-in back into these files by hand (the secrets are back already)", "then " + replan + "; what this program added can stay until then"}}
 }

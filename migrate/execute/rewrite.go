@@ -39,6 +39,7 @@ func (e *Executor) sources(ctx context.Context, repo inventory.RepositoryName) (
 			src.add(u.ID, *s.PullRequest)
 		}
 	}
+	src.know(e.Plan, repo)
 	for path, oid := range planOIDs(src.step) {
 		content, err := e.host(repo).Blob(ctx, repo, oid)
 		if err != nil {
@@ -71,6 +72,20 @@ func (s *sources) add(unit string, step plan.PullRequestStep) {
 			s.both[l.ID] = l.Pipeline.Both
 		}
 	}
+}
+
+// know takes the versions of the files, and what else is known of the repository, from the units that were planned last.
+func (s *sources) know(p *plan.Plan, repo inventory.RepositoryName) {
+	last, ok := p.RequestIn(repo)
+	if !ok {
+		return
+	}
+	oids := p.FilesOf(repo)
+	last.Logins, last.Files, last.Context = s.step.Logins, slices.Clone(s.step.Files), nil
+	for i, f := range last.Files {
+		last.Files[i].OID = oids[f.Path]
+	}
+	s.step = last
 }
 
 // contents is a repository's files with some logins rewritten.

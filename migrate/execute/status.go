@@ -98,7 +98,7 @@ func (e *Executor) requestStatus(u plan.Unit, s plan.Step) (StepResult, *Gate) {
 		r.URL = q.url
 		if reason, left := q.left[string(l.ID)]; left {
 			r.State, r.Reason = StepFailed, fmt.Sprintf("the rewrite left %s as it was: %s", l.ID, reason)
-			r.Next = []string{"change it by hand, then scan and plan again"}
+			r.Next = []string{"change it by hand, then: unsecret plan --unit " + u.ID}
 			return r, nil
 		}
 		g := mergeGate(q)
@@ -198,7 +198,7 @@ func (e *Executor) judge(u plan.Unit, r *UnitResult) {
 		r.State, r.Reason, r.Next = UnitPending, "some steps are not done yet", []string{"run apply again: what is done is not done twice", "or take it back: unsecret rollback --unit " + u.ID}
 		if e.gone(u.ID) {
 			r.Reason += ", and the present plan does not have the unit, so that apply leaves it alone"
-			r.Next = []string{"see why (unsecret why " + string(u.AppID) + "), then scan and plan again so that it is in the plan", "or take it back: unsecret rollback --unit " + u.ID}
+			r.Next = []string{"see why (unsecret why " + string(u.AppID) + "), then unsecret plan --unit " + u.ID + ", so that it is in the plan", "or take it back: unsecret rollback --unit " + u.ID}
 		}
 		for _, s := range r.Steps {
 			switch {
@@ -403,7 +403,7 @@ func (a *applyRun) requestResult(u plan.Unit, r *StepResult) {
 	err := a.problems[s.PullRequest.Repository]
 	a.mu.Unlock()
 	if err != nil {
-		r.fail(err, needOf(s, err))
+		r.fail(u.ID, err, needOf(s, err))
 		return
 	}
 	if a.options.DryRun && r.State == StepOpen {

@@ -83,7 +83,7 @@ func (e *Executor) settle(ctx context.Context, u plan.Unit, s plan.Step, dry boo
 	case !dry:
 		r.State, r.Reason = StepUndone, ""
 		if err := e.record(Record{Unit: u.ID, Step: s.ID, Phase: PhaseUndone, Note: "an earlier plan announced it, it was not done, and the present plan does not have it"}); err != nil {
-			r.fail(err, "")
+			r.fail(u.ID, err, "")
 		}
 	}
 	return r
@@ -116,7 +116,7 @@ func (e *Executor) advance(ctx, stop context.Context, u plan.Unit, s plan.Step, 
 		return
 	}
 	if err := e.record(Record{Unit: u.ID, Step: s.ID, Phase: PhaseIntent, Before: seen.facts}); err != nil {
-		r.fail(err, "")
+		r.fail(u.ID, err, "")
 		return
 	}
 	after, err := ef.do(ctx, stop)
@@ -139,14 +139,14 @@ func (e *Executor) notePresent(u plan.Unit, s plan.Step, seen sight, progress st
 		return
 	}
 	if err := e.record(Record{Unit: u.ID, Step: s.ID, Phase: PhaseObserved, After: seen.state, Note: "was so already"}); err != nil {
-		r.fail(err, "")
+		r.fail(u.ID, err, "")
 	}
 }
 
 func (e *Executor) finish(u plan.Unit, s plan.Step, after State, note string, r *StepResult) {
 	r.State = StepDone
 	if err := e.record(Record{Unit: u.ID, Step: s.ID, Phase: PhaseDone, After: after, Note: note}); err != nil {
-		r.fail(err, "")
+		r.fail(u.ID, err, "")
 	}
 }
 
@@ -172,7 +172,7 @@ func (e *Executor) settleError(ctx, stop context.Context, u plan.Unit, s plan.St
 
 // fail records a failure, unless the journal says the same already.
 func (e *Executor) fail(r *StepResult, u plan.Unit, s plan.Step, err error, dry bool) {
-	r.fail(err, needOf(s, err))
+	r.fail(u.ID, err, needOf(s, err))
 	e.noteFailure(u.ID, s.ID, r, dry)
 }
 
@@ -189,7 +189,7 @@ func (e *Executor) noteFailure(unit, step string, r *StepResult, dry bool) {
 // refuse explains a drift.
 func (e *Executor) refuse(r *StepResult, u plan.Unit, s plan.Step, dry bool) {
 	r.State, r.Reason = StepRefused, driftText(r.Changes)
-	r.Next = []string{"see whether the change is right, then scan and plan again: the new plan starts from what is there now"}
+	r.Next = forUnit(u.ID, []string{"see whether the change is right; if it is, plan this unit again from what is there now, while the others stay as they are:", replan})
 	e.noteFailure(u.ID, s.ID, r, dry)
 }
 

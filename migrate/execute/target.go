@@ -117,7 +117,7 @@ func (r *rolesEffect) do(ctx, _ context.Context) (State, error) {
 		return nil, err
 	}
 	return nil, &manualError{err: fmt.Errorf("managed identity %s lacks what the application has: %s", path.Base(r.step.Resource), strings.Join(missing, "; ")),
-		next: []string{"if somebody has given the application a new role since the scan, scan and plan again: the new plan copies it", "if somebody has taken a role from the identity, give it back, then run again"}}
+		next: []string{"if somebody has given the application a new role since the scan: " + replan + ", whose plan copies it", "if somebody has taken a role from the identity, give it back, then run again"}}
 }
 
 // missingRoles are the roles of the application, those of the plan and those that it has now, that the managed identity has not.

@@ -92,6 +92,7 @@ func (e *Executor) verifyUnit(ctx context.Context, u plan.Unit, problems map[inv
 		}
 	}
 	p := e.prove(ctx, u)
+	p.world = forUnit(u.ID, p.world)
 	if p.ok() && e.Plan.Settings.Soak == nil {
 		e.observeGaps(ctx, u, &p)
 	}
@@ -112,7 +113,7 @@ func describe(r *UnitResult, p proof) {
 		r.fail(p.err)
 	case len(p.paper) > 0:
 		r.State, r.Reason = UnitFailed, "not everything that the unit presents is trusted, so that runs with it fail (AADSTS700213): "+strings.Join(p.paper, "; ")
-		r.Next = []string{"unsecret scan, unsecret plan and unsecret apply add what migrated workflows need; for a connection add it by hand: az ad app federated-credential create --id " + string(r.AppID), "or take the unit back: unsecret rollback --unit " + r.Unit}
+		r.Next = []string{"unsecret plan --unit " + r.Unit + " and unsecret apply add what migrated workflows need; for a connection add it by hand: az ad app federated-credential create --id " + string(r.AppID), "or take the unit back: unsecret rollback --unit " + r.Unit}
 	case len(p.world) > 0:
 		r.State, r.Reason = UnitFailed, strings.Join(p.world, "; ")
 		r.Next = []string{"see what the message says, correct it, then prove it again: unsecret verify --only " + r.Unit, "or bring the unit back to the secret: unsecret rollback --unit " + r.Unit}
@@ -242,7 +243,7 @@ func (e *Executor) proveConnection(ctx context.Context, s plan.Step, earlier boo
 		return nil, nil // the plan was made again since, and it does not have it either
 	}
 	if errors.Is(err, ErrNotFound) {
-		p.world = append(p.world, "connection "+s.Connection.Name+" is gone: nothing signs in with it any more; exclude it and plan again")
+		p.world = append(p.world, "connection "+s.Connection.Name+" is gone: nothing signs in with it any more; if that was meant: "+replan)
 		return nil, nil
 	}
 	if err != nil {

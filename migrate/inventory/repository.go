@@ -4,6 +4,7 @@ import (
 	"crypto/sha1" //nolint:gosec // git's object ids are SHA-1
 	"encoding/hex"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -49,6 +50,21 @@ type OIDC struct {
 	IncludeClaimKeys    []string `json:"includeClaimKeys,omitempty"`
 	UseImmutableSubject bool     `json:"useImmutableSubject,omitempty"`
 	SubClaimPrefix      string   `json:"subClaimPrefix,omitempty"` // such as repo:o@1/r@2; authoritative where present
+}
+
+// Text says how the subjects are made, for a reader.
+func (o OIDC) Text() string {
+	text := "the default template"
+	if !o.UseDefault {
+		text = "the template " + strings.Join(o.IncludeClaimKeys, ", ")
+	}
+	if o.UseImmutableSubject {
+		text += ", with immutable ids"
+	}
+	if o.SubClaimPrefix != "" {
+		text += ", with prefix " + o.SubClaimPrefix
+	}
+	return text
 }
 
 // SecretLevel is where a GitHub secret or variable lives.

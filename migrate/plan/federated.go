@@ -138,8 +138,12 @@ func (p *planner) trustUnits(moved []Moved) ([]Unit, []Federated) {
 		}
 		found = append(found, *f)
 	}
-	by(found, func(f Federated) string { return string(f.AppID) + "|" + string(f.Repository) })
+	sortFederated(found)
 	return units, found
+}
+
+func sortFederated(list []Federated) {
+	by(list, func(f Federated) string { return string(f.AppID) + "|" + string(f.Repository) })
 }
 
 // trustUnit is the unit of one application; none where nothing is missing.

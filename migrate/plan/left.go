@@ -23,8 +23,12 @@ func (p *planner) leftovers() []Left {
 		out = append(out, Left{Object: "gap in " + string(g.Source), Place: gapPlace(g), Code: "gap", Reason: g.Message, Next: next(g.Next)})
 	}
 	out = append(out, p.leftSecrets()...)
-	by(out, func(l Left) string { return strings.Join([]string{l.Place, l.Object, l.Code, l.Reason}, "|") })
+	sortLeft(out)
 	return out
+}
+
+func sortLeft(list []Left) {
+	by(list, func(l Left) string { return strings.Join([]string{l.Place, l.Object, l.Code, l.Reason}, "|") })
 }
 
 func next(s string) []string {

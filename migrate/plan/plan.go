@@ -28,6 +28,7 @@ type Plan struct {
 	Left      []Left      `json:"left"`
 	Federated []Federated `json:"federated,omitempty"` // what earlier plans migrated, as the scan found it
 	Proposed  []Reason    `json:"proposed,omitempty"`  // what would keep the result as it is, and nobody has asked for
+	Again     []string    `json:"again,omitempty"`     // units that were planned again by themselves since, by id; the last one last
 	Summary   Summary     `json:"summary"`
 }
 

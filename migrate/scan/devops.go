@@ -77,6 +77,8 @@ type organization struct {
 	answers memo
 	code    map[string]func() *terraform.Code // of repositories, by fileKey
 
+	part *devOpsPart // nil: everything is read
+
 	versions map[inventory.ConnectionID]string // of the connections as they were listed
 	rewrites []inventory.PipelineRepository    // files of pipelines that a pull request can put right, one in each
 }
@@ -152,6 +154,9 @@ func (o *organization) histories(ctx context.Context) error {
 	var mu sync.Mutex
 	var gone []inventory.ConnectionID
 	for _, c := range o.found {
+		if !o.part.reads(c) {
+			continue
+		}
 		g.Go(func() error {
 			defer crash.Report()
 			defer o.s.read("connections", 1)
@@ -248,11 +253,14 @@ func (o *organization) readHistory(ctx context.Context, c *inventory.Connection)
 func (o *organization) finish() {
 	list := make([]inventory.Connection, 0, len(o.found))
 	for _, c := range o.found {
+		if !o.part.reads(c) {
+			continue
+		}
 		c.Class, c.ClassReason = inventory.ClassifyConnection(*c)
 		c.PipelinesKnown = len(c.Projects) > 0 && !slices.ContainsFunc(c.Projects, func(p inventory.ConnectionProject) bool {
 			_, read := o.byID[p.ID]
 			return !read || o.open[p.ID]
-		})
+		}) && o.part.pipelinesKnown(c.ID)
 		sortUses(c)
 		list = append(list, *c)
 	}

@@ -22,17 +22,22 @@ import (
 func (o *organization) pools(ctx context.Context) error {
 	pools, err := o.org.Pools(ctx)
 	o.pooled = pools
-	for _, p := range pools {
-		if !p.Hosted && len(p.Versions) > 0 {
-			o.agents[strings.ToLower(p.Name)] = p.Versions
-		}
-	}
+	o.versionsOfAgents()
 	o.s.add(func(inv *inventory.Inventory) { inv.Pools = append(inv.Pools, pools...) })
 	if err != nil {
 		return o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "agent pools of " + o.source.Name,
 			Message: err.Error(), Passing: Passing(err), Permission: lacking(err, permissions.DevOpsCodeRead), Next: "grant the signed-in identity the Reader role on the organisation's agent pools"})
 	}
 	return nil
+}
+
+// versionsOfAgents notes the agents of the self-hosted pools.
+func (o *organization) versionsOfAgents() {
+	for _, p := range o.pooled {
+		if !p.Hosted && len(p.Versions) > 0 {
+			o.agents[strings.ToLower(p.Name)] = p.Versions
+		}
+	}
 }
 
 // readProjects reads what every project's pipelines are made of. The repositories of all projects are listed first, since a template can be in
@@ -279,6 +284,7 @@ func (r *projectReader) definitions(ctx context.Context) error {
 
 // readDefinitions reads some definitions, without those that an interrupted scan has read and that are still the same.
 func (r *projectReader) readDefinitions(ctx context.Context, batch []pipeline.BuildDefinition) error {
+	batch = slices.DeleteFunc(batch, func(d pipeline.BuildDefinition) bool { return r.o.part.leavesOut(r.p, d.ID, false) })
 	known := make([]bool, len(batch))
 	err := r.several(ctx, len(batch), func(ctx context.Context, i int) error {
 		known[i] = r.taken(ctx, r.definitionKey(batch[i]), versionOf(batch[i]))
@@ -339,7 +345,9 @@ func (r *projectReader) fetch(ctx context.Context, list []pipeline.BuildDefiniti
 
 func (r *projectReader) releases(ctx context.Context) error {
 	key := func(id int) string { return partKey("release", r.o.source.ID, string(r.p.ID), strconv.Itoa(id)) }
-	known := func(id, revision int) bool { return revision > 0 && r.taken(ctx, key(id), strconv.Itoa(revision)) }
+	known := func(id, revision int) bool {
+		return r.o.part.leavesOut(r.p, id, true) || revision > 0 && r.taken(ctx, key(id), strconv.Itoa(revision))
+	}
 	err := r.o.org.Releases(ctx, r.p, known, func(d pipeline.ReleaseDefinition) error {
 		return r.part(ctx, key(d.ID), strconv.Itoa(d.Revision), func(_ context.Context, r *projectReader) error {
 			n := r.take(found{source: inventory.UseRelease, name: d.Name, id: d.ID, vars: d.Variables}, pipeline.UsesOfRelease(d, r.classic()))
@@ -382,7 +390,7 @@ func (r *projectReader) withApplication() []inventory.ConnectionID {
 	defer r.o.mu.Unlock()
 	var ids []inventory.ConnectionID
 	for _, c := range r.o.names[r.p.ID] {
-		if class, _ := inventory.ClassifyConnection(*c); c.AppID != "" && (class.StoresSecret() || class == inventory.ClassFederatedOld) {
+		if class, _ := inventory.ClassifyConnection(*c); r.o.part.reads(c) && c.AppID != "" && (class.StoresSecret() || class == inventory.ClassFederatedOld) {
 			ids = append(ids, c.ID)
 		}
 	}

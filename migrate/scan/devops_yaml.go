@@ -163,6 +163,7 @@ func (r *projectReader) file(ctx context.Context, typ, repository, path, ref str
 }
 
 func (o *organization) repository(fullName string) (DevOpsRepository, bool) {
+	o.part.list(fullName)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	r, ok := o.repos[strings.ToLower(fullName)]

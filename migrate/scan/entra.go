@@ -25,7 +25,7 @@ func (s *scanner) entra(ctx context.Context, tenant Entra, azure Azure) error {
 	if s.o.AllApplications {
 		list, gaps, err = tenant.AllApplications(ctx)
 	} else {
-		ids := s.applications()
+		ids := named(&s.inv, s.o.Applications...)
 		if len(ids) == 0 {
 			// Nothing is asked, so the tenant counts neither as read nor as a gap.
 			s.unasked = append(s.unasked, "entra "+string(tenant.Tenant())+": nothing that was read names an application; read all of them (--all-apps)")
@@ -41,6 +41,11 @@ func (s *scanner) entra(ctx context.Context, tenant Entra, azure Azure) error {
 		inv.Sources = append(inv.Sources, inventory.Source{Kind: inventory.SourceEntra, Name: string(tenant.Tenant())})
 	})
 	s.gaps(gaps)
+	return s.identities(ctx, tenant, azure, list)
+}
+
+// identities reads the sign-ins and roles of applications, and takes them into the inventory.
+func (s *scanner) identities(ctx context.Context, tenant Entra, azure Azure, list []inventory.Identity) error {
 	if slices.ContainsFunc(list, func(id inventory.Identity) bool { return id.NewPasswords.Passing }) {
 		s.o.Parts.miss()
 	}
@@ -162,28 +167,28 @@ func anyVisible(ctx context.Context, azure Azure, roles map[inventory.ObjectID][
 	return err
 }
 
-// applications gives the client ids that anything found so far names: connections, literals in workflows,
+// named gives the client ids that anything in an inventory names: connections, literals in workflows,
 // readable variables, and those asked for.
-func (s *scanner) applications() []inventory.AppID {
+func named(inv *inventory.Inventory, asked ...inventory.AppID) []inventory.AppID {
 	seen := map[inventory.AppID]bool{}
 	add := func(id string) {
 		if inventory.IsGUID(id) {
 			seen[inventory.AppID(strings.ToLower(id))] = true
 		}
 	}
-	for _, id := range s.o.Applications {
+	for _, id := range asked {
 		add(string(id))
 	}
-	for _, c := range s.inv.Connections {
+	for _, c := range inv.Connections {
 		add(string(c.AppID))
 	}
-	for _, p := range s.inv.PipelineSecrets {
+	for _, p := range inv.PipelineSecrets {
 		add(string(p.AppID))
 	}
-	for _, l := range s.inv.Logins {
+	for _, l := range inv.Logins {
 		add(l.Identity.ClientID)
 	}
-	for _, v := range s.inv.Variables {
+	for _, v := range inv.Variables {
 		// Any variable may hold the client id, whatever its name; one that is a tenant's or subscription's id
 		// names no application and is simply not found.
 		add(v.Value)

@@ -28,26 +28,11 @@ func (s *scanner) github(ctx context.Context, scope GitHubScope) error {
 	if len(owners) == 0 {
 		return nil
 	}
-	s.expect("repositories", len(refs))
-	trees := map[inventory.RepositoryName]workflow.Tree{}
-	repos := map[inventory.RepositoryName]inventory.Repository{}
-	skips := map[inventory.RepositoryName][]Skip{}
-	err = scope.Client.Read(ctx, refs, func(c RepositoryContent) {
-		defer s.read("repositories", 1)
-		// The context's end, which is all that these can report, is what Read itself returns.
-		if c.Err != nil {
-			_ = s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: "repository " + string(c.Ref.Name),
-				Message: c.Err.Error(), Permission: lacking(c.Err, permissions.GitHubContents), Next: "scan again; a repository behind a gap is unknown, not clean"})
-			return
-		}
-		tree, err := s.tree(ctx, c)
-		if err != nil {
-			return
-		}
-		repos[tree.Repository], skips[tree.Repository] = c.Repository, skippable(c.Dependabot, tree)
-		if len(tree.Files) > 0 {
-			trees[tree.Repository] = tree
-		}
+	read := newRepositories()
+	err = s.readRepositories(ctx, scope.Client, refs, read, func(c RepositoryContent) {
+		// The context's end, which is all that this can report, is what Read itself returns.
+		_ = s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: "repository " + string(c.Ref.Name),
+			Message: c.Err.Error(), Permission: lacking(c.Err, permissions.GitHubContents), Next: "scan again; a repository behind a gap is unknown, not clean"})
 	})
 	if err != nil {
 		if ctx.Err() != nil {
@@ -63,7 +48,46 @@ func (s *scanner) github(ctx context.Context, scope GitHubScope) error {
 			inv.Sources = append(inv.Sources, inventory.Source{Kind: inventory.SourceGitHub, Name: o, URL: "https://" + scope.Client.Host() + "/" + o})
 		}
 	})
-	return s.logins(ctx, scope.Client, trees, repos, skips)
+	return s.logins(ctx, scope.Client, read, read.tree)
+}
+
+// repositories are what was read of several, by name.
+type repositories struct {
+	trees map[inventory.RepositoryName]workflow.Tree // of those with workflows or actions
+	lower map[string]workflow.Tree                   // the same, by name in lower case
+	repos map[inventory.RepositoryName]inventory.Repository
+	skips map[inventory.RepositoryName][]Skip
+}
+
+func newRepositories() *repositories {
+	return &repositories{trees: map[inventory.RepositoryName]workflow.Tree{}, lower: map[string]workflow.Tree{},
+		repos: map[inventory.RepositoryName]inventory.Repository{}, skips: map[inventory.RepositoryName][]Skip{}}
+}
+
+// tree gives the files of a repository, whatever the case of its name.
+func (r *repositories) tree(n inventory.RepositoryName) (workflow.Tree, bool) {
+	t, ok := r.lower[strings.ToLower(string(n))]
+	return t, ok
+}
+
+// readRepositories reads repositories with their workflows and actions. Those that could not be read are told.
+func (s *scanner) readRepositories(ctx context.Context, client GitHub, refs []RepositoryRef, into *repositories, failed func(RepositoryContent)) error {
+	s.expect("repositories", len(refs))
+	return client.Read(ctx, refs, func(c RepositoryContent) {
+		defer s.read("repositories", 1)
+		if c.Err != nil {
+			failed(c)
+			return
+		}
+		tree, err := s.tree(ctx, c)
+		if err != nil {
+			return
+		}
+		into.repos[tree.Repository], into.skips[tree.Repository] = c.Repository, skippable(c.Dependabot, tree)
+		if len(tree.Files) > 0 {
+			into.trees[tree.Repository], into.lower[strings.ToLower(string(tree.Repository))] = tree, tree
+		}
+	})
 }
 
 // repositories lists what the scope names. Owners are those of which at least one thing could be listed.
@@ -143,22 +167,14 @@ func (s *scanner) tree(ctx context.Context, c RepositoryContent) (workflow.Tree,
 	return t, nil
 }
 
-// logins finds the logins of all repositories together, since a workflow of one can call those of another.
-func (s *scanner) logins(ctx context.Context, client GitHub, trees map[inventory.RepositoryName]workflow.Tree, repos map[inventory.RepositoryName]inventory.Repository, skips map[inventory.RepositoryName][]Skip) error {
-	byLower := map[string]workflow.Tree{}
-	for n, t := range trees {
-		byLower[strings.ToLower(string(n))] = t
-	}
-	others := func(n inventory.RepositoryName) (workflow.Tree, bool) {
-		t, ok := byLower[strings.ToLower(string(n))]
-		return t, ok
-	}
+// logins finds the logins of all repositories together, since a workflow of one can call those of another: others gives their files.
+func (s *scanner) logins(ctx context.Context, client GitHub, read *repositories, others func(inventory.RepositoryName) (workflow.Tree, bool)) error {
 	o := workflow.Options{Others: others, Subjects: true}
-	found, err := s.scanTrees(ctx, slices.Collect(maps.Values(trees)), o)
+	found, err := s.scanTrees(ctx, slices.Collect(maps.Values(read.trees)), o)
 	if err != nil {
 		return err
 	}
-	if err := s.readTerraform(ctx, client, trees, repos, found, o); err != nil {
+	if err := s.readTerraform(ctx, client, read, found, o); err != nil {
 		return err
 	}
 	s.add(func(inv *inventory.Inventory) {
@@ -168,7 +184,7 @@ func (s *scanner) logins(ctx context.Context, client GitHub, trees map[inventory
 			inv.Gaps = append(inv.Gaps, r.Gaps...)
 		}
 	})
-	return s.settings(ctx, client, repos, found, skips)
+	return s.settings(ctx, client, read, found)
 }
 
 // scanTrees finds the logins of trees side by side. It fails only where the context ends.
@@ -197,11 +213,11 @@ func (s *scanner) scanTrees(ctx context.Context, trees []workflow.Tree, o workfl
 }
 
 // readTerraform reads the Terraform code of the repositories in which a login depends on it, some at a time, and finds their logins again.
-func (s *scanner) readTerraform(ctx context.Context, client GitHub, trees map[inventory.RepositoryName]workflow.Tree, repos map[inventory.RepositoryName]inventory.Repository, found map[inventory.RepositoryName]workflow.Result, o workflow.Options) error {
+func (s *scanner) readTerraform(ctx context.Context, client GitHub, read *repositories, found map[inventory.RepositoryName]workflow.Result, o workflow.Options) error {
 	var wanted []inventory.Repository
 	for n, r := range found {
 		if r.Terraform {
-			wanted = append(wanted, repos[n])
+			wanted = append(wanted, read.repos[n])
 		}
 	}
 	slices.SortFunc(wanted, func(a, b inventory.Repository) int { return cmp.Compare(a.Name, b.Name) })
@@ -213,7 +229,7 @@ func (s *scanner) readTerraform(ctx context.Context, client GitHub, trees map[in
 		}
 		again := make([]workflow.Tree, 0, len(some))
 		for _, repo := range some {
-			t, files := trees[repo.Name], code[repo.Name]
+			t, files := read.trees[repo.Name], code[repo.Name]
 			t.Terraform = func() terraform.Files { return files }
 			again = append(again, t)
 		}
@@ -239,12 +255,15 @@ func candidate(t workflow.Tree) bool {
 	return false
 }
 
+// organizationStores begins the gap of an owner's secrets and variables.
+const organizationStores = "organisation secrets and variables of "
+
 // settings reads what sign-ins depend on, for the repositories that have a login, and the stores of their owners.
-func (s *scanner) settings(ctx context.Context, client GitHub, repos map[inventory.RepositoryName]inventory.Repository, found map[inventory.RepositoryName]workflow.Result, skips map[inventory.RepositoryName][]Skip) error {
+func (s *scanner) settings(ctx context.Context, client GitHub, read *repositories, found map[inventory.RepositoryName]workflow.Result) error {
 	owners := map[string]bool{}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(s.o.Concurrency)
-	for n, repo := range repos {
+	for n, repo := range read.repos {
 		if len(found[n].Logins) == 0 {
 			s.add(func(inv *inventory.Inventory) { inv.Repositories = append(inv.Repositories, repo) })
 			continue
@@ -255,7 +274,7 @@ func (s *scanner) settings(ctx context.Context, client GitHub, repos map[invento
 		g.Go(func() error {
 			defer crash.Report()
 			defer s.read("repository settings", 1)
-			return s.setting(gctx, client, repo, skips[n])
+			return s.setting(gctx, client, repo, read.skips[n])
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -264,7 +283,7 @@ func (s *scanner) settings(ctx context.Context, client GitHub, repos map[invento
 	for owner := range owners {
 		secrets, variables, err := client.OrganizationStores(ctx, owner)
 		if err != nil {
-			if err := s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: "organisation secrets and variables of " + owner,
+			if err := s.gap(ctx, inventory.Gap{Source: inventory.SourceGitHub, Object: organizationStores + owner,
 				Message: err.Error(), Passing: Passing(err), Permission: lacking(err, permissions.GitHubOrganization), Next: "use a token with admin:org, or one of a GitHub App with organisation secrets read; secrets that workflows read from there cannot be followed until then"}); err != nil {
 				return err
 			}

@@ -90,9 +90,7 @@ type scanner struct {
 	gitHubFiles []GitHubFiles // for pipelines of Azure DevOps whose YAML is on GitHub
 }
 
-// Run reads all sources and gives the inventory. What cannot be read becomes a gap and never stops the rest;
-// an error is returned only when the context ends or when not a single source could be read.
-func Run(ctx context.Context, sources Sources, o Options) (*inventory.Inventory, error) {
+func newScanner(sources Sources, o Options) *scanner {
 	s := &scanner{o: o.withDefaults(), progress: map[string]*Event{}}
 	s.inv = inventory.Inventory{Version: inventory.Version, Tool: o.Tool}
 	for _, scope := range sources.GitHub {
@@ -100,7 +98,13 @@ func Run(ctx context.Context, sources Sources, o Options) (*inventory.Inventory,
 			s.gitHubFiles = append(s.gitHubFiles, files)
 		}
 	}
+	return s
+}
 
+// Run reads all sources and gives the inventory. What cannot be read becomes a gap and never stops the rest;
+// an error is returned only when the context ends or when not a single source could be read.
+func Run(ctx context.Context, sources Sources, o Options) (*inventory.Inventory, error) {
+	s := newScanner(sources, o)
 	g, gctx := errgroup.WithContext(ctx)
 	for _, org := range sources.AzureDevOps {
 		g.Go(func() error {
