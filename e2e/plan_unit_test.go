@@ -89,6 +89,77 @@ func TestReadingAUnitAgainGivesWhatAScanGives(t *testing.T) {
 	}
 }
 
+// TestReadingAChangedUnitAgainGivesWhatAScanGives changes what units of a generated organisation are about, one after the other. Reading the one unit again
+// gives the inventory that a whole scan gives, byte for byte.
+func TestReadingAChangedUnitAgainGivesWhatAScanGives(t *testing.T) {
+	j := generatedJourney(t, lab.Size{Seed: 3, Repositories: 12, Connections: 20, Pipelines: 60})
+	inv := j.scan()
+	p, err := plan.New(inv, j.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, sum, n := 0, 0, 0
+	for i, u := range p.Units {
+		if i%3 != 0 || u.AppID == "" {
+			continue
+		}
+		part := plan.ObjectsOf(inv, u)
+		j.change(func(w *world.World) { changeEverythingOf(w, part) })
+		j.lab.ResetCounts()
+		got, err := j.again(inv, part)
+		if err != nil {
+			t.Fatalf("%s: %v", u.ID, err)
+		}
+		sum, n = sum+j.lab.Counts().Total(""), n+1
+		j.lab.ResetCounts()
+		want := j.scan()
+		whole = j.lab.Counts().Total("")
+		want.ScannedAt = got.ScannedAt
+		if a, b := jsonOf(t, want), jsonOf(t, got); !bytes.Equal(a, b) {
+			t.Fatalf("%s: a scan and reading it again give two inventories:\n%s", u.ID, firstDifference(a, b))
+		}
+		inv = got
+	}
+	if n < 3 {
+		t.Fatalf("%d units were changed, so that this test shows little", n)
+	}
+	t.Logf("a scan takes %d requests; reading one of %d changed units again takes %d on average", whole, n, sum/n)
+}
+
+// changeEverythingOf does to each object of a part what people do.
+func changeEverythingOf(w *world.World, part inventory.Part) {
+	for _, t := range w.Tenants {
+		for _, a := range t.Apps {
+			if part.HasApplication(inventory.AppID(a.AppID)) {
+				a.Passwords = append(a.Passwords, &world.AppPassword{KeyID: w.NewID(), Value: w.NewSecret(), Start: w.Clock.Now(), End: w.Clock.Now().AddDate(1, 0, 0)})
+			}
+		}
+	}
+	for _, o := range w.DevOps {
+		for _, c := range o.Connections {
+			if part.HasConnection(inventory.ConnectionID(c.ID)) {
+				for _, r := range c.Refs {
+					r.Name += "-renamed"
+				}
+				c.History = append(c.History, &world.Execution{ID: len(c.History) + 1, ProjectID: c.Refs[0].ProjectID, PlanType: "Build", DefinitionID: 1, DefinitionName: "by hand", Result: "succeeded", Start: w.Clock.Now(), Finish: w.Clock.Now()})
+			}
+		}
+	}
+	for _, r := range w.GitHub.Repos {
+		if !part.HasRepository(inventory.RepositoryName(r.FullName())) {
+			continue
+		}
+		files := map[string][]byte{}
+		for path, content := range r.Files(r.Head(r.DefaultBranch)) {
+			if strings.HasPrefix(path, ".github/workflows/") {
+				files[path] = append([]byte("# edited\n"), content...)
+			}
+		}
+		w.CommitFiles(r, r.DefaultBranch, "edit", files)
+		w.SetVariable(&r.Variables, "BY_HAND", "1")
+	}
+}
+
 // replan plans one unit again, as plan --unit does, and takes the result as the plan.
 func (j *journey) replan(prefix string) *plan.Renewal {
 	j.t.Helper()
