@@ -75,7 +75,7 @@ func TestEveryFailedStepSaysWhatFailedAndWhatToDoNext(t *testing.T) {
 			return e.Rollback(context.Background(), execute.RollbackOptions{Units: unitIDs(j)})
 		},
 	}
-	says := map[int][]string{401: {"sign in again"}, 403: {"the caller needs ", "unsecret doctor"}, 404: {"unsecret scan"}, 409: {"", ""}, 422: {"", ""}}
+	says := map[int][]string{401: {"sign in again"}, 403: {"the caller needs ", "unsecret doctor"}, 404: {"unsecret plan --unit "}, 409: {"", ""}, 422: {"", ""}}
 	for phase, work := range phases {
 		for status := range says {
 			t.Run(phase+" "+strconv.Itoa(status), func(t *testing.T) {
