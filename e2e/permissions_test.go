@@ -31,6 +31,8 @@ var takings = map[string]taken{
 	permissions.DevOpsConnectionRead:  {away: []string{"Service connections: Reader"}},
 	permissions.DevOpsConnectionUser:  {away: []string{"Service connections: User"}, untested: true},
 	permissions.DevOpsConnectionAdmin: {away: []string{"Service connections: Administrator"}, untested: true, scanless: true},
+	permissions.DevOpsConnectionMaker: {away: []string{"Service connections: Administrator"}, untested: true, scanless: true},
+	permissions.DevOpsConnectionOff:   {away: []string{"Service connections: Administrator"}, untested: true, scanless: true},
 	permissions.DevOpsCodeRead: {away: []string{"Code: Read", "Build: View", "Library: Reader", "Task groups: Reader", "Environments: Reader", "Agent pools: Reader"},
 		unasked: []string{"Release: View"}},
 	permissions.DevOpsCodeWrite:       {away: []string{"Code: Contribute"}, untested: true, scanless: true},

@@ -47,6 +47,9 @@ var undescribed = []struct{ server, method, path, reason string }{
 	{lab.ServerAzureDevOps, "GET", `/distributedtask/elasticpools$`, "and so are the pools of scale sets"},
 	{lab.ServerAzureDevOps, "GET", `/distributedtask/environments$`, "environments are described in a document that is not among these"},
 	{lab.ServerAzureDevOps, "GET", `/distributedtask/taskgroups$`, "the reference describes the list with an optional id, which a path of OpenAPI cannot say"},
+	{lab.ServerAzureDevOps, "GET", `/securityroles/scopes/[^/]+/roleassignments/resources/`, "roles on resources of pipelines are not part of the REST API reference; Microsoft's own clients have them"},
+	{lab.ServerAzureDevOps, "PUT", `/securityroles/scopes/[^/]+/roleassignments/resources/`, "as above"},
+	{lab.ServerAzureDevOps, "PATCH", `/securityroles/scopes/[^/]+/roleassignments/resources/`, "as above"},
 	{lab.ServerAzureDevOps, "GET", `/distributedtask/securefiles$`, "secure files are not part of the REST API reference"},
 	{lab.ServerGitHub, "GET", `/check-runs/\d+/annotations$`, "the description that is kept has no annotations"},
 	{lab.ServerGitHub, "DELETE", `/actions/runs/\d+$`, "nor the deletion of a run"},
@@ -63,6 +66,7 @@ func TestTheProgramAndTheLabKeepToTheOfficialDescriptions(t *testing.T) {
 		"generated": func() (*world.World, lab.Mapping) {
 			return lab.Generate(lab.Size{Seed: 3, Repositories: 12, Connections: 20})
 		},
+		"registries": func() (*world.World, lab.Mapping) { return registries(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, mapping := make()
@@ -80,6 +84,42 @@ func TestTheProgramAndTheLabKeepToTheOfficialDescriptions(t *testing.T) {
 			t.Errorf("nobody sends %s %s %s any more: take it off the list", u.server, u.method, u.path)
 		}
 	}
+}
+
+// registries has a connection to a registry that is shared, with all that decides who may use it.
+func registries(t *testing.T) (*world.World, lab.Mapping) {
+	t.Helper()
+	w, mapping, err := lab.LoadSeedMapping([]byte(`
+tenant: contoso
+subscriptions: [production]
+identities:
+  - name: pusher
+    passwords: [{name: pusher, created: 90d, expires: 300d, lastUsed: 1d}]
+azureDevOps:
+  - name: contoso
+    projects: [Shop, Store]
+    connections:
+      - {name: registry, projects: [Shop, Store], identity: pusher, registry: contoso.azurecr.io, usedBy: images, lastUsed: 1d}
+    repositories:
+      - project: Shop
+        name: images
+        files:
+          azure-pipelines.yml: |
+            steps:
+            - task: Docker@2
+              inputs: {containerRegistry: registry, repository: shop, command: buildAndPush}
+    pipelines:
+      - {project: Shop, name: images, repository: images, file: azure-pipelines.yml}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range w.DevOps["contoso"].Connections {
+		c.Pipelines, c.OpenIn, c.Alone = []int{w.DevOps["contoso"].Definitions[0].ID}, []string{c.Refs[1].ProjectID}, []string{c.Refs[1].ProjectID}
+		c.Checks = []*world.Check{{ID: 7, Type: "Approval", Settings: map[string]any{"minRequiredApprovers": 1.0}}}
+		c.Roles = map[string][]*world.ConnectionRole{c.Refs[0].ProjectID: {{Identity: w.NewID(), Name: "Robin", Role: "User"}}}
+	}
+	return w, mapping
 }
 
 func sortedNames(m map[string]int) []string {
@@ -161,14 +201,16 @@ func record(t *testing.T, w *world.World, mapping lab.Mapping) []lab.Exchange {
 	}
 	must(e.Apply(ctx, execute.ApplyOptions{}))
 	w.Clock.Move(time.Hour)
-	if _, err := l.TriggerAll(); err != nil {
-		t.Fatal(err)
+	if len(w.GitHub.Repos) > 0 { // else only connections would be used, and those too that nothing names any more
+		if _, err := l.TriggerAll(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	must(e.Verify(ctx, execute.VerifyOptions{}))
 	w.Clock.Move(8 * 24 * time.Hour)
 	revoked := must(e.Revoke(ctx, execute.RevokeOptions{}))
 	if revoked.Count(execute.UnitRevoked) == 0 {
-		t.Error("no unit is revoked, so the journey is not whole")
+		t.Errorf("no unit is revoked, so the journey is not whole: %+v", revoked.Units)
 	}
 	var units []string
 	for _, u := range revoked.Units {
@@ -234,7 +276,7 @@ func scanAll(t *testing.T, w *world.World, set *providers.Set) *inventory.Invent
 func configOf(mapping lab.Mapping) plan.Config {
 	soak := plan.DefaultSoak
 	c := plan.Config{IncludeShared: true, AllowFlexible: true, Level: plan.LevelNeedsReview, Soak: &soak,
-		Connections: plan.ConnectionRules{UnusedDays: -1}, // many connections of these labs have no history
+		Connections: plan.ConnectionRules{UnusedDays: -1, Registry: plan.ConnectionsRecreate}, // many connections of these labs have no history
 		Revoke:      plan.RevokeRules{Share: 100, Name: []string{plan.NameNone}}}
 	for _, h := range mapping {
 		c.Mapping = append(c.Mapping, plan.Mapping{Organization: h.Account, Repository: inventory.RepositoryName(h.Repository),
@@ -415,6 +457,9 @@ func checkAnswer(p page, x lab.Exchange) error {
 	}
 	kind, _, _ := strings.Cut(x.ResponseHeader.Get("Content-Type"), ";")
 	body := x.ResponseBody
+	if x.Server == lab.ServerAzureDevOps && strings.Contains(x.URL, "/_apis/git/") && !strings.HasSuffix(kind, "json") {
+		return nil // a file's own bytes
+	}
 	if kind == "application/vnd.github.raw" {
 		return nil // media types are described in prose only (GitHub Docs: Media types)
 	}

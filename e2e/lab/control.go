@@ -204,9 +204,10 @@ func (l *Lab) controlFaults(r *http.Request) (any, error) {
 // controlKnobs takes any of the knobs by the names of world.Knobs; durations are texts such as 10m.
 func (l *Lab) controlKnobs(r *http.Request) (any, error) {
 	var q struct {
-		ConvertAsync, RevertWindow, FICPropagation, SignInLogLatency                                                      *string
+		ConvertAsync, CreateAsync, RevertWindow, FICPropagation, SignInLogLatency                                         *string
+		ACRNoTest, IgnoreDisable, ChecksGrow, AskPermission                                                               *bool
 		ConvertOldIssuer, NewPasswordPolicy, ACRConvert, AutoMergeable, EnvironmentAsCreated, NoGitBatches, ReviewersHold *bool
-		SignInLogForbid, Expand, KeyWriteBack                                                                             *string
+		SignInLogForbid, Expand, KeyWriteBack, RefuseCreate                                                               *string
 		GraphQLMaxRepos                                                                                                   *int
 	}
 	if err := decode(r, &q); err != nil {
@@ -216,7 +217,7 @@ func (l *Lab) controlKnobs(r *http.Request) (any, error) {
 	defer l.World.Unlock()
 	k := l.World.Knobs
 	for text, to := range map[*string]*time.Duration{
-		q.ConvertAsync: &k.ConvertAsync, q.RevertWindow: &k.RevertWindow, q.FICPropagation: &k.FICPropagation, q.SignInLogLatency: &k.SignInLogLatency,
+		q.ConvertAsync: &k.ConvertAsync, q.CreateAsync: &k.CreateAsync, q.RevertWindow: &k.RevertWindow, q.FICPropagation: &k.FICPropagation, q.SignInLogLatency: &k.SignInLogLatency,
 	} {
 		if text == nil {
 			continue
@@ -230,6 +231,11 @@ func (l *Lab) controlKnobs(r *http.Request) (any, error) {
 	set(&k.ConvertOldIssuer, q.ConvertOldIssuer)
 	set(&k.NewPasswordPolicy, q.NewPasswordPolicy)
 	set(&k.ACRConvert, q.ACRConvert)
+	set(&k.ACRNoTest, q.ACRNoTest)
+	set(&k.IgnoreDisable, q.IgnoreDisable)
+	set(&k.ChecksGrow, q.ChecksGrow)
+	set(&k.AskPermission, q.AskPermission)
+	set(&k.RefuseCreate, q.RefuseCreate)
 	set(&k.AutoMergeable, q.AutoMergeable)
 	set(&k.EnvironmentAsCreated, q.EnvironmentAsCreated)
 	set(&k.ReviewersHold, q.ReviewersHold)

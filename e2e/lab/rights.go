@@ -23,7 +23,7 @@ var rights = map[string]right{
 	"Project Readers":                    {server: ServerAzureDevOps}, // no project is listed
 	"Service connections: Reader":        {ServerAzureDevOps, "", lazy.Regexp(`(?i)/_apis/serviceendpoint/[^/]+/executionhistory$`)},
 	"Service connections: User":          {ServerAzureDevOps, "", lazy.Regexp(`(?i)/_apis/(serviceendpoint/endpointproxy|pipelines/(pipelinepermissions|checks)/)`)},
-	"Service connections: Administrator": {ServerAzureDevOps, "write", lazy.Regexp(`(?i)/_apis/serviceendpoint/endpoints`)},
+	"Service connections: Administrator": {ServerAzureDevOps, "write", lazy.Regexp(`(?i)/_apis/(serviceendpoint/endpoints|securityroles/|pipelines/(pipelinepermissions|checks/configurations))`)},
 	"Code: Read":                         {ServerAzureDevOps, "", lazy.Regexp(`(?i)/_apis/git/`)},
 	"Code: Contribute":                   {ServerAzureDevOps, "write", lazy.Regexp(`(?i)/_apis/git/`)},
 	"Build: View":                        {ServerAzureDevOps, "", lazy.Regexp(`(?i)/_apis/build/`)},

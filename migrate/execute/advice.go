@@ -128,6 +128,13 @@ func needOf(s plan.Step, err error) string {
 		if system == permissions.AzureDevOps {
 			return permissions.DevOpsCodeWrite
 		}
+	case plan.StepReplacement, plan.StepAccess:
+		if need := needIn(system, err); need != permissions.DevOpsConnectionAdmin {
+			return need
+		}
+		return permissions.DevOpsConnectionMaker
+	case plan.StepDisable:
+		return permissions.DevOpsConnectionOff
 	case plan.StepVariable:
 		if s.Variable != nil {
 			return needOfStore(s.Variable.Store, s.Variable.AsSecret)

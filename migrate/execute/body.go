@@ -19,13 +19,17 @@ const (
 // and jobs are written by whoever can push to it.
 func (e *Executor) body(p *proposal) string {
 	var b strings.Builder
-	workflows, before, after := p.kinds()
+	workflows, before, after, renames := p.kinds()
 	if workflows {
 		b.WriteString("This pull request takes the workflows below off stored Azure credentials. They sign in by workload identity federation instead: " +
 			"GitHub gives each job a token that says where it comes from, and Azure trusts exactly the ones listed here.\n")
 	}
 	if before || after {
 		b.WriteString("This pull request changes steps of Azure Pipelines that do not work with a service connection which uses workload identity federation instead of a stored secret.\n")
+	}
+	if renames {
+		b.WriteString("This pull request lets pipelines name service connections that were made in place of others. They sign in to the same registries as the same identity, by workload identity federation " +
+			"instead of a stored secret, and have the same permissions and checks. The old ones work as before until the old secret is revoked.\n")
 	}
 	b.WriteString("\n## What changes\n\n")
 	for _, path := range slices.Sorted(maps.Keys(p.next.edits)) {
@@ -43,6 +47,9 @@ func (e *Executor) body(p *proposal) string {
 	case before && !workflows:
 		b.WriteString("1. Review and merge this pull request. The new text works with the stored secret, too, so that nothing fails meanwhile.\n" +
 			"2. After the merge `unsecret apply` converts the service connections, and `unsecret verify` tests them.\n")
+	case renames && !workflows:
+		b.WriteString("1. Review and merge this pull request. Nothing fails meanwhile: both connections work.\n" +
+			"2. After the merge `unsecret verify` tests the new connections.\n")
 	default:
 		b.WriteString("1. Review and merge this pull request. Until then nothing has changed: the federated credentials and variables are there already, and the secret still works.\n" +
 			"2. After the merge `unsecret verify` looks for a green run or a federated sign-in of every workflow.\n")
@@ -53,19 +60,21 @@ func (e *Executor) body(p *proposal) string {
 	return b.String()
 }
 
-// kinds tells what a proposal rewrites: workflows, and pipelines before or after the conversion of their connections.
-func (p *proposal) kinds() (workflows, before, after bool) {
+// kinds tells what a proposal rewrites: workflows, pipelines before or after the conversion of their connections, and names of connections.
+func (p *proposal) kinds() (workflows, before, after, renames bool) {
 	for _, l := range p.logins {
 		switch {
 		case !p.steps[l]:
 			workflows = true
+		case p.renames[l].To != "":
+			renames = true
 		case p.both[l]:
 			before = true
 		default:
 			after = true
 		}
 	}
-	return workflows, before, after
+	return workflows, before, after, renames
 }
 
 // longestSoak is how long the old secrets of several units are kept.

@@ -245,7 +245,7 @@ func trusted(c inventory.Connection, id inventory.Identity) bool {
 func (e *Executor) awaitTest(ctx, stop context.Context, c inventory.Connection) error {
 	message := ""
 	err := e.poll(stop, e.propagation(), func() (bool, error) {
-		ok, said, err := e.Outside.Connections.Test(ctx, c)
+		ok, said, _, err := e.tested(ctx, c)
 		message = said
 		return ok, err
 	})

@@ -20,7 +20,7 @@ func (e *Executor) earlier(u plan.Unit) error {
 		for _, k := range f.order {
 			p := f.steps[k]
 			kind, name, _ := strings.Cut(k.step, "/")
-			if k.unit != u.ID || !slices.Contains([]plan.StepKind{plan.StepConnection, plan.StepIdentity, plan.StepRole}, plan.StepKind(kind)) || p.done == nil && p.intent == nil {
+			if k.unit != u.ID || !slices.Contains([]plan.StepKind{plan.StepConnection, plan.StepReplacement, plan.StepIdentity, plan.StepRole}, plan.StepKind(kind)) || p.done == nil && p.intent == nil {
 				continue
 			}
 			if _, ok := u.Step(k.step); ok {
@@ -52,6 +52,8 @@ func (e *Executor) earlier(u plan.Unit) error {
 
 func earlierText(kind plan.StepKind, name string) string {
 	switch kind {
+	case plan.StepReplacement:
+		return "the connection that was made in place of " + name
 	case plan.StepIdentity:
 		return "the creation of managed identity " + name
 	case plan.StepRole:

@@ -17,13 +17,37 @@ type trustEffect struct {
 	step plan.Step
 }
 
+// want is what is to be trusted; of a connection that is made first that is known when it is there.
+func (t *trustEffect) want(ctx context.Context) (inventory.FederatedCredential, error) {
+	want := t.step.FederatedCredential.Credential
+	p := t.step.FederatedCredential.Replacement
+	if p == nil {
+		return want, nil
+	}
+	c, err := t.e.replacementOf(ctx, t.unit.ID, p)
+	if err != nil {
+		return want, fmt.Errorf("read what connection %s presents: %w", p.NewName, err)
+	}
+	want.Issuer, want.Subject = c.Issuer, c.Subject
+	return want, nil
+}
+
 func (t *trustEffect) look(ctx context.Context) (sight, error) {
 	found, facts, err := t.e.trustee(t.unit).credentials(ctx)
 	if err != nil {
 		return sight{}, err
 	}
-	want := t.step.FederatedCredential.Credential
 	out := sight{facts: facts}
+	want, err := t.want(ctx)
+	if t.step.FederatedCredential.Replacement != nil {
+		if errors.Is(err, ErrNotFound) {
+			return out, nil
+		}
+		facts["issuer"], facts["subject"] = want.Issuer, want.Subject // for a rollback, should this be all that is known
+	}
+	if err != nil {
+		return sight{}, err
+	}
 	for _, f := range found {
 		if sameTrust(f, want) {
 			out.present, out.state = true, t.state(f)
@@ -61,30 +85,33 @@ func (t *trustEffect) state(f inventory.FederatedCredential) State {
 const conflictPatience = time.Minute
 
 func (t *trustEffect) do(ctx, stop context.Context) (State, error) {
-	p := t.step.FederatedCredential
+	want, err := t.want(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var added inventory.FederatedCredential
-	err := t.e.poll(stop, conflictPatience, func() (bool, error) {
+	err = t.e.poll(stop, conflictPatience, func() (bool, error) {
 		var err error
-		added, err = t.e.trustee(t.unit).add(ctx, p.Credential)
+		added, err = t.e.trustee(t.unit).add(ctx, want)
 		if !errors.Is(err, ErrConflict) {
 			return true, err
 		}
 		seen, lookErr := t.look(ctx)
 		if lookErr == nil && seen.present {
 			added.ID, added.Name = inventory.FederatedCredentialID(seen.state["id"]), seen.state["name"]
-			added.Issuer, added.Subject, added.Expression = p.Credential.Issuer, p.Credential.Subject, p.Credential.Expression
+			added.Issuer, added.Subject, added.Expression = want.Issuer, want.Subject, want.Expression
 			return true, nil
 		}
 		return false, lookErr
 	})
 	switch {
 	case errors.Is(err, errPatience):
-		return nil, fmt.Errorf("add federated credential %s to %s: its name is taken by another one, or other writes to the application keep colliding: %w", p.Credential.Name, t.unit.Title, ErrConflict)
+		return nil, fmt.Errorf("add federated credential %s to %s: its name is taken by another one, or other writes to the application keep colliding: %w", want.Name, t.unit.Title, ErrConflict)
 	case errors.Is(err, ErrLimit):
 		return nil, &manualError{err: fmt.Errorf("add federated credential to %s: %w", t.unit.Title, err),
 			next: []string{"remove federated credentials that nobody needs, or split the unit over two applications, then run again"}}
 	case err != nil:
-		return nil, fmt.Errorf("add federated credential %s to %s: %w", p.Credential.Name, t.unit.Title, err)
+		return nil, fmt.Errorf("add federated credential %s to %s: %w", want.Name, t.unit.Title, err)
 	}
 	return t.state(added), nil
 }

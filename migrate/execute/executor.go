@@ -102,7 +102,7 @@ func (e *Executor) unconnected(units []plan.Unit) error {
 				missing = "Microsoft Entra"
 			case e.Outside.Identities == nil && u.Target != nil:
 				missing = "Azure"
-			case e.Outside.Connections == nil && s.Kind == plan.StepConnection:
+			case e.Outside.Connections == nil && (s.Kind == plan.StepConnection || s.Replacement != nil):
 				missing = "Azure DevOps"
 			case s.Kind == plan.StepPullRequest && isAzureRepos(s.PullRequest.Repository):
 				if e.Outside.AzureRepos == nil {

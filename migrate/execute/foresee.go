@@ -234,10 +234,15 @@ func (r *rollbackRun) foresee(ctx context.Context, u plan.Unit) {
 	}
 	r.impossible(u, found)
 	for _, s := range u.Steps {
-		if s.Kind != plan.StepConnection {
+		if s.Kind != plan.StepConnection && s.Kind != plan.StepReplacement {
 			continue
 		}
-		_, err := r.e.Outside.Connections.Connection(ctx, s.Connection.Organization, s.Connection.Project, s.Connection.ID)
+		var err error
+		if s.Kind == plan.StepReplacement {
+			_, err = r.e.replacedConnection(ctx, s.Replacement)
+		} else {
+			_, err = r.e.Outside.Connections.Connection(ctx, s.Connection.Organization, s.Connection.Project, s.Connection.ID)
+		}
 		if errors.Is(err, ErrNotFound) {
 			r.mu.Lock()
 			if r.notes[u.ID] == nil {

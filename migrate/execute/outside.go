@@ -120,8 +120,25 @@ type Connections interface {
 	Convert(ctx context.Context, c inventory.Connection, scheme string) error
 	// SetPassword writes a new client secret into the connection and sets its scheme to ServicePrincipal.
 	SetPassword(ctx context.Context, c inventory.Connection, password *Password) error
-	// Test asks the service to sign in with the connection (TestConnection).
+	// Test asks the service to sign in with the connection (TestConnection). ErrRefused: connections of its type have no such test.
 	Test(ctx context.Context, c inventory.Connection) (ok bool, message string, err error)
+	// Named finds the connection of a name in a project. ErrNotFound: none is visible there.
+	Named(ctx context.Context, organization string, project inventory.ProjectID, name string) (inventory.Connection, error)
+	// Recreate makes a connection in the origin project of another one, to the same service and as the same identity, with workload identity federation. ErrConflict: the
+	// name is taken. ErrRefused: the service makes no such connection.
+	Recreate(ctx context.Context, old inventory.Connection, name, description string) (inventory.Connection, error)
+	// Share makes a connection visible in more projects, under the names that they give.
+	Share(ctx context.Context, c inventory.Connection, projects []inventory.ConnectionProject, description string) error
+	// Delete deletes a connection, and nothing of the application that it signs in as. ErrNotFound: it is not there.
+	Delete(ctx context.Context, c inventory.Connection) error
+	// SetDisabled disables a connection or enables it again. The caller reads back whether it did.
+	SetDisabled(ctx context.Context, c inventory.Connection, disabled bool) error
+	// Access reads who and what may use a connection in a project.
+	Access(ctx context.Context, organization string, project inventory.ProjectID, id inventory.ConnectionID) (Access, error)
+	// Grant adds to what a connection has in a project, checks first: what may use it is let in last. alone ends that the project's roles hold for it.
+	Grant(ctx context.Context, c inventory.Connection, project inventory.ConnectionProject, add Access, alone bool) error
+	// Uses gives the runs that have begun to use a connection since a time, in all of its projects, the newest first.
+	Uses(ctx context.Context, c inventory.Connection, since time.Time) ([]inventory.Execution, error)
 }
 
 // CodeHost is where files live that pull requests change: GitHub or Azure Repos.

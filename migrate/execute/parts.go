@@ -177,6 +177,9 @@ func (e *Executor) rest(u plan.Unit, newer []part) plan.Unit {
 			if s.Kind == plan.StepConnection {
 				keptLogins[string(s.Connection.ID)] = true
 			}
+			if s.Kind == plan.StepReplacement {
+				keptLogins[string(s.Replacement.ID)] = true
+			}
 		}
 	}
 	u.Connections = slices.DeleteFunc(slices.Clone(u.Connections), func(c plan.ConnectionUse) bool { return !keptLogins[string(c.ID)] })

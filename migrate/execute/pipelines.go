@@ -37,8 +37,14 @@ func (s *sources) rewritePipeline(out *contents, path string, chosen map[pipelin
 	if s.cfg.Level == plan.LevelSafe {
 		level = pipeline.LevelSafe
 	}
+	names := map[pipeline.StepID]pipeline.Rename{}
+	for id, l := range chosen {
+		if r, ok := s.renames[l]; ok {
+			names[id] = r
+		}
+	}
 	only := func(id pipeline.StepID) bool { _, ok := chosen[id]; return ok }
-	f, left := pipeline.RewriteFile(pipeline.File{Path: path, Content: s.files[path]}, only, level)
+	f, left := pipeline.RewriteFile(pipeline.File{Path: path, Content: s.files[path]}, only, level, names)
 	done := map[inventory.LoginID]bool{}
 	var edits []workflow.Edit
 	for _, e := range f.Edits {
@@ -86,8 +92,13 @@ func stepIDOf(id inventory.LoginID) pipeline.StepID {
 // stepTexts gives the steps of the repository's pipelines by what does not depend on their place.
 func (s *sources) stepTexts() map[string][]pipeline.StepText {
 	out := map[string][]pipeline.StepText{}
+	names := make([]string, 0, len(s.renames))
+	for _, r := range s.renames {
+		names = append(names, r.From)
+	}
 	for path := range s.pipelines {
-		out[path] = pipeline.StepTexts(pipeline.File{Path: path, Content: s.files[path]})
+		f := pipeline.File{Path: path, Content: s.files[path]}
+		out[path] = append(pipeline.StepTexts(f), pipeline.NameTexts(f, names)...)
 	}
 	return out
 }

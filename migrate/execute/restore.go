@@ -47,7 +47,7 @@ func (r *rollbackRun) restore(ctx, stop context.Context, u plan.Unit) error {
 		return err
 	}
 	places = append(places, secrets...)
-	if err := r.unblock(ctx, u); err != nil {
+	if err := errors.Join(r.unblock(ctx, u), r.enable(ctx, u)); err != nil {
 		return err
 	}
 	if len(places) > 0 {
@@ -175,7 +175,8 @@ func (r *rollbackRun) connectionPlaces(ctx context.Context, u plan.Unit, id inve
 			places = append(places, connectionPlace(s, c))
 		}
 	}
-	return back, places, begun, nil
+	replaced, err := r.replacedPlaces(ctx, u, gone)
+	return back, append(places, replaced...), begun, err
 }
 
 // certificateGone tells whether a certificate of the unit was removed and could not be written back.

@@ -105,6 +105,13 @@ func (e *Executor) checkGates(ctx context.Context, c *revocation, o RevokeOption
 	case gate != nil:
 		return pendingOn(r, *gate)
 	}
+	switch gate, err := e.replacedGate(ctx, u, moved); {
+	case err != nil:
+		r.fail(err)
+		return r
+	case gate != nil:
+		return pendingOn(r, *gate)
+	}
 	log, err := e.Outside.Directory.SignIns(ctx, u.AppID, moved)
 	if err != nil {
 		r.fail(fmt.Errorf("read the sign-in log of %s: %w", u.Title, err))

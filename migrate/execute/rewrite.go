@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/pipeline"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
 	"github.com/unsecret-dev/unsecret/migrate/workflow"
 )
@@ -27,13 +28,14 @@ type sources struct {
 	// steps are those that are steps of Azure Pipelines, and pipelines the files that they are in.
 	steps     map[inventory.LoginID]bool
 	pipelines map[string]bool
-	both      map[inventory.LoginID]bool // steps whose new text works with a stored secret, too
+	both      map[inventory.LoginID]bool            // steps whose new text works with a stored secret, too
+	renames   map[inventory.LoginID]pipeline.Rename // those that are no steps, but names of connections
 }
 
 // sources reads the blobs that the plan names for a repository.
 func (e *Executor) sources(ctx context.Context, repo inventory.RepositoryName) (*sources, error) {
 	src := &sources{oids: map[string]string{}, files: map[string][]byte{}, names: map[inventory.LoginID]plan.IdentityNames{},
-		owner: map[inventory.LoginID][]string{}, cfg: e.Plan.Settings, steps: map[inventory.LoginID]bool{}, both: map[inventory.LoginID]bool{}, pipelines: map[string]bool{}}
+		owner: map[inventory.LoginID][]string{}, cfg: e.Plan.Settings, steps: map[inventory.LoginID]bool{}, both: map[inventory.LoginID]bool{}, pipelines: map[string]bool{}, renames: map[inventory.LoginID]pipeline.Rename{}}
 	for _, u := range e.Plan.Units {
 		if s, ok := u.Step(plan.PullRequestID(repo)); ok {
 			src.add(u.ID, *s.PullRequest)
@@ -70,6 +72,9 @@ func (s *sources) add(unit string, step plan.PullRequestStep) {
 		if l.Pipeline != nil {
 			s.steps[l.ID], s.pipelines[fileOf(l.ID, step.Repository)] = true, true
 			s.both[l.ID] = l.Pipeline.Both
+			if l.Pipeline.Rename != nil {
+				s.renames[l.ID] = *l.Pipeline.Rename
+			}
 		}
 	}
 }

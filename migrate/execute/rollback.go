@@ -154,13 +154,16 @@ func (r *rollbackRun) cleanUp(ctx, stop context.Context, u plan.Unit) error {
 		return nil
 	}
 	variables := func(ctx context.Context, u plan.Unit) error { return r.removeVariables(ctx, u, "") }
-	for _, step := range []func(context.Context, plan.Unit) error{variables, r.removeTrust, r.removeTarget} {
-		if stop.Err() != nil {
+	for _, step := range []func(context.Context, plan.Unit) error{variables, r.removeReplacements, r.removeTrust, r.removeTarget} {
+		if stop.Err() != nil || !r.clear(u) {
 			return nil //nolint:nilerr // interrupted between two steps: the next run goes on
 		}
 		if err := step(ctx, u); err != nil {
 			return err
 		}
+	}
+	if !r.clear(u) {
+		return nil
 	}
 	steps := []string{verifyStep, rolesStep, approveStep, noRollbackStep}
 	for _, repo := range repositories([]plan.Unit{u}) {
@@ -369,7 +372,11 @@ func (r *rollbackRun) trustSteps(u plan.Unit) []addedTrust {
 				out = append(out, addedTrust{step: k.step, id: p.undone.After["added"], name: "of connection " + p.undone.After["name"], kind: plan.StepConnection})
 			}
 			if s, ok := u.Step(k.step); ok && s.Kind == plan.StepFederatedCredential && p.intent != nil {
-				out = append(out, addedTrust{step: k.step, name: s.FederatedCredential.Credential.Name, kind: s.Kind, want: s.FederatedCredential.Credential})
+				want := s.FederatedCredential.Credential
+				if s.FederatedCredential.Replacement != nil {
+					want.Issuer, want.Subject = p.intent.Before["issuer"], p.intent.Before["subject"]
+				}
+				out = append(out, addedTrust{step: k.step, name: want.Name, kind: s.Kind, want: want})
 			}
 		}
 		return out

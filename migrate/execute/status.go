@@ -1,6 +1,7 @@
 package execute
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -49,7 +50,7 @@ func (e *Executor) stepStatus(u plan.Unit, s plan.Step) (StepResult, *Gate) {
 	p := e.step(u.ID, s.ID)
 	switch {
 	case p.settled():
-		r.State, r.Reason = settledState(p), e.revertText(p)
+		r.State, r.Reason = settledState(p), cmp.Or(e.revertText(p), leftEnabled(p))
 	case p.failed != nil:
 		r.State, r.Reason, r.Next = StepFailed, p.failed.Note, keptNext(p.failed)
 	case p.intent != nil:

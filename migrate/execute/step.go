@@ -22,6 +22,7 @@ type effect interface {
 // sight is what look saw.
 type sight struct {
 	present bool
+	begun   bool  // a part of it is there
 	state   State // of the object, for the journal
 	facts   State // to be compared with the precondition
 }
@@ -77,6 +78,7 @@ func (e *Executor) settle(ctx context.Context, u plan.Unit, s plan.Step, dry boo
 	switch {
 	case err != nil:
 		e.fail(&r, u, s, err, dry)
+	case seen.begun && !seen.present:
 	case seen.present:
 		r.Reason = ""
 		e.notePresent(u, s, seen, progress, dry, &r)
@@ -241,6 +243,12 @@ func (e *Executor) effect(u plan.Unit, s plan.Step, p stepProgress) effect {
 		return &trustEffect{e: e, unit: u, step: s}
 	case plan.StepVariable:
 		return &variableEffect{e: e, id: s.ID, step: s.Variable}
+	case plan.StepReplacement:
+		return &replacementEffect{e: e, unit: u.ID, step: s.Replacement, progress: p}
+	case plan.StepAccess:
+		return &accessEffect{e: e, unit: u.ID, step: s.Replacement}
+	case plan.StepDisable:
+		return &disableEffect{e: e, step: s.Replacement}
 	case plan.StepConnection:
 		return &connectionEffect{e: e, unit: u, step: s, progress: p}
 	case plan.StepCredential:

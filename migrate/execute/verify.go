@@ -192,6 +192,16 @@ func (e *Executor) prove(ctx context.Context, u plan.Unit) proof {
 	}
 	needed := e.neededSubjects(u, p.found)
 	for _, s := range u.Steps {
+		if s.Kind == plan.StepReplacement {
+			c, err := e.proveReplacement(ctx, u.ID, s, &p)
+			if err != nil {
+				p.err = err
+				return p
+			}
+			if c.Subject != "" {
+				needed = append(needed, subject.Subject{Issuer: c.Issuer, Value: c.Subject, Audience: subject.Audience})
+			}
+		}
 		if s.Kind != plan.StepConnection {
 			continue
 		}

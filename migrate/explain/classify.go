@@ -83,7 +83,7 @@ func servicePrincipal(s *Statement, c inventory.Connection, azure bool, add func
 	add("creation mode", c.CreationMode)
 	switch {
 	case strings.EqualFold(c.Type, "dockerregistry"):
-		s.Claim += "; connections to registries are converted only with connections.registry: convert, and where the service accepts that"
+		s.Claim += "; connections to registries are converted only with connections.registry: convert, and where the service accepts that; with connections.registry: recreate a new connection takes its place"
 	case !azure:
 		s.Claim += "; connections of this type are not converted by this program"
 	case what == "certificate":

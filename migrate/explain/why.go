@@ -176,7 +176,7 @@ func (in Input) gapsOnGitHub() int {
 func (in Input) touches(u plan.Unit, s plan.Step, o inventory.Object) bool {
 	switch o.Kind {
 	case inventory.ObjectConnection:
-		return s.Connection != nil && string(s.Connection.ID) == o.ID || in.trustFor(u, s, o)
+		return s.Connection != nil && string(s.Connection.ID) == o.ID || replaces(s, o.ID) || in.trustFor(u, s, o)
 	case inventory.ObjectIdentity:
 		return !s.OnDemand
 	case inventory.ObjectCredential:
@@ -186,6 +186,21 @@ func (in Input) touches(u plan.Unit, s plan.Step, o inventory.Object) bool {
 		return carried || in.trustFor(u, s, o)
 	case inventory.ObjectSecret:
 		return s.Secret != nil && s.Secret.Store.Same(in.Inventory.Secret(o).Ref())
+	}
+	return false
+}
+
+// replaces tells whether a step is about the connection that takes another one's place, or lets a text name it.
+func replaces(s plan.Step, id string) bool {
+	switch {
+	case s.Replacement != nil:
+		return string(s.Replacement.ID) == id
+	case s.FederatedCredential != nil && s.FederatedCredential.Replacement != nil:
+		return string(s.FederatedCredential.Replacement.ID) == id
+	case s.PullRequest != nil:
+		return slices.ContainsFunc(s.PullRequest.Logins, func(l plan.PlannedLogin) bool {
+			return l.Pipeline != nil && l.Pipeline.Rename != nil && slices.Contains(l.Pipeline.Connections, inventory.ConnectionID(id))
+		})
 	}
 	return false
 }

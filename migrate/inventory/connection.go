@@ -51,6 +51,8 @@ type Connection struct {
 	LoginServer string          `json:"loginServer,omitempty"` // of a registry
 	Outdated    bool            `json:"outdated,omitempty"`    // isOutdated
 	Terraform   bool            `json:"terraform,omitempty"`   // its description says that Terraform manages it
+	Replaces    ConnectionID    `json:"replaces,omitempty"`    // this program made it in place of that one, as its description says
+	Mark        string          `json:"mark,omitempty"`        // what else that says: who made it can prove it
 	// PipelineUses are the places in definitions that name it; PipelinesKnown tells whether all definitions that could were read, and no expression
 	// in them is open.
 	PipelineUses   []PipelineUse          `json:"pipelineUses,omitempty"`
@@ -58,6 +60,25 @@ type Connection struct {
 	Concerns       []Concern              `json:"concerns,omitempty"`
 	Permissions    []ConnectionPermission `json:"permissions,omitempty"`
 	Checks         []ConnectionCheck      `json:"checks,omitempty"`
+}
+
+// replacementMark begins the description of a connection that this program makes in place of another one, which its id follows.
+const replacementMark = "made by unsecret in place of service connection "
+
+// ReplacementDescription is the description of a connection that is made in place of another one. It is how that is found again when an answer was lost: by a mark
+// that nobody else can know before.
+func ReplacementDescription(id ConnectionID, mark string) string {
+	return replacementMark + strings.ToLower(string(id)) + " (" + mark + ")"
+}
+
+// ReplacementOf reads the connection that another one was made in place of, and its mark, out of its description; empty: of none.
+func ReplacementOf(description string) (id ConnectionID, mark string) {
+	_, rest, ok := strings.Cut(description, replacementMark)
+	if !ok || len(rest) < 36 || !IsGUID(rest[:36]) {
+		return "", ""
+	}
+	mark, _, _ = strings.Cut(strings.TrimPrefix(rest[36:], " ("), ")")
+	return ConnectionID(strings.ToLower(rest[:36])), mark
 }
 
 // ConnectionProject is one project that a connection is visible in, with the connection's name there.

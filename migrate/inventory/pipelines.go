@@ -44,6 +44,18 @@ type PipelineUse struct {
 	As       string `json:"as,omitempty"`       // the name, id or expression that is written there
 	Maybe    bool   `json:"maybe,omitempty"`    // the text can also mean another connection, or the condition is not decided by it
 	Disabled bool   `json:"disabled,omitempty"` // the step does not run
+	// Texts are the places that give the name, of a connection to a registry, where a pull request can write another one. One without a File stands for
+	// a name that only a person can change. What has none at all was not looked at for that.
+	Texts []NameText `json:"texts,omitempty"`
+}
+
+// NameText is a place in a file where the name or id of a connection is written, and nothing but that name is read from it.
+type NameText struct {
+	Repository string `json:"repository,omitempty"` // as in PipelinePlace
+	File       string `json:"file,omitempty"`
+	Line       int    `json:"line,omitempty"`
+	Column     int    `json:"column,omitempty"`
+	Name       string `json:"name"` // as it is written
 }
 
 // The severities of a Concern.

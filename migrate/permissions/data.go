@@ -6,6 +6,8 @@ const (
 	DevOpsConnectionRead  = "azureDevOps/connection-reader"
 	DevOpsConnectionUser  = "azureDevOps/connection-user"
 	DevOpsConnectionAdmin = "azureDevOps/connection-administrator"
+	DevOpsConnectionMaker = "azureDevOps/connection-creator"
+	DevOpsConnectionOff   = "azureDevOps/connection-disable"
 	DevOpsCodeRead        = "azureDevOps/code-read"
 	DevOpsCodeWrite       = "azureDevOps/code-write"
 	GraphApplicationRead  = "graph/Application.Read.All"
@@ -64,6 +66,20 @@ var all = []Permission{
 		Without: "connections are not converted",
 		Grant:   []string{urlConnections + " (⋮, Security: role Administrator, on the connections of the plan)"},
 		Source:  "Azure DevOps REST API: Endpoints - Update Service Endpoint; Microsoft Learn: Set service connection permissions",
+	},
+	{
+		ID: DevOpsConnectionMaker, System: AzureDevOps, Name: "Creator role on service connections, Administrator on those that are replaced", Scope: "vso.serviceendpoint_manage, vso.pipelineresources_manage", Phases: []Phase{Apply}, Optional: true,
+		For:     "new connections in place of those to registries, with their pipeline permissions, checks and roles, where plan.connections.registry is recreate",
+		Without: "no connection is made, and its pipelines go on with the old one",
+		Grant:   []string{urlConnections + " (⋮, Security: role Creator, for all connections of the project; role Administrator, on the connections of the plan)"},
+		Source:  "Azure DevOps REST API: Endpoints - Create, Pipeline Permissions - Update, Check Configurations - Add; Microsoft Learn: Set service connection permissions",
+	},
+	{
+		ID: DevOpsConnectionOff, System: AzureDevOps, Name: "Administrator role on service connections that were replaced", Scope: "vso.serviceendpoint_manage", Phases: []Phase{Revoke}, Optional: true,
+		For:     "disabling connections in whose place new ones were made; and in a rollback writing a new secret back and deleting the new ones",
+		Without: "they stay enabled, with a credential that is gone",
+		Grant:   []string{urlConnections + " (⋮, Security: role Administrator, on the connections of the plan)"},
+		Source:  "Azure DevOps REST API: Endpoints - Update Service Endpoint, Endpoints - Delete; Microsoft Learn: Set service connection permissions",
 	},
 	{
 		ID: DevOpsCodeRead, System: AzureDevOps, Name: "Read on repositories, pipelines and library", Scope: "vso.code, vso.build, vso.release, vso.variablegroups_read, vso.taskgroups_read, vso.securefiles_read, vso.agentpools", Phases: []Phase{Scan}, Optional: true,

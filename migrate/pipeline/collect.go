@@ -2,8 +2,11 @@ package pipeline
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v4"
 )
 
 // collector gathers what is found in all pipelines.
@@ -18,7 +21,8 @@ type collector struct {
 	terraform    []TerraformUse
 	gaps         []Gap
 	included     map[fileKey]bool
-	steps        []*step // those that the rewriter looks at
+	steps        []*step                 // those that the rewriter looks at
+	held         map[NameText]*yaml.Node // names of connections that variables and parameters hold
 }
 
 // useKey is what makes two uses one: the same text in the same job, expanded more than once.
@@ -28,7 +32,7 @@ type useKey struct {
 }
 
 func newCollector() *collector {
-	return &collector{byPlace: make(map[useKey]*Use), included: make(map[fileKey]bool)}
+	return &collector{byPlace: make(map[useKey]*Use), included: make(map[fileKey]bool), held: make(map[NameText]*yaml.Node)}
 }
 
 func (c *collector) gap(g Gap) { c.gaps = append(c.gaps, g) }
@@ -44,6 +48,7 @@ func (c *collector) merge(o *collector) {
 	c.terraform = append(c.terraform, o.terraform...)
 	c.gaps = append(c.gaps, o.gaps...)
 	c.steps = append(c.steps, o.steps...)
+	maps.Copy(c.held, o.held)
 }
 
 // use records a use, or adds what it can be to the same use from another expansion.
@@ -56,6 +61,7 @@ func (c *collector) use(u Use) *Use {
 		have.Groups = unique(append(have.Groups, u.Groups...))
 		have.Disabled = have.Disabled && u.Disabled
 		have.Maybe = have.Maybe && u.Maybe
+		have.Texts = uniqueTexts(append(have.Texts, u.Texts...))
 		return have
 	}
 	u.Resolved = unique(u.Resolved)

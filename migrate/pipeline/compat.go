@@ -22,6 +22,7 @@ const (
 	RuleClassic           = "classic-connection"   // a connection of the classic deployment model
 	RuleTerraformMSI      = "terraform-falls-back" // Terraform's task would fall to a managed identity
 	RuleTerraformCode     = "terraform-code"       // Terraform code says how to sign in, or an old version cannot
+	RuleReplaced          = "connection-replaced"  // a place that is to name another connection
 )
 
 // Sources of the rules.

@@ -91,6 +91,11 @@ func single(l *leaf, at source, expression string) *node {
 }
 
 func concat(parts []part, exprs []expr, run *evaluation) value {
+	if len(parts) == 1 && parts[0].is {
+		if v := exprs[0].eval(run); v.kind == stringValue {
+			return v // with where it is written
+		}
+	}
 	var b strings.Builder
 	for i, p := range parts {
 		if !p.is {

@@ -64,6 +64,18 @@ type Use struct {
 	Condition  string   `json:"condition,omitempty"` // of the step, else of its job or stage; text only
 	Disabled   bool     `json:"disabled,omitempty"`  // enabled: false
 	Maybe      bool     `json:"maybe,omitempty"`     // under an ${{ if }} that is not decided by the text
+	// Texts are the places that give the names of a connection to a registry: each name where it is written as a whole, and nothing else is read
+	// from there, so that another name can be written in its place. One without a File stands for a name that no such place gives.
+	Texts []NameText `json:"texts,omitempty"`
+}
+
+// NameText is a scalar of a file that is the name or id of a connection.
+type NameText struct {
+	Repository string `json:"repository,omitempty"`
+	File       string `json:"file,omitempty"`
+	Line       int    `json:"line,omitempty"`   // 1-based
+	Column     int    `json:"column,omitempty"` // 1-based, in bytes
+	Name       string `json:"name"`             // as it is written
 }
 
 // SecretKind tells how a secret of a service principal is used.

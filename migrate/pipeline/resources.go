@@ -79,6 +79,9 @@ func (w *walker) connection(p *pair, u Use, c context) *Use {
 			u.Kind = k
 		}
 	}
+	if u.Kind == KindDockerRegistry {
+		u.Texts = w.nameTexts(v, l)
+	}
 	return w.out.use(u)
 }
 

@@ -30,6 +30,8 @@ type RewriteOptions struct {
 	Convert func(connection string) bool
 	// Only tells by its place which steps are rewritten. Nil: all.
 	Only func(StepID) bool
+	// Names are the places where another name of a connection is written; they need exactly one file.
+	Names map[StepID]Rename
 }
 
 // StepID is the place of a step in its file: that of its task, or of its script.
@@ -86,6 +88,9 @@ func Rewrite(files []File, r Resolver, o RewriteOptions) Rewriting {
 		w.scripts(s)
 	}
 	w.remaining()
+	if len(files) == 1 {
+		w.rename(files[0])
+	}
 	return w.finish()
 }
 
@@ -261,7 +266,7 @@ func (w *rewriter) apply(p *filePlan) FileRewrite {
 	slices.SortStableFunc(p.edits, func(a, b Edit) int { return a.Start - b.Start })
 	after, err := splice(f.Before, p.edits)
 	if err == nil {
-		err = prove(f, after)
+		err = prove(f, after, w.options.Names)
 	}
 	if err != nil {
 		f.Refused = err.Error()
@@ -285,8 +290,9 @@ func splice(src []byte, edits []Edit) ([]byte, error) {
 	return append(out, src[at:]...), nil
 }
 
-// prove checks a rewritten file: it parses, names the same connections as before, and has no script that reads a key more.
-func prove(f FileRewrite, after []byte) error {
+// prove checks a rewritten file: it parses, names the same connections as before but for those that are to be named anew, and has no script that reads a key
+// more.
+func prove(f FileRewrite, after []byte, names map[StepID]Rename) error {
 	file := File{Repository: f.Repository, Path: f.Path, Content: after}
 	if _, err := parseDocument(file); err != nil {
 		return fmt.Errorf("the result would not parse: %w", err)
@@ -296,7 +302,7 @@ func prove(f FileRewrite, after []byte) error {
 	if before, after := blockers(was), blockers(is); slices.ContainsFunc(after, func(b string) bool { return !slices.Contains(before, b) }) {
 		return fmt.Errorf("the result would have another step that fails: %v instead of %v", after, before)
 	}
-	if a, b := connections(was), connections(is); !slices.Equal(a, b) {
+	if a, b := connections(was, names), connections(is, names); !slices.Equal(a, b) {
 		return fmt.Errorf("the result would name other connections: %v instead of %v", b, a)
 	}
 	if len(is.Checks) > len(was.Checks) {
@@ -316,10 +322,15 @@ func blockers(r Result) []string {
 	return list
 }
 
-func connections(r Result) []string {
+// connections are what a text uses, with the names that are to be written.
+func connections(r Result, names map[StepID]Rename) []string {
 	var list []string
 	for _, u := range r.Uses {
-		list = append(list, fmt.Sprintf("%s %v %s", u.Connection, u.Resolved, u.Kind))
+		var resolved []string
+		for _, name := range u.Resolved {
+			resolved = append(resolved, renamed(name, names))
+		}
+		list = append(list, fmt.Sprintf("%s %v %s", renamed(u.Connection, names), unique(resolved), u.Kind))
 	}
 	slices.Sort(list)
 	return list

@@ -8,9 +8,9 @@ import (
 )
 
 // RewriteFile rewrites the chosen steps of one file, from its own text alone: what it does to a file never depends on others, so that it
-// can be done again when the file has changed elsewhere. Which steps may be chosen Rewritable tells.
-func RewriteFile(f File, only func(StepID) bool, level Level) (FileRewrite, []Left) {
-	out := Rewrite([]File{f}, nil, RewriteOptions{Level: level, Only: only})
+// can be done again when the file has changed elsewhere. Which steps may be chosen Rewritable tells; names are written at the places of NameText.
+func RewriteFile(f File, only func(StepID) bool, level Level, names map[StepID]Rename) (FileRewrite, []Left) {
+	out := Rewrite([]File{f}, nil, RewriteOptions{Level: level, Only: only, Names: names})
 	for _, file := range out.Files {
 		return file, out.Left
 	}
@@ -62,8 +62,8 @@ func reachesOut(full Rewriting, f FileRewrite) bool {
 
 // rewritableIn compares the rewrite of a file by itself with its part of the whole.
 func rewritableIn(f File, part FileRewrite, left []Left) []StepRewrite {
-	alone, leftAlone := RewriteFile(f, nil, LevelNeedsReview)
-	safe, _ := RewriteFile(f, nil, LevelSafe)
+	alone, leftAlone := RewriteFile(f, nil, LevelNeedsReview, nil)
+	safe, _ := RewriteFile(f, nil, LevelSafe, nil)
 	if alone.Refused != "" {
 		return nil
 	}

@@ -87,7 +87,7 @@ func TestAStepIsRewritableOnlyWhereItsFileAloneTells(t *testing.T) {
 func checkOneStep(t *testing.T, f File, s StepRewrite) {
 	t.Helper()
 	only := func(id StepID) bool { return id == s.Step }
-	out, left := RewriteFile(f, only, LevelNeedsReview)
+	out, left := RewriteFile(f, only, LevelNeedsReview, nil)
 	if out.Refused != "" || len(left) > 0 || len(out.Edits) == 0 {
 		t.Fatalf("refused %q, left %v, edits %v", out.Refused, left, out.Edits)
 	}
@@ -97,7 +97,7 @@ func checkOneStep(t *testing.T, f File, s StepRewrite) {
 			t.Errorf("still: %s", c.Message)
 		}
 	}
-	if again, _ := RewriteFile(File{Repository: f.Repository, Path: f.Path, Content: out.After}, nil, LevelNeedsReview); len(again.Edits) > 0 {
+	if again, _ := RewriteFile(File{Repository: f.Repository, Path: f.Path, Content: out.After}, nil, LevelNeedsReview, nil); len(again.Edits) > 0 {
 		t.Errorf("a second pass changes %v", again.Edits)
 	}
 }
@@ -109,7 +109,7 @@ func TestOnlyTheChosenStepChanges(t *testing.T) {
 	if len(texts) != 2 || texts[0].Text == texts[1].Text {
 		t.Fatalf("%+v", texts)
 	}
-	out, _ := RewriteFile(f, func(id StepID) bool { return id == texts[1].Step }, LevelNeedsReview)
+	out, _ := RewriteFile(f, func(id StepID) bool { return id == texts[1].Step }, LevelNeedsReview, nil)
 	if want := "steps:\n" + stepOf(copyStep, "one") + "# between\n" + strings.Replace(stepOf(copyStep, "two"), "@4", "@6", 1); string(out.After) != want {
 		t.Errorf("got\n%s", out.After)
 	}

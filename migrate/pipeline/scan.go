@@ -45,6 +45,7 @@ func scan(files []File, r Resolver, o Options) *collector {
 			out.merge(parts[key])
 		}
 	}
+	out.keepNames(p)
 	return out
 }
 

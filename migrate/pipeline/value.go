@@ -29,6 +29,7 @@ type value struct {
 	plain  bool // a plain scalar of a parameter without a type, which can be meant as a boolean
 	node   *node
 	origin source
+	twice  bool // the same text is also written at another place
 }
 
 // source is a node of a file.
@@ -234,8 +235,9 @@ func (l *leaf) add(v value) {
 		}
 		return
 	}
-	for _, have := range l.values {
+	for i, have := range l.values {
 		if have.kind == v.kind && have.text == v.text && have.number == v.number && have.yes == v.yes && have.node == v.node {
+			l.values[i].twice = have.twice || v.twice || have.origin != v.origin
 			return
 		}
 	}

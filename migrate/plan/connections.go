@@ -12,7 +12,9 @@ import (
 type connection struct {
 	*inventory.Connection
 	organizationID string
-	registries     bool // connections to registries are converted, too
+	registries     bool                  // connections to registries are converted, too
+	recreated      bool                  // a new connection is made in its place
+	replacement    *inventory.Connection // the one that was made in its place, if the scan saw it
 	hold           *Reason
 }
 
@@ -45,6 +47,8 @@ func (p *planner) linkConnections() {
 	}
 	for i := range p.inv.Connections {
 		c := &connection{Connection: &p.inv.Connections[i], registries: p.cfg.Connections.registries()}
+		c.recreated = c.isRegistry() && p.cfg.Connections.Registry == ConnectionsRecreate
+		c.replacement = p.replacementOf(c)
 		c.organizationID = orgs[strings.ToLower(c.Organization)]
 		if reason := unlinkable(c); reason != nil {
 			if reason.Code != "" {
@@ -68,6 +72,9 @@ func unlinkable(c *connection) *Reason {
 	case c.Scheme == inventory.SchemePublishProfile:
 		return &Reason{Code: "publish-profile", Message: "it uses a web app's publish profile, which is not a service principal's secret",
 			Next: []string{"make a new azurerm connection with workload identity federation, use it in the pipelines, then delete this one"}}
+	case c.isRegistry() && c.replacement != nil && c.Disabled:
+		return &Reason{Code: "already", Message: fmt.Sprintf("connection %s was made in its place, and it is disabled", (&connection{Connection: c.replacement}).originName()),
+			Next: []string{"delete it when nobody wants it back any more: a rollback of its unit puts a new password into it"}}
 	case c.AppID == "":
 		return &Reason{Code: "no-service-principal", Message: fmt.Sprintf("a connection of type %s with scheme %s names no service principal", c.Type, c.Scheme),
 			Next: []string{"look at what the pipelines use it for, and replace it by an azurerm connection with workload identity federation where they sign in to Azure"}}
@@ -100,7 +107,8 @@ func (p *planner) holdConnection(d *draft, c *connection) *Reason {
 	switch {
 	case c.isRegistry() && !c.registries:
 		return hold("registry", "it signs in to a registry with a service principal, and nothing public says whether the service converts such a connection",
-			append([]string{"set connections.registry: convert and plan again: where the service refuses, it changes nothing and its words are reported; or do by hand:"},
+			append([]string{"set connections.registry: convert and plan again: where the service refuses, it changes nothing and its words are reported",
+				"or set connections.registry: recreate and plan again: a new connection is made in its place, with its permissions, checks and roles, and pull requests let the pipelines name it; or do by hand:"},
 				p.replaceRegistry(d, c)...)...)
 	case c.never():
 		return hold("other-type", fmt.Sprintf("a connection of type %s with scheme %s cannot be converted by the service", c.Type, c.Scheme),
@@ -124,6 +132,9 @@ func (p *planner) holdConnection(d *draft, c *connection) *Reason {
 		return r
 	}
 	if r := p.holdTargetConnection(d, c, hold); r != nil {
+		return r
+	}
+	if r := p.holdReplacement(c, hold); r != nil {
 		return r
 	}
 	return p.holdByUse(c, hold)

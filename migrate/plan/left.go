@@ -142,7 +142,7 @@ func (s *Summary) count(step Step, requests map[inventory.RepositoryName]bool, l
 		if !step.OnDemand {
 			s.FederatedCredentials++
 		}
-	case StepConnection:
+	case StepConnection, StepReplacement:
 		s.Connections++
 	case StepVariable:
 		s.Variables++

@@ -6,17 +6,19 @@ import (
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/pipeline"
 )
 
 // pipelineTexts finds the places of YAML pipelines that pull requests can put right, and whose connections they are.
 type pipelineTexts struct {
 	repos map[string]*inventory.PipelineRepository // by organisation and place, lower case
 	at    map[string][]*inventory.Connection       // by place: connections that a blocker there is about, also where that is only possible
+	names map[string][]naming                      // by place: what is named there
 	open  map[string]bool                          // files with expressions that can mean any connection
 }
 
 func newPipelineTexts(inv *inventory.Inventory) pipelineTexts {
-	t := pipelineTexts{repos: map[string]*inventory.PipelineRepository{}, at: map[string][]*inventory.Connection{}, open: map[string]bool{}}
+	t := pipelineTexts{repos: map[string]*inventory.PipelineRepository{}, at: map[string][]*inventory.Connection{}, names: map[string][]naming{}, open: map[string]bool{}}
 	for i := range inv.PipelineRepositories {
 		r := &inv.PipelineRepositories[i]
 		t.repos[strings.ToLower(r.Organization+"|"+r.Place)] = r
@@ -30,6 +32,7 @@ func newPipelineTexts(inv *inventory.Inventory) pipelineTexts {
 			}
 		}
 	}
+	t.nameAll(inv)
 	for _, u := range inv.Unresolved {
 		t.open[fileKey(u.PipelinePlace)] = true
 	}
@@ -68,7 +71,7 @@ func (p *planner) cannotRewrite(c *connection, n inventory.Concern) *Reason {
 		return no("a pull request can do it, but its text works only on the converted connection, so that the pipeline fails between the conversion and the merge",
 			"agree on a time, and set connections.pipelines: interrupt")
 	}
-	if why := p.cannotChange(repo, n); why != nil {
+	if why := p.cannotChange(repo, n.File); why != nil {
 		return why
 	}
 	if n.After && p.texts.open[fileKey(n.PipelinePlace)] {
@@ -78,15 +81,15 @@ func (p *planner) cannotRewrite(c *connection, n inventory.Concern) *Reason {
 }
 
 // cannotChange tells why a repository takes no pull request of this program.
-func (p *planner) cannotChange(repo *inventory.PipelineRepository, n inventory.Concern) *Reason {
+func (p *planner) cannotChange(repo *inventory.PipelineRepository, file string) *Reason {
 	no := func(message, next string) *Reason { return &Reason{Message: message, Next: []string{next}} }
 	for _, e := range p.cfg.Exclude {
 		named := e.Repository != "" || e.File != ""
-		if named && e.AppID == "" && e.Connection == "" && (e.Repository == "" || matches(string(e.Repository), string(repo.Name))) && (e.File == "" || matches(e.File, n.File)) {
+		if named && e.AppID == "" && e.Connection == "" && (e.Repository == "" || matches(string(e.Repository), string(repo.Name))) && (e.File == "" || matches(e.File, file)) {
 			return no("the configuration excludes its text", "drop the exclusion")
 		}
 	}
-	if !slices.ContainsFunc(repo.Files, func(f inventory.File) bool { return f.Path == n.File }) {
+	if !slices.ContainsFunc(repo.Files, func(f inventory.File) bool { return f.Path == file }) {
 		return no("its file was read in two versions", "scan again")
 	}
 	if _, _, _, azure := repo.Name.AzureRepos(); azure {
@@ -122,6 +125,9 @@ type pipelineEdit struct {
 	after bool
 	rules []string
 	conns []inventory.ConnectionID // of the unit
+	waits []string                 // the steps that make a text work which does so only afterwards
+	// rename is set where it is not a step, but the name of a connection that is replaced.
+	rename *pipeline.Rename
 }
 
 // hostName is a repository's name as its host spells it, which a definition can write in another case.
@@ -154,6 +160,12 @@ func (p *planner) edits(d *draft) []*pipelineEdit {
 			}
 			e.after = e.after || n.After
 			e.rules, e.conns = appendOnce(e.rules, n.Rule), appendOnce(e.conns, c.ID)
+			e.waits = appendOnce(e.waits, c.readyStep())
+		}
+	}
+	for _, c := range d.conns {
+		if c.hold == nil && c.recreated {
+			out = p.renames(c, out)
 		}
 	}
 	by(out, func(e *pipelineEdit) string { return string(e.id) })
@@ -252,15 +264,16 @@ func (t textPlan) before(id inventory.ConnectionID) []string {
 	return out
 }
 
-// after are the conversions that a repository's pull request waits for.
+// after are the steps that a repository's pull request waits for: those without which its texts do not work.
 func (t textPlan) after(repo inventory.RepositoryName) []string {
 	var out []string
-	if t.first(repo) {
-		return nil
-	}
+	first := t.first(repo)
 	for _, e := range t[repo] {
-		for _, id := range e.conns {
-			out = appendOnce(out, string(StepConnection)+"/"+string(id))
+		if first && e.rename == nil {
+			continue
+		}
+		for _, id := range e.waits {
+			out = appendOnce(out, id)
 		}
 	}
 	slices.Sort(out)
@@ -270,7 +283,7 @@ func (t textPlan) after(repo inventory.RepositoryName) []string {
 // addTo puts a repository's pipelines into the step that opens its pull request.
 func (p *planner) addTo(s *PullRequestStep, d *draft, edits []*pipelineEdit, first bool) {
 	for _, e := range edits {
-		s.Logins = append(s.Logins, PlannedLogin{ID: e.id, Shares: p.editShares(e, d.unit.AppID), Pipeline: &PipelineStep{Connections: e.conns, Rules: e.rules, Both: first}})
+		s.Logins = append(s.Logins, PlannedLogin{ID: e.id, Shares: p.editShares(e, d.unit.AppID), Pipeline: &PipelineStep{Connections: e.conns, Rules: e.rules, Both: first && e.rename == nil, Rename: e.rename}})
 		if slices.ContainsFunc(s.Files, func(f inventory.File) bool { return f.Path == e.file }) {
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
 
@@ -18,9 +19,11 @@ type ConnectionRules struct {
 	// Certificates says what becomes of connections with a certificate: convert (default) or leave. The service does not say whether it converts them;
 	// it changes nothing where it refuses.
 	Certificates string `yaml:"certificates" json:"certificates,omitempty"`
-	// Registry says what becomes of connections to an Azure registry with a service principal: report (default) or convert. The service does not say
-	// whether it converts them; it changes nothing where it refuses.
+	// Registry says what becomes of connections to an Azure registry with a service principal: report (default), convert or recreate. The service does not say
+	// whether it converts them; it changes nothing where it refuses. recreate makes a new connection for each, and lets the pipelines name that.
 	Registry string `yaml:"registry" json:"registry,omitempty"`
+	// RegistrySuffix ends the name of a connection that is made in place of another one; default "-wif".
+	RegistrySuffix string `yaml:"registrySuffix" json:"registrySuffix,omitempty"`
 	// Issuer says what becomes of connections on the issuer that retires: move (default) or report.
 	Issuer string `yaml:"issuer" json:"issuer,omitempty"`
 	// Pipelines says what becomes of YAML pipelines that would fail on a converted connection: rewrite (default) changes those by pull request whose
@@ -41,12 +44,13 @@ type AcceptedConcern struct {
 
 // Values of ConnectionRules.
 const (
-	ConnectionsConvert = "convert"
-	ConnectionsLeave   = "leave"
-	ConnectionsReport  = "report"
-	ConnectionsMove    = "move"
-	PipelinesRewrite   = "rewrite"
-	PipelinesInterrupt = "interrupt"
+	ConnectionsConvert  = "convert"
+	ConnectionsLeave    = "leave"
+	ConnectionsReport   = "report"
+	ConnectionsMove     = "move"
+	ConnectionsRecreate = "recreate"
+	PipelinesRewrite    = "rewrite"
+	PipelinesInterrupt  = "interrupt"
 )
 
 // DefaultUnusedDays is how long a connection may be idle. Azure DevOps itself disables connections that were not used for 100 days
@@ -56,13 +60,16 @@ const DefaultUnusedDays = 90
 func (r ConnectionRules) validate() error {
 	for _, err := range []error{
 		oneOf("certificates", r.Certificates, "", ConnectionsConvert, ConnectionsLeave),
-		oneOf("registry", r.Registry, "", ConnectionsReport, ConnectionsConvert),
+		oneOf("registry", r.Registry, "", ConnectionsReport, ConnectionsConvert, ConnectionsRecreate),
 		oneOf("issuer", r.Issuer, "", ConnectionsMove, ConnectionsReport),
 		oneOf("pipelines", r.Pipelines, "", PipelinesRewrite, PipelinesInterrupt, ConnectionsReport),
 	} {
 		if err != nil {
 			return err
 		}
+	}
+	if r.RegistrySuffix != "" && !nameSuffix().MatchString(r.RegistrySuffix) {
+		return fmt.Errorf("registrySuffix: %q is not of at most 40 letters, digits, dashes, dots and underscores", r.RegistrySuffix)
 	}
 	for i, a := range r.Accept {
 		if a.Rule == "" {
@@ -77,8 +84,12 @@ func (r ConnectionRules) validate() error {
 	return nil
 }
 
+var nameSuffix = lazy.Regexp(`^[A-Za-z0-9._-]{1,40}$`)
+
 // registries tells whether connections to registries take part.
-func (r ConnectionRules) registries() bool { return r.Registry == ConnectionsConvert }
+func (r ConnectionRules) registries() bool {
+	return r.Registry == ConnectionsConvert || r.Registry == ConnectionsRecreate
+}
 
 func (a AcceptedConcern) accepts(c *inventory.Connection, n inventory.Concern) bool {
 	connection := a.Connection == "" || strings.EqualFold(a.Connection, string(c.ID)) || matches(a.Connection, c.Name)
@@ -97,7 +108,7 @@ func (c *connection) isCertificate() bool {
 
 // holdByUse holds a connection that nothing uses, and one whose pipelines would fail.
 func (p *planner) holdByUse(c *connection, hold func(code, message string, next ...string) *Reason) *Reason {
-	if days := p.unusedDays(); days >= 0 {
+	if days := p.unusedDays(); days >= 0 && c.replacement == nil {
 		if unused, known := c.Unused(p.latestUse(), time.Duration(days)*24*time.Hour); unused && known {
 			return hold("unused", fmt.Sprintf("delete it, do not migrate it: %s, and no pipeline that was read names it", idleText(c.Connection)),
 				"ask the owners of "+c.place()+", then delete the connection", "if it is needed all the same, set connections.unusedDays: -1 and plan again")
@@ -198,7 +209,9 @@ func (p *planner) connectionNotes(d *draft) []Reason {
 				Message: "it signs in with a certificate: the conversion keeps it for seven days only, and a rollback after that gives the connection a new password instead",
 				Next:    []string{"revoke removes the certificates of the application by writing back the others, one after the other; exclude one by its key id (exclude: [{credential: KEYID}]) if something else needs it"}})
 		}
-		if c.isRegistry() {
+		if c.recreated {
+			out = append(out, p.replacementNote(c, object))
+		} else if c.isRegistry() {
 			out = append(out, Reason{Code: "registry-connection", Object: object,
 				Message: "nothing public says whether the service converts connections to registries; where it refuses, it changes nothing and its words are reported"})
 		}

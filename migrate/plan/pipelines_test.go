@@ -36,6 +36,33 @@ func oldIssuer(inv *inventory.Inventory, cfg *Config) *inventory.Connection {
 	return c
 }
 
+// recreated is a connection to a registry that two places of one file name, and in whose place another one is to be made.
+func recreated(inv *inventory.Inventory, cfg *Config) *inventory.Connection {
+	c := usedYesterday(inv)
+	c.Type, c.LoginServer = "dockerregistry", "contoso.azurecr.io"
+	cfg.Connections.Registry = ConnectionsRecreate
+	use := inventory.PipelineUse{PipelinePlace: place("ship", "push"), Source: inventory.UseYAML, Input: "containerRegistry", As: "$(acr)",
+		Texts: []inventory.NameText{{Repository: "Shop/site", File: "azure-pipelines.yml", Line: 3, Column: 8, Name: "production"}}}
+	again := use
+	again.Line, again.Step = 12, "push again"
+	c.PipelineUses = []inventory.PipelineUse{use, again}
+	inv.PipelineRepositories = []inventory.PipelineRepository{{Organization: "contoso", Name: inventory.AzureReposName("contoso", "Shop", "site"), Place: "Shop/site", ID: "r", DefaultBranch: "main",
+		Files: []inventory.File{{Path: "azure-pipelines.yml", OID: "1"}}}}
+	return c
+}
+
+// replacedBefore is one in whose place another one was made by an earlier plan.
+func replacedBefore(inv *inventory.Inventory, cfg *Config) *inventory.Connection {
+	c := recreated(inv, cfg)
+	made := *c
+	made.ID, made.Name, made.Scheme, made.Replaces = conn2, "production-federated", inventory.SchemeFederation, c.ID
+	made.Issuer, made.Subject = "https://login.microsoftonline.com/"+string(tenant)+"/v2.0", "/eid1/of/the/new/one"
+	made.Projects = []inventory.ConnectionProject{{ID: c.Projects[0].ID, Name: c.Projects[0].Name, As: "production-federated"}}
+	made.PipelineUses = nil
+	inv.Connections = append(inv.Connections, made)
+	return &inv.Connections[0]
+}
+
 var pipelineCases = map[string]edit{
 	"connection-incompatible-task": func(inv *inventory.Inventory, _ *Config) {
 		usedYesterday(inv).Concerns = []inventory.Concern{concern(inventory.ConcernBlocker, "task-newer-major"), concern(inventory.ConcernWarning, "token-lifetime")}
@@ -96,6 +123,40 @@ var pipelineCases = map[string]edit{
 		for i := range 9 {
 			c.PipelineUses = append(c.PipelineUses, at(fmt.Sprintf("more-%d", i), inventory.UseYAML, "", false))
 		}
+	},
+	"connection-registry-recreated": func(inv *inventory.Inventory, c *Config) { recreated(inv, c) },
+	"connection-registry-recreated-named-by-hand": func(inv *inventory.Inventory, c *Config) {
+		r := recreated(inv, c)
+		r.PipelinesKnown = false
+		computed := r.PipelineUses[0]
+		computed.Line, computed.Texts = 30, []inventory.NameText{{Name: "production"}}
+		r.PipelineUses = append(r.PipelineUses, computed,
+			inventory.PipelineUse{PipelinePlace: place("old", "push"), Source: inventory.UseClassic, Input: "containerRegistry"},
+			inventory.PipelineUse{PipelinePlace: place("perhaps", "push"), Source: inventory.UseYAML, Input: "containerRegistry", Maybe: true})
+	},
+	"connection-registry-recreated-names-accepted": func(inv *inventory.Inventory, c *Config) {
+		recreated(inv, c).PipelinesKnown = false
+		c.Connections.Accept = []AcceptedConcern{{Rule: RuleNamesUnknown, Connection: "production"}}
+		c.Connections.RegistrySuffix = ".federated"
+	},
+	"connection-registry-recreated-text-of-two": func(inv *inventory.Inventory, c *Config) {
+		r := recreated(inv, c)
+		other := azurerm(conn2, "other", appB)
+		other.PipelineUses = r.PipelineUses[:1]
+		inv.Connections = append(inv.Connections, other)
+	},
+	"connection-registry-recreated-pipelines-reported": func(inv *inventory.Inventory, c *Config) {
+		recreated(inv, c)
+		c.Connections.Pipelines = ConnectionsReport
+	},
+	"connection-registry-name-taken": func(inv *inventory.Inventory, c *Config) {
+		recreated(inv, c)
+		inv.Connections = append(inv.Connections, azurerm(conn2, "Production-WIF", appB))
+	},
+	"connection-registry-recreated-before": func(inv *inventory.Inventory, c *Config) { replacedBefore(inv, c).PipelineUses = nil },
+	"connection-registry-recreated-and-revoked": func(inv *inventory.Inventory, c *Config) {
+		r := replacedBefore(inv, c)
+		r.PipelineUses, r.Disabled = nil, true
 	},
 	"secret-in-a-variable-group": func(inv *inventory.Inventory, _ *Config) {
 		usedYesterday(inv)

@@ -526,6 +526,10 @@ func outline(p *Plan) string {
 			}
 			if s.PullRequest != nil {
 				for _, l := range s.PullRequest.Logins {
+					if l.Pipeline != nil && l.Pipeline.Rename != nil {
+						fmt.Fprintf(&b, "      %s from %s to %s\n", l.ID, l.Pipeline.Rename.From, l.Pipeline.Rename.To)
+						continue
+					}
 					fmt.Fprintf(&b, "      %s as %+v, shared with %v\n", l.ID, l.Names, l.Shares)
 				}
 			}
@@ -620,6 +624,9 @@ func TestNothingIsLost(t *testing.T) {
 				if s.Connection != nil {
 					done["connection "+s.Connection.Name] = true
 				}
+				if s.Kind == StepReplacement {
+					done["connection "+s.Replacement.Name] = true
+				}
 			}
 		}
 		for _, l := range p.Left {
@@ -649,6 +656,8 @@ func TestBadConfigurationsAreNamed(t *testing.T) {
 		"is not an application (client) id":                            {Mapping: []Mapping{{Repository: "o/r", Secret: "X", AppID: "x"}}},
 		"environment needs repository":                                 {Mapping: []Mapping{{Organization: "o", Environment: "e", Secret: "X", AppID: appA}}},
 		"waves[0]: wave 0":                                             {Waves: []WaveRule{{}}},
+		"connections.registrySuffix: \" x\" is not of":                 {Connections: ConnectionRules{RegistrySuffix: " x"}},
+		`connections.registry: "replace" is not one of`:                {Connections: ConnectionRules{Registry: "replace"}},
 		"syntax error in pattern":                                      {Waves: []WaveRule{{Wave: 1, Repositories: []string{"["}}}},
 		"exclude[0]: names nothing":                                    {Exclude: []Exclusion{{Reason: "x"}}},
 		`ids: "files" is not one of vars, secrets`:                     {IDs: "files"},

@@ -26,6 +26,7 @@ func (p *planner) revokeSteps(d *draft, u Unit, after []string) []Step {
 			steps = append(steps, s)
 		}
 	}
+	steps = append(steps, p.disableSteps(d, slices.Concat(after, credentials))...)
 	if s, ok := p.policyStep(d, slices.Concat(after, credentials)); ok {
 		steps = append(steps, s)
 	}

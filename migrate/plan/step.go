@@ -1,6 +1,9 @@
 package plan
 
-import "github.com/unsecret-dev/unsecret/migrate/inventory"
+import (
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/pipeline"
+)
 
 // StepKind is what a step changes.
 type StepKind string
@@ -13,9 +16,12 @@ const (
 	StepFederatedCredential StepKind = "federated-credential"
 	StepVariable            StepKind = "variable"
 	StepConnection          StepKind = "connection"
+	StepReplacement         StepKind = "new-connection"
+	StepAccess              StepKind = "connection-access"
 	StepPullRequest         StepKind = "pull-request"
 	StepCredential          StepKind = "credential"
 	StepSecret              StepKind = "secret"
+	StepDisable             StepKind = "disable-connection"
 	StepPolicy              StepKind = "password-policy"
 )
 
@@ -57,6 +63,7 @@ type Step struct {
 	Roles               *RolesStep               `json:"roles,omitempty"`
 	FederatedCredential *FederatedCredentialStep `json:"federatedCredential,omitempty"`
 	Connection          *ConnectionStep          `json:"connection,omitempty"`
+	Replacement         *ReplacementStep         `json:"replacement,omitempty"`
 	Variable            *VariableStep            `json:"variable,omitempty"`
 	PullRequest         *PullRequestStep         `json:"pullRequest,omitempty"`
 	Credential          *CredentialStep          `json:"credential,omitempty"`
@@ -69,6 +76,23 @@ type FederatedCredentialStep struct {
 	Application inventory.ObjectID            `json:"application,omitempty"`
 	Identity    string                        `json:"identity,omitempty"` // ARM id of the managed identity that trusts it instead
 	Credential  inventory.FederatedCredential `json:"credential"`
+	// Replacement is the connection whose tokens are trusted, where their issuer and subject are known only when it is made.
+	Replacement *ReplacementStep `json:"replacement,omitempty"`
+}
+
+// ReplacementStep speaks of a connection that is made in place of another one. Of its kinds of step StepReplacement makes it, StepAccess gives it the permissions, checks and roles
+// of the old one and tests it, and StepDisable disables the old one.
+type ReplacementStep struct {
+	Organization string                        `json:"organization"`
+	Project      inventory.ProjectID           `json:"project"` // the origin
+	ID           inventory.ConnectionID        `json:"id"`      // of the old connection
+	Name         string                        `json:"name"`    // of the old connection
+	NewName      string                        `json:"newName"` // in the origin
+	Projects     []inventory.ConnectionProject `json:"projects"`
+	AppID        inventory.AppID               `json:"appId"`
+	TenantID     inventory.TenantID            `json:"tenantId,omitempty"`
+	Certificate  bool                          `json:"certificate,omitempty"` // the old one signs in with a certificate
+	ByHand       []string                      `json:"byHand,omitempty"`      // places that a person has to let name the new one
 }
 
 // ConnectionStep converts a service connection to workload identity federation.
@@ -125,6 +149,8 @@ type PipelineStep struct {
 	Rules       []string                 `json:"rules"`       // what is wrong with it
 	// Both tells that the new text works with a stored secret, too: it goes first, and other units need not be ready for it.
 	Both bool `json:"both,omitempty"`
+	// Rename is set where it is no step, but the name of a connection that is replaced.
+	Rename *pipeline.Rename `json:"rename,omitempty"`
 }
 
 // IdentityNames are the expressions, without ${{ }}, or literals that a rewritten login names its identity by.

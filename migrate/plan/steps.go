@@ -23,6 +23,7 @@ func (p *planner) steps(d *draft, u Unit) []Step {
 		s := federatedStep(d, f)
 		steps, trustIDs = append(steps, s), append(trustIDs, s.ID)
 	}
+	steps = append(steps, p.replacementSteps(d)...)
 	var variables, requests []Step
 	for _, v := range d.variables {
 		variables = append(variables, variableStep(v, p.cfg.IDs == IDsSecrets))
@@ -43,7 +44,7 @@ func (p *planner) steps(d *draft, u Unit) []Step {
 		steps = append(steps, early...)
 	}
 	for _, c := range d.conns {
-		if c.hold == nil && !c.already() {
+		if c.hold == nil && !c.already() && !c.recreated {
 			steps = append(steps, p.connectionSteps(d, c, texts.before(c.ID))...)
 		}
 	}
@@ -206,6 +207,9 @@ func (p *planner) pullRequestStep(d *draft, name inventory.RepositoryName, befor
 	p.addTo(params, d, texts[name], texts.first(name))
 	if len(params.Logins) == 0 {
 		return Step{}, false
+	}
+	if !slices.ContainsFunc(params.Logins, func(l PlannedLogin) bool { return l.Pipeline == nil || l.Pipeline.Rename == nil }) {
+		what = "name"
 	}
 	for _, v := range d.relied {
 		if v.store.Repository == name || v.store.Level == inventory.LevelOrganization {

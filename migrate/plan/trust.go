@@ -15,6 +15,7 @@ type trust struct {
 	service  []inventory.FederatedCredential // that Azure DevOps adds itself when it converts
 	byHand   []connectionTrust               // that must be there before a manual connection is converted
 	github   []inventory.FederatedCredential // chosen for the logins
+	late     int                             // how many more connections need that are made first
 	blockers []Reason
 	risks    []string
 }
@@ -222,6 +223,12 @@ func (p *planner) needConnections(d *draft) {
 		if c.hold != nil || c.already() {
 			continue
 		}
+		if c.recreated {
+			if !d.trusts(c.replacement) {
+				d.trust.late++
+			}
+			continue
+		}
 		s := connectionSubject(d, c)
 		d.trust.need(s, string(c.ID))
 		credential := inventory.FederatedCredential{Name: connectionName(d, c), Issuer: s.Issuer, Subject: s.Value, Audience: s.Audience,
@@ -297,10 +304,10 @@ func (t *trust) needs(s subject.Subject, id string) bool {
 
 // checkLimit blocks a unit whose connections alone need more than an application can trust.
 func (t *trust) checkLimit(d *draft) {
-	if n := len(d.taken()); n > subject.Limit && len(t.service)+len(t.byHand) > 0 {
+	if n := len(d.taken()) + t.late; n > subject.Limit && len(t.service)+len(t.byHand)+t.late > 0 {
 		t.blockers = append(t.blockers, Reason{Code: "too-many-subjects", Object: d.unit.Title,
 			Message: fmt.Sprintf("an application can have %d federated credentials; %d exist and its connections need %d more",
-				subject.Limit, len(d.trusting()), len(t.service)+len(t.byHand)),
+				subject.Limit, len(d.trusting()), len(t.service)+len(t.byHand)+t.late),
 			Next: []string{"split the connections over several applications with the same roles, or remove federated credentials that nobody needs"}})
 	}
 }

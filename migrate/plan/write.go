@@ -54,7 +54,7 @@ func (p *planner) write(d *draft) Unit {
 	if d.target != nil {
 		u.Target = &d.target.Target
 	}
-	u.Withheld = slices.Concat(d.holds(), d.suspects, p.pipelineSecrets(d))
+	u.Withheld = slices.Concat(d.holds(), d.suspects, p.pipelineSecrets(d), p.namedByHand(d))
 	if p.cfg.KeepOldSecrets {
 		u.Withheld = append(u.Withheld, Reason{Code: "kept-by-configuration", Message: "keepOldSecrets is set: no old secret is revoked"})
 	}

@@ -34,18 +34,31 @@ func (r *projectReader) fullName(name string) string {
 
 // rewritable keeps the steps whose files stand on a repository's default branch, and notes those files: only there a pull request changes what runs.
 func (r *projectReader) rewritable(d pipeline.BuildDefinition, files *readFiles, steps []pipeline.StepRewrite) []pipeline.StepRewrite {
-	var out []pipeline.StepRewrite
-	for _, s := range steps {
-		repo, ok := r.pipelineRepository(d, s.Repository)
-		i := slices.IndexFunc(files.files, func(f pipeline.File) bool { return f.Repository == s.Repository && f.Path == s.File })
-		if !ok || i < 0 {
-			continue
-		}
-		content := files.files[i].Content
-		repo.Files = []inventory.File{{Path: s.File, OID: inventory.BlobOID(content), Size: len(content)}}
-		r.out.Rewrites, out = append(r.out.Rewrites, repo), append(out, s)
+	return slices.DeleteFunc(steps, func(s pipeline.StepRewrite) bool { return !r.changeable(d, files, s.Repository, s.File) })
+}
+
+// changeable tells whether a file stands on a repository's default branch, and notes it if it does.
+func (r *projectReader) changeable(d pipeline.BuildDefinition, files *readFiles, repository, path string) bool {
+	repo, ok := r.pipelineRepository(d, repository)
+	i := slices.IndexFunc(files.files, func(f pipeline.File) bool { return f.Repository == repository && f.Path == path })
+	if !ok || i < 0 {
+		return false
 	}
-	return out
+	content := files.files[i].Content
+	repo.Files = []inventory.File{{Path: path, OID: inventory.BlobOID(content), Size: len(content)}}
+	r.out.Rewrites = append(r.out.Rewrites, repo)
+	return true
+}
+
+// changeableNames keeps the places of names that a pull request can change.
+func (r *projectReader) changeableNames(d pipeline.BuildDefinition, files *readFiles, uses []pipeline.Use) {
+	for _, u := range uses {
+		for i, t := range u.Texts {
+			if t.File != "" && !r.changeable(d, files, t.Repository, t.File) {
+				u.Texts[i] = pipeline.NameText{Name: t.Name}
+			}
+		}
+	}
 }
 
 // pipelineRepository tells where a file of a pipeline is to be changed. The branch that a definition builds by default must be the repository's own

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"cmp"
+	"reflect"
 	"slices"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
@@ -15,10 +16,11 @@ func comparePlace(a, b inventory.PipelinePlace) int {
 
 // sortUses orders what was found of a connection, since projects are read several at once, and drops what was found twice.
 func sortUses(c *inventory.Connection) {
-	slices.SortFunc(c.PipelineUses, func(a, b inventory.PipelineUse) int {
+	order := func(a, b inventory.PipelineUse) int {
 		return cmp.Or(comparePlace(a.PipelinePlace, b.PipelinePlace), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Input, b.Input), cmp.Compare(a.As, b.As))
-	})
-	c.PipelineUses = slices.Compact(c.PipelineUses)
+	}
+	slices.SortFunc(c.PipelineUses, order)
+	c.PipelineUses = slices.CompactFunc(c.PipelineUses, func(a, b inventory.PipelineUse) bool { return order(a, b) == 0 && reflect.DeepEqual(a, b) })
 	slices.SortFunc(c.Concerns, func(a, b inventory.Concern) int {
 		return cmp.Or(comparePlace(a.PipelinePlace, b.PipelinePlace), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Message, b.Message))
 	})

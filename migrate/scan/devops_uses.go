@@ -83,8 +83,24 @@ func (r *projectReader) takeUse(f found, u pipeline.Use, result pipeline.Result,
 		}
 		named[c.ID] = true
 		r.use(c.ID, inventory.PipelineUse{PipelinePlace: r.at(f, u.Place), Source: f.source, Task: u.Task, Version: u.Version, Input: u.Input, Pool: poolOf(u.Place, result), As: u.Connection,
-			Maybe: u.Maybe || u.Open || len(u.Resolved) > 1, Disabled: u.Disabled})
+			Maybe: u.Maybe || u.Open || len(u.Resolved) > 1, Disabled: u.Disabled, Texts: r.textsOf(u, n)})
 	}
+}
+
+// textsOf are the places that give one of the names that a use can have.
+func (r *projectReader) textsOf(u pipeline.Use, name string) []inventory.NameText {
+	var out []inventory.NameText
+	for _, t := range u.Texts {
+		if t.Name != name {
+			continue
+		}
+		at := inventory.NameText{File: t.File, Line: t.Line, Column: t.Column, Name: t.Name}
+		if t.File != "" {
+			at.Repository = r.fullName(t.Repository)
+		}
+		out = append(out, at)
+	}
+	return out
 }
 
 // poolOf is the pool that the job of a place runs in; empty where its text names none, or leaves open which.

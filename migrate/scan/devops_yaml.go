@@ -97,6 +97,7 @@ func (r *projectReader) yaml(ctx context.Context, f found, d pipeline.BuildDefin
 	if slices.ContainsFunc(result.Checks, func(c pipeline.Check) bool { return c.Severity == pipeline.Blocker && c.File != "" }) {
 		f.rewrites = r.rewritable(d, files, pipeline.Rewritable(files.files, read, r.options(d.Variables)))
 	}
+	r.changeableNames(d, files, result.Uses)
 	return r.take(f, result), nil
 }
 

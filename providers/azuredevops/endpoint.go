@@ -80,8 +80,12 @@ func (e *endpoint) connection(organization string) inventory.Connection {
 		Terraform:    inventory.TerraformManaged(e.Description),
 		Projects:     make([]inventory.ConnectionProject, 0, len(e.References)),
 	}
+	c.Replaces, c.Mark = inventory.ReplacementOf(e.Description)
 	for _, r := range e.References {
 		c.Terraform = c.Terraform || inventory.TerraformManaged(r.Description)
+		if c.Replaces == "" {
+			c.Replaces, c.Mark = inventory.ReplacementOf(r.Description)
+		}
 		c.Projects = append(c.Projects, inventory.ConnectionProject{ID: inventory.ProjectID(r.ProjectReference.ID), Name: r.ProjectReference.Name, As: r.Name})
 	}
 	e.fillState(&c)

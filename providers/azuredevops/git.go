@@ -209,7 +209,7 @@ func (g gitRepository) commit(ctx context.Context, branch, head, title, body str
 			return "", err
 		}
 		changes = append(changes, map[string]any{"changeType": kind, "item": map[string]string{"path": "/" + strings.TrimLeft(f.Path, "/")},
-			"newContent": map[string]string{"content": base64.StdEncoding.EncodeToString(f.Content), "contentType": "base64encoded"}})
+			"newContent": map[string]string{"content": base64.StdEncoding.EncodeToString(f.Content), "contentType": "base64Encoded"}})
 	}
 	push := map[string]any{"refUpdates": []map[string]string{{"name": "refs/heads/" + branch, "oldObjectId": head}},
 		"commits": []map[string]any{{"comment": title + "\n\n" + body, "changes": changes}}}

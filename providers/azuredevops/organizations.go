@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
@@ -55,6 +56,78 @@ func (o Organizations) SetPassword(ctx context.Context, connection inventory.Con
 		return err
 	}
 	return c.SetPassword(ctx, connection, password)
+}
+
+// Named implements execute.Connections.
+func (o Organizations) Named(ctx context.Context, organization string, project inventory.ProjectID, name string) (inventory.Connection, error) {
+	c, err := o.client(organization)
+	if err != nil {
+		return inventory.Connection{}, err
+	}
+	return c.Named(ctx, project, name)
+}
+
+// Recreate implements execute.Connections.
+func (o Organizations) Recreate(ctx context.Context, old inventory.Connection, name, description string) (inventory.Connection, error) {
+	c, err := o.client(old.Organization)
+	if err != nil {
+		return inventory.Connection{}, err
+	}
+	return c.Recreate(ctx, old, name, description)
+}
+
+// Share implements execute.Connections.
+func (o Organizations) Share(ctx context.Context, connection inventory.Connection, projects []inventory.ConnectionProject, description string) error {
+	c, err := o.client(connection.Organization)
+	if err != nil {
+		return err
+	}
+	return c.Share(ctx, connection, projects, description)
+}
+
+// Delete implements execute.Connections.
+func (o Organizations) Delete(ctx context.Context, connection inventory.Connection) error {
+	c, err := o.client(connection.Organization)
+	if err != nil {
+		return err
+	}
+	return c.Delete(ctx, connection)
+}
+
+// SetDisabled implements execute.Connections.
+func (o Organizations) SetDisabled(ctx context.Context, connection inventory.Connection, disabled bool) error {
+	c, err := o.client(connection.Organization)
+	if err != nil {
+		return err
+	}
+	return c.SetDisabled(ctx, connection, disabled)
+}
+
+// Access implements execute.Connections.
+func (o Organizations) Access(ctx context.Context, organization string, project inventory.ProjectID, id inventory.ConnectionID) (execute.Access, error) {
+	c, err := o.client(organization)
+	if err != nil {
+		return execute.Access{}, err
+	}
+	return c.Access(ctx, project, id)
+}
+
+// Grant implements execute.Connections.
+func (o Organizations) Grant(ctx context.Context, connection inventory.Connection, project inventory.ConnectionProject, add execute.Access, alone bool) error {
+	c, err := o.client(connection.Organization)
+	if err != nil {
+		return err
+	}
+	return c.Grant(ctx, connection, project, add, alone)
+}
+
+// Uses implements execute.Connections.
+func (o Organizations) Uses(ctx context.Context, connection inventory.Connection, since time.Time) ([]inventory.Execution, error) {
+	c, err := o.client(connection.Organization)
+	if err != nil {
+		return nil, err
+	}
+	return c.Uses(ctx, connection, since)
 }
 
 // Test implements execute.Connections.

@@ -93,6 +93,11 @@ func (c *Client) Connections(ctx context.Context, project scan.Project) ([]inven
 
 // Executions implements scan.AzureDevOps.
 func (c *Client) Executions(ctx context.Context, project scan.Project, id inventory.ConnectionID, limit int) ([]inventory.Execution, error) {
+	return c.executions(ctx, project, id, limit, func(*serviceendpoint.ServiceEndpointExecutionData) bool { return true })
+}
+
+// executions reads the newest entries of a history, and keeps some of them.
+func (c *Client) executions(ctx context.Context, project scan.Project, id inventory.ConnectionID, limit int, keep func(*serviceendpoint.ServiceEndpointExecutionData) bool) ([]inventory.Execution, error) {
 	what := fmt.Sprintf("azure devops %s/%s: reading the execution history of connection %s", c.organization, project.Name, id)
 	guid, err := uuid.Parse(string(id))
 	if err != nil {
@@ -106,7 +111,7 @@ func (c *Client) Executions(ctx context.Context, project scan.Project, id invent
 			return nil, fmt.Errorf("%s: %w", what, classify(err, false))
 		}
 		for _, r := range page.Value {
-			if r.Data != nil {
+			if r.Data != nil && keep(r.Data) {
 				uses = append(uses, execution(project.Name, r.Data))
 			}
 		}

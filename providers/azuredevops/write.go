@@ -125,11 +125,9 @@ func (c *Client) SetPassword(ctx context.Context, connection inventory.Connectio
 func passwordBody(raw map[string]rawValue, e endpoint, value []byte) (*bytes.Buffer, error) {
 	parameters := map[string]any{}
 	for k, v := range e.Authorization.Parameters {
-		lower := strings.ToLower(k)
-		if strings.HasPrefix(lower, "workloadidentityfederation") || lower == "serviceprincipalkey" || lower == "serviceprincipalcertificate" || lower == "authenticationtype" || lower == "accesstoken" {
-			continue
+		if !ofSecret(k) {
+			parameters[k] = v
 		}
-		parameters[k] = v
 	}
 	parameters["authenticationType"] = "spnKey"
 	parameters["serviceprincipalkey"] = string(value)
@@ -147,6 +145,12 @@ func passwordBody(raw map[string]rawValue, e endpoint, value []byte) (*bytes.Buf
 	body["data"] = data
 	body["authorization"] = map[string]any{"scheme": inventory.SchemeServicePrincipal, "parameters": parameters}
 	return encode(body)
+}
+
+// ofSecret tells whether a parameter belongs to one way of signing in, and not to what is signed in to.
+func ofSecret(parameter string) bool {
+	lower := strings.ToLower(parameter)
+	return strings.HasPrefix(lower, "workloadidentityfederation") || lower == "serviceprincipalkey" || lower == "serviceprincipalcertificate" || lower == "authenticationtype" || lower == "accesstoken"
 }
 
 // withoutValue drops an error's text where the service repeats the value in it; its kind stays.

@@ -85,6 +85,9 @@ func (c *call) revertible(conn *world.Connection) error {
 
 // settle ends a conversion whose time has come. Every access to a connection does this first.
 func (c *call) settle(conn *world.Connection) {
+	if conn.BusyScheme == "" && conn.OpState == stateInProgress && !c.w.Clock.Now().Before(conn.BusyUntil) {
+		conn.NotReady, conn.OpState = false, stateReady // it was being made
+	}
 	if conn.BusyScheme == "" || c.w.Clock.Now().Before(conn.BusyUntil) {
 		return
 	}

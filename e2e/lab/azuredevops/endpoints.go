@@ -105,6 +105,9 @@ func (c *call) createEndpoint() (answer, error) {
 		Data: map[string]string{}, Params: map[string]string{}, Hidden: map[string]string{}}
 	in.applyFields(conn)
 	if in.Authorization.Scheme == federation {
+		if text := c.w.Knobs.RefuseCreate; text != "" {
+			return answer{}, argument("%s", text)
+		}
 		if err := c.federate(conn); err != nil {
 			return answer{}, err
 		}
@@ -112,6 +115,13 @@ func (c *call) createEndpoint() (answer, error) {
 		conn.Scheme = in.Authorization.Scheme
 	}
 	conn.Modified = now
+	if wait := c.w.Knobs.CreateAsync; wait > 0 {
+		conn.NotReady, conn.OpState, conn.BusyUntil = true, stateInProgress, now.Add(wait)
+	}
+	conn.Roles = map[string][]*world.ConnectionRole{}
+	for _, r := range refs {
+		conn.Roles[r.ProjectID] = []*world.ConnectionRole{{Identity: personID(c.token.Login), Name: c.token.Login, Role: "Administrator"}}
+	}
 	if c.org.Connections == nil {
 		c.org.Connections = map[string]*world.Connection{}
 	}

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
 )
 
@@ -85,7 +83,7 @@ func (c *call) getPermissions() (answer, error) {
 		return answer{}, notFound(typeNameOfMissing, "Resource %s of type %s does not exist in this project.", c.vars["id"], c.vars["type"])
 	}
 	shown := map[string]any{"resource": resourceJSON{resourceEndpoint, conn.ID, c.refHere(conn).Name}}
-	if conn.AllPipelines {
+	if openIn(conn, c.project.ID) {
 		shown["allPipelines"] = c.permission(conn, 0)
 	}
 	pipelines := []permissionJSON{}
@@ -115,6 +113,7 @@ type checkJSON struct {
 	Resource resourceJSON   `json:"resource"`
 	Settings map[string]any `json:"settings,omitempty"`
 	Timeout  int            `json:"timeout"`
+	Disabled bool           `json:"isDisabled,omitempty"`
 }
 
 type checkType struct {
@@ -144,12 +143,7 @@ func (c *call) checksOn(resources []resourceJSON) []checkJSON {
 			continue
 		}
 		for _, check := range conn.Checks {
-			shown := checkJSON{ID: check.ID, Resource: resourceJSON{resourceEndpoint, conn.ID, c.refHere(conn).Name}, Timeout: 43200,
-				Type: checkType{uuid.NewSHA1(uuid.NameSpaceURL, []byte(check.Type)).String(), check.Type}}
-			if withSettings {
-				shown.Settings = check.Settings
-			}
-			found = append(found, shown)
+			found = append(found, c.showCheck(conn, check, withSettings))
 		}
 	}
 	return found

@@ -39,6 +39,9 @@ func (c *call) proxy() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if c.w.Knobs.ACRNoTest && strings.EqualFold(conn.Type, typeRegistry) {
+		return answer{}, argument("The data source %s does not exist on this service connection type.", in.DataSourceDetails.DataSourceName)
+	}
 	denied := c.denied(conn)
 	signIn := c.signIn
 	return answer{later: func(ctx context.Context) answer { return ok(test(ctx, signIn, conn, denied)) }}, nil

@@ -57,6 +57,9 @@ func (c *call) update(conn *world.Connection, in endpointInput, operation string
 	var err error
 	switch {
 	case operation == "":
+		if c.w.Knobs.IgnoreDisable {
+			in.IsDisabled = nil
+		}
 		err = replace(conn, in)
 	case strings.EqualFold(operation, convertOperation):
 		err = c.convert(conn, in)

@@ -350,6 +350,9 @@ func (r *pipelineRun) use(ctx context.Context, f pipelineFrame, task, name strin
 	if c == nil {
 		return fmt.Errorf("the service connection %q does not exist in project %s", name, r.project.Name)
 	}
+	if err := r.permitted(c); err != nil {
+		return err
+	}
 	federated := strings.EqualFold(c.Scheme, schemeFederated)
 	if federated && cannotFederate(task, c.Type) {
 		return fmt.Errorf("%s: unsupported authentication scheme 'WorkloadIdentityFederation' for endpoint", task)
@@ -360,6 +363,16 @@ func (r *pipelineRun) use(ctx context.Context, f pipelineFrame, task, name strin
 		}
 	}
 	return r.script(f, task, federated, inputs)
+}
+
+// permitted asks whether the pipeline may use a connection (Microsoft Learn: Define approvals and checks, pipeline permissions).
+func (r *pipelineRun) permitted(c *world.Connection) error {
+	r.s.w.Lock()
+	defer r.s.w.Unlock()
+	if !r.s.w.Knobs.AskPermission || c.AllPipelines || slices.Contains(c.OpenIn, r.project.ID) || slices.Contains(c.Pipelines, r.definition.ID) {
+		return nil
+	}
+	return fmt.Errorf("this pipeline needs permission to access a resource before this run can continue: %s", c.ID)
 }
 
 var sets = lazy.Regexp(`(?i)##vso\[task\.setvariable variable=([\w.]+)[^\]]*\]\$[({]*(?:env:)?(servicePrincipalKey|idToken)`)

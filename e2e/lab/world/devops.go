@@ -58,6 +58,9 @@ type Connection struct {
 	AllPipelines bool  // open to every pipeline of its projects
 	Pipelines    []int // the definitions that may use it
 	Checks       []*Check
+	OpenIn       []string                     // projects, by id, of which every pipeline may use it
+	Roles        map[string][]*ConnectionRole // assigned on the connection, by project
+	Alone        []string                     // projects, by id, whose roles do not hold for it
 }
 
 // ProjectRef is one project that a connection is visible in.

@@ -57,6 +57,15 @@ type Check struct {
 	ID       int
 	Type     string // Approval, Task Check, …
 	Settings map[string]any
+	Timeout  int // minutes; 0: 43200
+	Disabled bool
+}
+
+// ConnectionRole is the role of a user or group on a connection in one project.
+type ConnectionRole struct {
+	Identity string // its id
+	Name     string
+	Role     string // Administrator, User, Reader or Creator
 }
 
 // DevOpsRepo is a repository of Azure Repos: a project's, with git objects as on GitHub.

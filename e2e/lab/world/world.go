@@ -106,6 +106,12 @@ type Knobs struct {
 	RefuseFederation  int           // when set, every federated sign-in is refused with this number of AADSTS…
 	RefuseConvert     string        // when set, every conversion is refused with this text
 	ACRConvert        bool          // ConvertAuthenticationScheme is accepted for dockerregistry
+	ACRNoTest         bool          // connections to registries cannot test themselves
+	RefuseCreate      string        // when set, no connection with federation is made, and this text says why
+	CreateAsync       time.Duration // how long a new connection is not ready, on the lab's clock
+	IgnoreDisable     bool          // an update leaves isDisabled as it is
+	ChecksGrow        bool          // the service adds something to the settings of a new check
+	AskPermission     bool          // a pipeline runs only with connections that it is permitted to use
 	AutoMergeable     bool          // pull requests are mergeable at once; otherwise undecided until asked once
 	GraphQLMaxRepos   int           // a GraphQL query for more repositories answers 502; 0: no limit
 

@@ -1,0 +1,318 @@
+package azuredevops
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/microsoft/azure-devops-go-api/azuredevops/v7/serviceendpoint"
+
+	"github.com/unsecret-dev/unsecret/migrate/execute"
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/scan"
+)
+
+// usesRead is how many entries of a history are looked at for uses since a time.
+const usesRead = 200
+
+func (c *Client) about(what string, id inventory.ConnectionID, name string) string {
+	return fmt.Sprintf("azure devops %s: %s service connection %q (%s)", c.organization, what, name, id)
+}
+
+// Named finds the connection of a name in a project. One that is not ready is found, too.
+func (c *Client) Named(ctx context.Context, project inventory.ProjectID, name string) (inventory.Connection, error) {
+	query := url.Values{"includeFailed": {"true"}}
+	if !strings.Contains(name, ",") { // the names are a list with commas
+		query.Set("endpointNames", name)
+	}
+	var answer struct {
+		Value []endpoint `json:"value"`
+	}
+	err := c.send(ctx, call{method: http.MethodGet, location: endpointsInProject, version: endpointVersion, route: map[string]string{"project": string(project)}, query: query}, &answer)
+	if err != nil {
+		return inventory.Connection{}, fmt.Errorf("azure devops %s: reading service connection %q: %w", c.organization, name, err)
+	}
+	for i := range answer.Value {
+		found := answer.Value[i].connection(c.organization)
+		for _, p := range found.Projects {
+			if strings.EqualFold(string(p.ID), string(project)) && strings.EqualFold(cmp.Or(p.As, found.Name), name) {
+				return found, nil
+			}
+		}
+	}
+	return inventory.Connection{}, fmt.Errorf("azure devops %s: service connection %q in project %s: %w", c.organization, name, project, execute.ErrNotFound)
+}
+
+// reference is a project of a connection, as the service takes it.
+func reference(p inventory.ConnectionProject, name, description string) map[string]any {
+	return map[string]any{"projectReference": map[string]string{"id": string(p.ID), "name": p.Name}, "name": name, "description": description}
+}
+
+// Recreate makes a connection like another one, with workload identity federation and creation mode Manual, which needs no rights in Entra (Microsoft Learn: Automate service connections). What
+// of the other one belongs to its secret, or to the application as the service made it, is left out.
+func (c *Client) Recreate(ctx context.Context, old inventory.Connection, name, description string) (inventory.Connection, error) {
+	what := c.about("making a connection in place of", old.ID, old.Name)
+	raw, e, err := c.fresh(ctx, old)
+	if err != nil {
+		return inventory.Connection{}, fmt.Errorf("%s: %w", what, err)
+	}
+	data, parameters := map[string]any{"creationMode": "Manual"}, map[string]any{}
+	for k, v := range e.Data {
+		lower := strings.ToLower(k)
+		if lower == "creationmode" || lower == "revertschemedeadline" || lower == "appobjectid" || lower == "spnobjectid" || strings.HasPrefix(lower, "azurespn") {
+			continue
+		}
+		data[k] = v
+	}
+	for k, v := range e.Authorization.Parameters {
+		if !ofSecret(k) {
+			parameters[k] = v
+		}
+	}
+	body, err := encode(map[string]any{
+		"name": name, "type": raw["type"], "url": raw["url"], "description": description, "isShared": false, "isReady": true,
+		"data":                             data,
+		"authorization":                    map[string]any{"scheme": inventory.SchemeFederation, "parameters": parameters},
+		"serviceEndpointProjectReferences": []any{reference(old.Projects[0], name, description)},
+	})
+	if err != nil {
+		return inventory.Connection{}, fmt.Errorf("%s: %w", what, err)
+	}
+	var made endpoint
+	if err := c.send(ctx, call{method: http.MethodPost, location: endpointsInOrg, version: endpointVersion, body: body}, &made); err != nil {
+		return inventory.Connection{}, fmt.Errorf("%s: %w", what, err)
+	}
+	return made.connection(c.organization), nil
+}
+
+// Share implements a part of execute.Connections.
+func (c *Client) Share(ctx context.Context, connection inventory.Connection, projects []inventory.ConnectionProject, description string) error {
+	var refs []any
+	for _, p := range projects {
+		refs = append(refs, reference(p, p.As, description))
+	}
+	return c.write(ctx, c.about("sharing", connection.ID, connection.Name), refs, call{method: http.MethodPatch, location: endpointsInOrg, version: endpointVersion, route: map[string]string{"endpointId": string(connection.ID)}})
+}
+
+// write sends a change whose answer says nothing that is needed.
+func (c *Client) write(ctx context.Context, what string, body any, r call) error {
+	if body != nil {
+		b, err := encode(body)
+		if err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		r.body = b
+	}
+	if err := c.send(ctx, r, nil); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// Delete implements a part of execute.Connections. With deep the service would also delete an application that it has made.
+func (c *Client) Delete(ctx context.Context, connection inventory.Connection) error {
+	var projects []string
+	for _, p := range connection.Projects {
+		projects = append(projects, string(p.ID))
+	}
+	return c.write(ctx, c.about("deleting", connection.ID, connection.Name), nil, call{method: http.MethodDelete, location: endpointsInOrg, version: endpointVersion,
+		route: map[string]string{"endpointId": string(connection.ID)}, query: url.Values{"projectIds": {strings.Join(projects, ",")}, "deep": {"false"}}})
+}
+
+// SetDisabled writes a connection back as it was read, with another isDisabled (Azure DevOps REST API 7.2: ServiceEndpoint; release notes of sprint 276, which disables what nobody uses).
+func (c *Client) SetDisabled(ctx context.Context, connection inventory.Connection, disabled bool) error {
+	what := c.about("disabling", connection.ID, connection.Name)
+	if !disabled {
+		what = c.about("enabling", connection.ID, connection.Name)
+	}
+	raw, _, err := c.fresh(ctx, connection)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	body := map[string]any{}
+	for k, v := range raw {
+		body[k] = v
+	}
+	delete(body, "operationStatus")
+	body["isDisabled"] = disabled
+	return c.write(ctx, what, body, call{method: http.MethodPut, location: endpointsInOrg, version: endpointVersion, route: map[string]string{"endpointId": string(connection.ID)}})
+}
+
+// resource names a connection for the checks of a project.
+type resource struct {
+	Type string `json:"type"`
+	ID   string `json:"id"`
+	Name string `json:"name,omitempty"`
+}
+
+// checkConfiguration is an approval or another check with its settings, which stay as they came.
+type checkConfiguration struct {
+	Type struct {
+		ID   string `json:"id,omitempty"`
+		Name string `json:"name,omitempty"`
+	} `json:"type"`
+	Settings   json.RawMessage `json:"settings,omitempty"`
+	Timeout    int             `json:"timeout,omitempty"`
+	IsDisabled bool            `json:"isDisabled,omitempty"`
+	Resource   resource        `json:"resource"`
+}
+
+// roleAssignment is one role of somebody on a connection. The reference does not describe it; its form is that of Microsoft's own client
+// (Microsoft.VisualStudio.Services.SecurityRoles) and of terraform-provider-azuredevops.
+type roleAssignment struct {
+	Identity struct {
+		ID          string `json:"id"`
+		DisplayName string `json:"displayName"`
+	} `json:"identity"`
+	Role struct {
+		Name string `json:"name"`
+	} `json:"role"`
+	Access string `json:"access"` // assigned or inherited
+}
+
+// roleScope is that of the roles on one connection in one project.
+const roleScope = "distributedtask.serviceendpointrole"
+
+func roleRoute(project inventory.ProjectID, id inventory.ConnectionID) map[string]string {
+	return map[string]string{"scopeId": roleScope, "resourceId": string(project) + "_" + string(id)}
+}
+
+// Access implements a part of execute.Connections.
+func (c *Client) Access(ctx context.Context, project inventory.ProjectID, id inventory.ConnectionID) (execute.Access, error) {
+	var out execute.Access
+	permission, err := c.Permissions(ctx, scan.Project{ID: project, Name: string(project)}, id)
+	if err != nil {
+		return out, err
+	}
+	out.AllPipelines, out.Pipelines = permission.AllPipelines, permission.Pipelines
+	var checks struct {
+		Value []checkConfiguration `json:"value"`
+	}
+	r := c.get(checkConfigurations, preview, map[string]string{"project": string(project)}, url.Values{"resourceType": {"endpoint"}, "resourceId": {string(id)}, "$expand": {"settings"}})
+	if err := c.send(ctx, r, &checks); err != nil {
+		return out, fmt.Errorf("%s: %w", c.about("reading the checks of", id, string(id)), err)
+	}
+	for _, k := range checks.Value {
+		settings, err := oneForm(k.Settings)
+		if err != nil {
+			return out, fmt.Errorf("%s: %w", c.about("reading the checks of", id, string(id)), err)
+		}
+		out.Checks = append(out.Checks, execute.AccessCheck{TypeID: k.Type.ID, Type: k.Type.Name, Settings: settings, Timeout: k.Timeout, Disabled: k.IsDisabled})
+	}
+	var roles struct {
+		Value []roleAssignment `json:"value"`
+	}
+	if err := c.send(ctx, c.get(securityRoles, preview, roleRoute(project, id), nil), &roles); err != nil {
+		return out, fmt.Errorf("%s: %w", c.about("reading the roles on", id, string(id)), err)
+	}
+	for _, a := range roles.Value {
+		if strings.EqualFold(a.Access, "inherited") {
+			out.Inherits = true
+			continue
+		}
+		out.Roles = append(out.Roles, execute.AccessRole{Identity: a.Identity.ID, Name: a.Identity.DisplayName, Role: a.Role.Name})
+	}
+	return out, nil
+}
+
+// oneForm writes JSON so that equal content is equal text.
+func oneForm(raw json.RawMessage) (string, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return "", nil
+	}
+	var v any
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	if err := decoder.Decode(&v); err != nil {
+		return "", fmt.Errorf("the settings of a check are not JSON: %w", err)
+	}
+	b, err := encode(v)
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimSpace(b.String()), nil
+}
+
+// Grant implements a part of execute.Connections.
+func (c *Client) Grant(ctx context.Context, connection inventory.Connection, project inventory.ConnectionProject, add execute.Access, alone bool) error {
+	id := connection.ID
+	for _, k := range add.Checks {
+		body := checkConfiguration{Settings: json.RawMessage(k.Settings), Timeout: k.Timeout, IsDisabled: k.Disabled, Resource: resource{"endpoint", string(id), cmp.Or(project.As, connection.Name)}}
+		body.Type.ID, body.Type.Name = k.TypeID, k.Type
+		err := c.write(ctx, c.about("adding check "+k.Type+" to", id, connection.Name), body, call{method: http.MethodPost, location: checkConfigurations, version: preview, route: map[string]string{"project": string(project.ID)}})
+		if err != nil {
+			return withoutSettings(err, k.Settings)
+		}
+	}
+	if len(add.Roles) > 0 {
+		var body []map[string]string
+		for _, r := range add.Roles {
+			body = append(body, map[string]string{"userId": r.Identity, "roleName": r.Role})
+		}
+		if err := c.write(ctx, c.about("giving roles on", id, connection.Name), body, call{method: http.MethodPut, location: securityRoles, version: preview, route: roleRoute(project.ID, id)}); err != nil {
+			return err
+		}
+	}
+	if alone {
+		err := c.write(ctx, c.about("ending the inheritance of roles on", id, connection.Name), nil, call{method: http.MethodPatch, location: securityRoles, version: preview, route: roleRoute(project.ID, id),
+			query: url.Values{"inheritPermissions": {"false"}}})
+		if err != nil {
+			return err
+		}
+	}
+	return c.permit(ctx, connection, project, add)
+}
+
+// withoutSettings drops an error's text where the service repeats the settings of a check in it.
+func withoutSettings(err error, settings string) error {
+	return withoutValue(err, []byte(settings))
+}
+
+// permit lets pipelines use a connection.
+func (c *Client) permit(ctx context.Context, connection inventory.Connection, project inventory.ConnectionProject, add execute.Access) error {
+	if !add.AllPipelines && len(add.Pipelines) == 0 {
+		return nil
+	}
+	type permission struct {
+		ID         int  `json:"id,omitempty"`
+		Authorized bool `json:"authorized"`
+	}
+	body := map[string]any{"resource": resource{"endpoint", string(connection.ID), cmp.Or(project.As, connection.Name)}}
+	if add.AllPipelines {
+		body["allPipelines"] = permission{Authorized: true}
+	}
+	pipelines := []permission{}
+	for _, id := range add.Pipelines {
+		pipelines = append(pipelines, permission{id, true})
+	}
+	body["pipelines"] = pipelines
+	return c.write(ctx, c.about("permitting pipelines to use", connection.ID, connection.Name), body, call{method: http.MethodPatch, location: permissionsOf, version: preview,
+		route: map[string]string{"project": string(project.ID), "resourceType": "endpoint", "resourceId": string(connection.ID)}})
+}
+
+// Uses implements a part of execute.Connections.
+func (c *Client) Uses(ctx context.Context, connection inventory.Connection, since time.Time) ([]inventory.Execution, error) {
+	var out []inventory.Execution
+	for _, p := range connection.Projects {
+		found, err := c.executions(ctx, scan.Project{ID: p.ID, Name: p.Name}, connection.ID, usesRead, func(d *serviceendpoint.ServiceEndpointExecutionData) bool {
+			begun := moment(d.StartTime)
+			if begun.IsZero() {
+				begun = moment(d.FinishTime)
+			}
+			return begun.After(since)
+		})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
+	}
+	slices.SortStableFunc(out, func(a, b inventory.Execution) int { return b.Finished.Compare(a.Finished) })
+	return out, nil
+}
