@@ -173,6 +173,9 @@ func rewriteTrees(ctx context.Context, path string, o rewriteOptions, engine wor
 		for i, f := range r.Files {
 			f.Path = t.Path(f.Path)
 			diffs[i] = workflow.Diff(f)
+			if !o.write {
+				r.Files[i].Before, r.Files[i].After = nil, nil // a large folder's are many
+			}
 		}
 		mu.Lock()
 		defer mu.Unlock()

@@ -39,6 +39,11 @@ func (a *analysis) classifyAll() {
 			a.classifyCalled(f)
 		}
 	}
+}
+
+// weighAll decides of the logins that can be converted which need a person, or cannot be for what is around them. It makes of none one
+// without a credential, nor the other way round.
+func (a *analysis) weighAll() {
 	for _, f := range a.findings {
 		a.risks(f)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -209,7 +210,7 @@ func checkRewrite(t *testing.T, f FileRewrite) {
 // applyDiff applies a unified diff to the file that it was made of.
 func applyDiff(t *testing.T, f FileRewrite) []byte {
 	t.Helper()
-	old := splitLines(f.Before)
+	old := slices.Collect(strings.Lines(string(f.Before)))
 	var out strings.Builder
 	at := 0
 	lines := strings.SplitAfter(Diff(f), "\n")

@@ -63,9 +63,25 @@ type step struct {
 	never      bool // disabled by its condition
 	with, env  *yaml.Node
 	withParams []entry
-	text       string       // its source, made when it is first needed
+	text       []byte       // its source, made when it is first needed
 	readable   []*runScript // the scripts that are worth reading, once they were read
 	wasRead    bool
+}
+
+// source is the text of a step, which is asked for by one goroutine at a time.
+func (s *step) source() []byte {
+	if s.text == nil {
+		s.text = s.file.src[s.file.start(s.node):s.file.end(s.node)]
+	}
+	return s.text
+}
+
+// source is the text of a job with its key.
+func (j *job) source() []byte {
+	if j.node == nil {
+		return nil
+	}
+	return j.file.src[j.file.start(j.key):j.file.end(j.node)]
 }
 
 // label names a step: its id, else its name, else #N.

@@ -21,6 +21,7 @@ func TestPrefilterLosesNoLogin(t *testing.T) {
 			a := &analysis{tree: tree, byPath: map[string]*file{}, files: []*file{read}}
 			a.link()
 			a.find()
+			a.weighAll()
 			for _, l := range a.result().Logins {
 				t.Errorf("the prefilter passes over %s %s", l.ID, l.Kind)
 			}

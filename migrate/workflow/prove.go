@@ -74,9 +74,30 @@ func (r *rewriter) readAgain(f *file, after []byte) (now *file, err error) {
 		var d *document
 		if d, err = m.parse(f.path, after); err == nil {
 			now = m.read(d, f.repository)
+			now.takeScripts(f)
 		}
 	})
 	return now, err
+}
+
+// takeScripts takes over the scripts that were read in another version of the file, where they stand in the same job.
+func (f *file) takeScripts(was *file) {
+	for i := range min(len(f.jobs), len(was.jobs)) {
+		rest := was.jobs[i].steps
+		for _, s := range f.jobs[i].steps {
+			at := slices.IndexFunc(rest, func(w *step) bool {
+				return w.wasRead && w.run.value != nil && s.run.value != nil && w.shell == s.shell && text(w.run.value) == text(s.run.value)
+			})
+			if at < 0 {
+				continue
+			}
+			s.wasRead = true
+			for _, r := range rest[at].readable {
+				s.readable = append(s.readable, &runScript{entry: s.run, shell: r.shell, text: r.text, Script: r.Script})
+			}
+			rest = rest[at+1:]
+		}
+	}
 }
 
 // sameRuns holds that a rewrite leaves triggers, jobs, conditions and environments as they are: they decide the subjects.
@@ -160,6 +181,7 @@ func (r *rewriter) findAgain(files, parsed []*file) {
 		result.files = append(result.files, f)
 		result.byPath[f.path] = f
 	}
+	defer result.memories.release()
 	result.link()
 	result.find()
 	done := make(map[*finding]bool)

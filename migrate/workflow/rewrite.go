@@ -15,7 +15,7 @@ import (
 // Rewrite computes the edits that take the logins of a tree off their stored credentials. It changes nothing itself.
 // A login that is not rewritten is in Left with its reason; a file whose result could not be proven is refused.
 func Rewrite(t Tree, o RewriteOptions) Rewriting {
-	r := &rewriter{analysis: analyse(t, Options{}), options: o, plans: make(map[*file]*filePlan), deleted: make(map[*yaml.Node]map[*yaml.Node]Edit)}
+	r := &rewriter{analysis: analyse(t, Options{}), options: o, plans: make(map[*file]*filePlan), deleted: make(map[*yaml.Node]map[*yaml.Node]Edit), readers: make(map[*job]bool)}
 	defer r.memories.release()
 	if r.options.LoginVersion == "" {
 		r.options.LoginVersion = "v2"
@@ -39,6 +39,7 @@ type rewriter struct {
 	plans       map[*file]*filePlan
 	deleted     map[*yaml.Node]map[*yaml.Node]Edit // the keys that are deleted of each mapping
 	credentials map[string]bool                    // names of the credential secrets in the tree; more than one need names of their own
+	readers     map[*job]bool                      // whether a job only reads with GITHUB_TOKEN, where that was asked for
 	undo        []func()                           // takes back what the conversion of one login did, last first
 	left        []Left
 	done        []*finding
@@ -114,7 +115,11 @@ func (r *rewriter) finish() Rewriting {
 
 // splice applies sorted edits; overlapping ones are an error.
 func splice(src []byte, edits []Edit) ([]byte, error) {
-	var out []byte
+	size := len(src)
+	for _, e := range edits {
+		size += len(e.New) - (e.End - e.Start)
+	}
+	out := make([]byte, 0, max(size, 0))
 	at := 0
 	for _, e := range edits {
 		if e.Start < at || e.End < e.Start || e.End > len(src) {

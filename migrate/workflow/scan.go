@@ -92,6 +92,7 @@ func analyse(t Tree, o Options) *analysis {
 	a.parse()
 	a.link()
 	a.find()
+	a.weighAll()
 	return a
 }
 

@@ -52,6 +52,7 @@ func TestScriptsWithoutMarksHoldNoLogin(t *testing.T) {
 		for _, a := range []*analysis{quick, whole} {
 			a.link()
 			a.find()
+			a.weighAll()
 		}
 		if diff := cmp.Diff(whole.result(), quick.result()); diff != "" {
 			t.Errorf("%s (-all scripts +those with a mark):\n%s", tree.Files[0].Path, diff)

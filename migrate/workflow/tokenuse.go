@@ -7,8 +7,18 @@ import (
 	"github.com/unsecret-dev/unsecret/migrate/workflow/yaml"
 )
 
-// checkoutOnly tells whether a job certainly uses GITHUB_TOKEN for nothing but reading the repository's contents.
+// checkoutOnly tells whether a job certainly uses GITHUB_TOKEN for nothing but reading the repository's contents. It looks once, since a job
+// can have many logins.
 func (r *rewriter) checkoutOnly(j *job) bool {
+	only, known := r.readers[j]
+	if !known {
+		only = r.looksCheckoutOnly(j)
+		r.readers[j] = only
+	}
+	return only
+}
+
+func (r *rewriter) looksCheckoutOnly(j *job) bool {
 	if j.uses.key != nil {
 		target := r.workflowOf(text(j.uses.value))
 		if target == nil {
