@@ -105,6 +105,20 @@ func TestNoSecretIsWritten(t *testing.T) {
 	j.rollback(unitIDs(j)...)
 	j.mergeAll()
 	j.rollback(unitIDs(j)...)
+	j.holdsNoSecret()
+	j.change(func(w *world.World) {
+		for _, p := range w.GitHub.Repos["contoso/shop"].Pulls {
+			if strings.Contains(p.Title+p.Body+strings.Join(p.Comments, ""), world.Canary) {
+				t.Errorf("pull request #%d holds a secret", p.Number)
+			}
+		}
+	})
+}
+
+// holdsNoSecret looks for secrets in the plan and in everything that was written beside the journal.
+func (j *journey) holdsNoSecret() {
+	j.t.Helper()
+	t := j.t
 	text, err := j.plan.JSON()
 	if err != nil {
 		t.Fatal(err)
@@ -125,11 +139,4 @@ func TestNoSecretIsWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j.change(func(w *world.World) {
-		for _, p := range w.GitHub.Repos["contoso/shop"].Pulls {
-			if strings.Contains(p.Title+p.Body+strings.Join(p.Comments, ""), world.Canary) {
-				t.Errorf("pull request #%d holds a secret", p.Number)
-			}
-		}
-	})
 }

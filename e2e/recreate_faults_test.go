@@ -1,8 +1,10 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -165,6 +167,38 @@ func TestALostAnswerNeverMakesTwo(t *testing.T) {
 			j.want(j.verify(), "pusher", execute.UnitVerified, "")
 		})
 	}
+}
+
+// repeating is a network that refuses new checks, and says them again.
+type repeating struct{}
+
+func (repeating) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/checks/configurations") {
+		return http.DefaultTransport.RoundTrip(r)
+	}
+	sent, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	said, err := json.Marshal(map[string]any{"$id": "1", "message": "Not taken: " + string(sent), "typeKey": "ArgumentException"})
+	if err != nil {
+		return nil, err
+	}
+	return answer(r, http.StatusBadRequest, "application/json", string(said)), nil
+}
+
+func TestTheSettingsOfACheckAreNotTold(t *testing.T) {
+	j := registryJourney(t, func(w *world.World) { c := devOps(w, "registry"); c.Checks = c.Checks[1:2] })
+	j.makePlan()
+	healthy := j.set
+	j.set = j.connectWith(transport.Options{Base: repeating{}, Attempts: 1})
+	r := j.apply()
+	j.set = healthy
+	j.want(r, "pusher", execute.UnitFailed, "adding check Task Check to")
+	if strings.Contains(fmt.Sprintf("%+v", r), world.Canary) {
+		t.Error("the result holds a secret")
+	}
+	j.holdsNoSecret()
 }
 
 func TestANameThatIsTakenStopsBeforeAnythingChanges(t *testing.T) {

@@ -94,6 +94,7 @@ func registryJourney(t *testing.T, change func(*world.World)) *journey {
 	}
 	c.OpenIn = []string{c.Refs[1].ProjectID}
 	c.Checks = []*world.Check{{ID: 7, Type: "Approval", Timeout: 1440, Settings: map[string]any{"approvers": []any{map[string]any{"id": w.NewID(), "displayName": "Release managers"}}, "minRequiredApprovers": 1.0}},
+		{ID: 9, Type: "Task Check", Timeout: 60, Settings: map[string]any{"inputs": map[string]any{"key": w.NewSecret()}}}, // what a check is asked with can be a secret
 		{ID: 8, Type: "ExclusiveLock", Timeout: 43200, Disabled: true}}
 	c.Roles = map[string][]*world.ConnectionRole{c.Refs[0].ProjectID: {{Identity: w.NewID(), Name: "Robin", Role: "User"}}}
 	c.Alone = []string{c.Refs[1].ProjectID}
@@ -202,6 +203,7 @@ func TestARegistrysConnectionIsReplacedFromApplyToRollback(t *testing.T) {
 	if diff := cmp.Diff(accessOf(old, ""), accessOf(made, creator)); diff != "" {
 		t.Errorf("who may use them differs (-old +new):\n%s", diff)
 	}
+	j.holdsNoSecret()
 	j.mustRun("before the merge")
 	t.Log("merged", j.mergeAll())
 	for at, want := range map[[3]string][]string{
@@ -246,6 +248,7 @@ func TestARegistrysConnectionIsReplacedFromApplyToRollback(t *testing.T) {
 	if diff := cmp.Diff(cut(before), cut(j.registryState())); diff != "" {
 		t.Errorf("not everything is as before:\n%s", diff)
 	}
+	j.holdsNoSecret()
 }
 
 func TestARegistrysConnectionGoesBackAtEveryPoint(t *testing.T) {

@@ -246,9 +246,9 @@ func (c *Client) Grant(ctx context.Context, connection inventory.Connection, pro
 	for _, k := range add.Checks {
 		body := checkConfiguration{Settings: json.RawMessage(k.Settings), Timeout: k.Timeout, IsDisabled: k.Disabled, Resource: resource{"endpoint", string(id), cmp.Or(project.As, connection.Name)}}
 		body.Type.ID, body.Type.Name = k.TypeID, k.Type
-		err := c.write(ctx, c.about("adding check "+k.Type+" to", id, connection.Name), body, call{method: http.MethodPost, location: checkConfigurations, version: preview, route: map[string]string{"project": string(project.ID)}})
-		if err != nil {
-			return withoutSettings(err, k.Settings)
+		what := c.about("adding check "+k.Type+" to", id, connection.Name)
+		if err := c.write(ctx, what, body, call{method: http.MethodPost, location: checkConfigurations, version: preview, route: map[string]string{"project": string(project.ID)}}); err != nil {
+			return fmt.Errorf("%s: %w (the service's answer is withheld, since it can repeat the check's settings)", what, kindOf(err))
 		}
 	}
 	if len(add.Roles) > 0 {
@@ -268,11 +268,6 @@ func (c *Client) Grant(ctx context.Context, connection inventory.Connection, pro
 		}
 	}
 	return c.permit(ctx, connection, project, add)
-}
-
-// withoutSettings drops an error's text where the service repeats the settings of a check in it.
-func withoutSettings(err error, settings string) error {
-	return withoutValue(err, []byte(settings))
 }
 
 // permit lets pipelines use a connection.

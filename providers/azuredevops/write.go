@@ -158,12 +158,17 @@ func withoutValue(err error, value []byte) error {
 	if err == nil || len(value) == 0 || !strings.Contains(err.Error(), string(value)) {
 		return err
 	}
-	for _, sentinel := range []error{execute.ErrNotFound, execute.ErrForbidden, execute.ErrConflict, execute.ErrLimit, execute.ErrPolicy, execute.ErrUnknownOutcome} {
+	return fmt.Errorf("%w (the service's answer is withheld, since it repeats the value)", kindOf(err))
+}
+
+// kindOf is what an error is, without its text.
+func kindOf(err error) error {
+	for _, sentinel := range []error{execute.ErrUnauthenticated, execute.ErrNotFound, execute.ErrForbidden, execute.ErrConflict, execute.ErrLimit, execute.ErrPolicy, execute.ErrUnknownOutcome} {
 		if errors.Is(err, sentinel) {
-			return fmt.Errorf("%w (the service's answer is withheld, since it repeats the value)", sentinel)
+			return sentinel
 		}
 	}
-	return fmt.Errorf("%w (the service's answer is withheld, since it repeats the value)", execute.ErrRefused)
+	return execute.ErrRefused
 }
 
 // Test asks the service to sign in with the connection and to read its subscription or management group, as
