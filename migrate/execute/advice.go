@@ -90,18 +90,6 @@ func signIn(err error) string {
 	return "az login for Microsoft's services, gh auth login or GITHUB_TOKEN for GitHub"
 }
 
-// systemOf tells which system an error comes from: the errors of each provider begin with its name.
-func systemOf(err error) permissions.System {
-	text, first, system := err.Error(), -1, permissions.System("")
-	for name, s := range map[string]permissions.System{"entra: ": permissions.Graph, "github: ": permissions.GitHub, "azure: ": permissions.Azure,
-		"azure devops ": permissions.AzureDevOps, "azure repos ": permissions.AzureDevOps} {
-		if i := strings.Index(text, name); i >= 0 && (first < 0 || i < first) {
-			first, system = i, s
-		}
-	}
-	return system
-}
-
 // grants says which permission is missing and what grants it.
 func grants(need string) []string {
 	p, ok := permissions.Named(need)

@@ -3,7 +3,36 @@ package execute
 import (
 	"errors"
 	"fmt"
+
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 )
+
+// systemError is an error of one of the systems outside.
+type systemError struct {
+	system permissions.System
+	err    error
+}
+
+func (e *systemError) Error() string { return e.err.Error() }
+func (e *systemError) Unwrap() error { return e.err }
+
+// From says which system an error is of, without another word; nil stays nil. Providers say it of what their services answer, since what a person does
+// about a refusal depends on it.
+func From(system permissions.System, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &systemError{system, err}
+}
+
+// systemOf tells which system an error is of; empty where none has said so.
+func systemOf(err error) permissions.System {
+	var e *systemError
+	if errors.As(err, &e) {
+		return e.system
+	}
+	return ""
+}
 
 // What can go wrong outside, as far as a step must react differently to it.
 var (

@@ -18,7 +18,9 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resourcegraph/armresourcegraph"
 	"github.com/google/uuid"
 
+	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 	"github.com/unsecret-dev/unsecret/migrate/scan"
 	"github.com/unsecret-dev/unsecret/providers/transport"
 )
@@ -198,6 +200,10 @@ func assignment(row any, principals map[string]inventory.ObjectID) (inventory.Ob
 
 // classify gives an error of the SDK the sentinel of package execute that fits.
 func classify(err error) error {
+	return execute.From(permissions.Azure, translate(err))
+}
+
+func translate(err error) error {
 	var response *azcore.ResponseError
 	if !errors.As(err, &response) {
 		return transport.Clean(err)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/migrate/execute"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 	"github.com/unsecret-dev/unsecret/providers/transport"
 )
 
@@ -50,10 +51,10 @@ func (c *Client) address(resource, version, query string) string {
 func (c *Client) send(ctx context.Context, method, address string, content, v any) (empty bool, err error) {
 	response, err := transport.Exchange(ctx, c.http, method, address, content)
 	if err != nil {
-		return false, err
+		return false, execute.From(permissions.Azure, err)
 	}
 	if response.Status/100 != 2 {
-		return false, refusal(response.Status, response.Body, method != http.MethodGet)
+		return false, execute.From(permissions.Azure, refusal(response.Status, response.Body, method != http.MethodGet))
 	}
 	if response.Status == http.StatusNoContent || v == nil {
 		return response.Status == http.StatusNoContent, nil

@@ -8,11 +8,19 @@ import (
 	sdk "github.com/microsoft/azure-devops-go-api/azuredevops/v7"
 
 	"github.com/unsecret-dev/unsecret/migrate/execute"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 	"github.com/unsecret-dev/unsecret/providers/transport"
 )
 
 // classify gives an error of the SDK the sentinel of package execute that fits, and keeps the service's words.
 func classify(err error, write bool) error {
+	if err == nil {
+		return nil
+	}
+	return execute.From(permissions.AzureDevOps, translate(err, write))
+}
+
+func translate(err error, write bool) error {
 	wrapped := wrappedError(err)
 	if wrapped == nil {
 		return transport.Clean(err)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 )
 
 // The locations of Git's routes (azure-devops-go-api: git/client.go).
@@ -56,7 +57,7 @@ func (g gitRepository) fail(err error, format string, args ...any) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("azure repos %s: %s: %w", g.full, fmt.Sprintf(format, args...), err)
+	return execute.From(permissions.AzureDevOps, fmt.Errorf("azure repos %s: %s: %w", g.full, fmt.Sprintf(format, args...), err))
 }
 
 // write sends a change.

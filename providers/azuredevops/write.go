@@ -15,6 +15,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 )
 
 // rawValue is a piece of JSON that is passed on as it came.
@@ -88,7 +89,7 @@ func (c *Client) fresh(ctx context.Context, connection inventory.Connection) (ma
 	}
 	raw, e, err := c.read(ctx, project, connection.ID)
 	if err == nil && (!e.readable() || len(e.References) == 0) {
-		err = fmt.Errorf("%w: its contents are not shown to this caller, who needs the role Administrator on it", execute.ErrForbidden)
+		err = execute.From(permissions.AzureDevOps, fmt.Errorf("%w: its contents are not shown to this caller, who needs the role Administrator on it", execute.ErrForbidden))
 	}
 	return raw, e, err
 }

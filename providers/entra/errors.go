@@ -9,6 +9,7 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/models/odataerrors"
 
 	"github.com/unsecret-dev/unsecret/migrate/execute"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 	"github.com/unsecret-dev/unsecret/providers/transport"
 )
 
@@ -41,6 +42,10 @@ func classify(err error, write bool) error {
 	if err == nil {
 		return nil
 	}
+	return execute.From(permissions.Graph, translate(err, write))
+}
+
+func translate(err error, write bool) error {
 	var odata *odataerrors.ODataError
 	var api *abstractions.ApiError
 	switch {

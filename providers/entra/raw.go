@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/unsecret-dev/unsecret/migrate/execute"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 	"github.com/unsecret-dev/unsecret/providers/transport"
 )
 
@@ -18,6 +19,10 @@ func (c *Client) get(ctx context.Context, address string, v any) error {
 
 // send sends a request with a body, where there is one, and reads the answer into v, where that is not nil.
 func (c *Client) send(ctx context.Context, method, address string, content, v any) error {
+	return execute.From(permissions.Graph, c.exchange(ctx, method, address, content, v))
+}
+
+func (c *Client) exchange(ctx context.Context, method, address string, content, v any) error {
 	response, err := transport.Exchange(ctx, c.http, method, address, content)
 	if err != nil {
 		return err

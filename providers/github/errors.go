@@ -8,17 +8,23 @@ import (
 	gh "github.com/google/go-github/v60/github"
 
 	"github.com/unsecret-dev/unsecret/migrate/execute"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 	"github.com/unsecret-dev/unsecret/providers/transport"
 )
 
 // classify gives an error of go-github the sentinel of package execute that fits, and keeps the service's words.
 func classify(err error, write bool) error {
+	if err == nil {
+		return nil
+	}
+	return execute.From(permissions.GitHub, translate(err, write))
+}
+
+func translate(err error, write bool) error {
 	var response *gh.ErrorResponse
 	var primary *gh.RateLimitError
 	var secondary *gh.AbuseRateLimitError
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &primary):
 		return fmt.Errorf("%w: the rate limit is used up", transport.ErrThrottled)
 	case errors.As(err, &secondary):

@@ -12,6 +12,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/internal/wait"
 	"github.com/unsecret-dev/unsecret/migrate/execute"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 	"github.com/unsecret-dev/unsecret/providers/transport"
 )
 
@@ -78,7 +79,7 @@ func (c *Client) graphql(ctx context.Context, document string, variables map[str
 	for try := 1; ; try++ {
 		limited, err := c.graphqlOnce(ctx, document, variables, data)
 		if !limited || try == rateLimitTries {
-			return err
+			return execute.From(permissions.GitHub, err)
 		}
 	}
 }
