@@ -474,6 +474,11 @@ func TestAUnitThatIsGoneIsSaid(t *testing.T) {
 	}
 	j.wantAlone(before, "shop")
 	j.want(j.status(), "shop", execute.UnitVerified, "")
+	before = j.units()
+	if r := j.replan("shop"); len(r.Units) != 1 || r.Units[0].What != plan.AgainRemoved {
+		t.Errorf("planned once more, which only the earlier plan has: %+v", r.Units)
+	}
+	j.wantAlone(before)
 	j.finish()
 }
 

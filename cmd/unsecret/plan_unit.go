@@ -103,7 +103,7 @@ func (a *app) planUnit(ctx context.Context, o planOptions) error {
 	if o.output == "json" {
 		return a.printJSON(out)
 	}
-	printUnitPlanned(a.std.out, out, r.Plan, a.statePath(planFile))
+	printUnitPlanned(a.std.out, out, r.Plan, execute.Present(r.Plan, records, plans), a.statePath(planFile))
 	return nil
 }
 
@@ -133,7 +133,8 @@ func (a *app) readAgain(ctx context.Context, c *config, before *inventory.Invent
 	return after, nil
 }
 
-func printUnitPlanned(w io.Writer, out unitPlanned, p *plan.Plan, place string) {
+// printUnitPlanned shows the new plan of a unit. Present is the plan with what earlier ones did.
+func printUnitPlanned(w io.Writer, out unitPlanned, p, present *plan.Plan, place string) {
 	paragraph(w, "", fmt.Sprintf("Read again: %s, %s, %s (%s).", plural(len(out.Read.Applications), "application"), plural(len(out.Read.Connections), "connection"),
 		plural(len(out.Read.Repositories), "GitHub repository"), plural(out.Requests, "request")))
 	own := ""
@@ -151,7 +152,8 @@ func printUnitPlanned(w io.Writer, out unitPlanned, p *plan.Plan, place string) 
 	fmt.Fprintln(w)
 	said := advice{}
 	for _, x := range out.Units {
-		printRenewed(w, out.Unit, x)
+		_, there := present.Unit(x.Unit)
+		printRenewed(w, out.Unit, x, there)
 		if u, ok := p.Unit(x.Unit); ok && x.What != plan.AgainSame {
 			said.printUnit(w, u)
 		}
@@ -182,14 +184,17 @@ func printUnitPlanned(w io.Writer, out unitPlanned, p *plan.Plan, place string) 
 	bullet(w, "→ ", "unsecret apply --dry-run --only "+out.Unit)
 }
 
-// printRenewed says what became of one unit.
-func printRenewed(w io.Writer, named string, x plan.Renewed) {
+// printRenewed says what became of one unit. It is under way where an earlier plan has done something with it.
+func printRenewed(w io.Writer, named string, x plan.Renewed, underWay bool) {
 	text := map[string]string{
 		plan.AgainSame:    "Its plan is as it was",
 		plan.AgainChanged: "Its new plan, which goes on from what is there now",
 		plan.AgainAdded:   "It is new in the plan",
-		plan.AgainRemoved: "There is nothing to do for it any more, so that the plan does not have it. What was done of it before is still waited for, proved, revoked and rolled back by the plan that did it (unsecret status)",
+		plan.AgainRemoved: "There is nothing to do for it any more, so that the plan does not have it; nothing was done of it before",
 	}[x.What]
+	if x.What == plan.AgainRemoved && underWay {
+		text = "Nothing more is to be changed for it, so that the new plan does not have it. What was done of it counts: it is waited for, proved, revoked and rolled back by the plan that did it (unsecret status)"
+	}
 	if x.Unit != named {
 		text = "Planned again with it: " + strings.Join(x.Why, "; ") + ". " + text
 	}

@@ -183,9 +183,9 @@ type renewal struct {
 	taken map[string][]string // units that are planned again, with the reasons
 }
 
-// ids are the units of all three plans, sorted.
+// ids are the units of all three plans, and the named one, which only an earlier plan may have; sorted.
 func (r *renewal) ids() []string {
-	var out []string
+	out := []string{r.named}
 	for _, p := range []*Plan{r.saved, r.was, r.is} {
 		for _, u := range p.Units {
 			out = append(out, u.ID)
