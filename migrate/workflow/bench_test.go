@@ -57,6 +57,7 @@ func BenchmarkRewriteCorpus(b *testing.B) {
 	tree := flatten(corpus(b, "workflows"))
 	b.ReportAllocs()
 	for b.Loop() {
+		clear(knownMessages.found) // as in a run of the program, which rewrites a folder once
 		Rewrite(tree, RewriteOptions{Level: LevelNeedsReview})
 	}
 	b.ReportMetric(float64(len(tree.Files)*b.N)/b.Elapsed().Seconds(), "files/s")

@@ -165,6 +165,26 @@ func TestLintSeesEveryStepThatAChangeReaches(t *testing.T) {
 	})
 }
 
+// What is remembered of a large organisation's parts does not grow without bounds, and is found again after it was forgotten.
+func TestMessagesAreRememberedWithinABound(t *testing.T) {
+	known := messages{found: make(map[string][]string)}
+	text := func(i int) string {
+		return fmt.Sprintf("# %d %s\non: pushed\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: a\n", i, strings.Repeat("x", mostRemembered/8))
+	}
+	for i := range 3 * 8 {
+		if got := known.in(text(i % 12)); len(got) != 1 || !strings.Contains(got[0], "pushed") {
+			t.Fatalf("text %d: %q", i%12, got)
+		}
+		size := 0
+		for remembered := range known.found {
+			size += len(remembered)
+		}
+		if size > mostRemembered || size != known.bytes {
+			t.Fatalf("%d bytes are remembered, %d are counted", size, known.bytes)
+		}
+	}
+}
+
 // A part is linted with what its contexts hold by the rest of the file.
 func TestLintKnowsWhatTheContextsOfAPartHold(t *testing.T) {
 	const jobs = "jobs:\n  first:\n    runs-on: ubuntu-latest\n    outputs:\n      x: ${{ steps.s.outputs.x }}\n    steps:\n      - run: echo\n        id: s\n" +
