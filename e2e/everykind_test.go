@@ -201,6 +201,7 @@ func TestSpecialConnectionsAreLeftWithTheRightWords(t *testing.T) {
 
 // Texts of refusals of a conversion, as they are published or as their words are reported.
 const (
+	blockedText   = "TF400733: The request has been canceled: Request was blocked due to exceeding usage of resource 'Concurrency' in namespace 'User'."
 	sharedText    = "cannot be converted because it is shared from another project"
 	convertedText = "Converting endpoint type azurerm scheme from WorkloadIdentityFederation to WorkloadIdentityFederation is neither an upgrade or a downgrade and is not supported."
 )
@@ -226,6 +227,8 @@ func TestEachRefusalEndsInItsMessageAndChangesNothing(t *testing.T) {
 			w.Knobs.BlockedIssuer = world.EntraIssuer(c.Params["tenantid"])
 		},
 			"AADSTS700223", "ask its administrators to allow issuer"},
+		"too many requests":           {"vault", refuseConvert(blockedText), "TF400733", "has sent too many: wait ten minutes"},
+		"cancelled":                   {"vault", refuseConvert("TF400733: The request has been canceled: the server is busy."), "TF400733", "it looks at what became of it"},
 		"shared from another project": {"vault", refuseConvert(sharedText), sharedText, "the connection was not modified"},
 		"converted meanwhile":         {"vault", refuseConvert(convertedText), convertedText, ""},
 		"no sign-in any more": {"vault", func(w *world.World, _ *world.Connection) {
@@ -298,5 +301,48 @@ func TestEachRefusedSignInEndsInItsCodeAndTheConnectionAsItWas(t *testing.T) {
 				t.Errorf("%s; the connection was modified:\n%s", u.State, diff)
 			}
 		})
+	}
+}
+
+// TestATestThatAzureRefusesSaysWhatToDo lets the converted connection sign in, and Azure refuse what its test reads: it is converted back, and a person
+// is told which role or subscription is missing.
+func TestATestThatAzureRefusesSaysWhatToDo(t *testing.T) {
+	refused := func(code string) string {
+		return "Failed to query service connection API: 'https://management.azure.com/subscriptions/1?api-version=2016-06-01'. Status Code: 'Forbidden', Response from server: '{\"error\":{\"code\":\"" + code + "\",\"message\":\"no\"}}'"
+	}
+	for code, next := range map[string]string{
+		"AuthorizationFailed": "has no Azure role on /subscriptions/", "SubscriptionNotFound": "is not there for application", "InvalidAuthenticationTokenTenant": "is in another tenant",
+		"ReadOnlyDisabledSubscription": "is disabled", "Unheard": "see whether the service and the network work",
+	} {
+		t.Run(code, func(t *testing.T) {
+			t.Parallel()
+			j := pipelinesJourney(t, nil, nil)
+			j.makePlan()
+			j.pass(time.Hour)
+			j.change(func(w *world.World) { w.Knobs.RefuseTest = refused(code) })
+			u := j.unit(j.apply(), "vault-reader")
+			text := fmt.Sprintf("%s %+v %+v", u.Reason, u.Next, u.Steps)
+			for _, part := range []string{code, "it was converted back and works as before", next} {
+				if !strings.Contains(text, part) {
+					t.Errorf("%s: %q is not said: %s", u.State, part, text)
+				}
+			}
+			if strings.Contains(text, "{scope}") || strings.Contains(text, "{application}") {
+				t.Errorf("a place is left open: %s", text)
+			}
+		})
+	}
+}
+
+// TestAProofThatLacksARoleSaysWhichOne takes the identity's roles away after the conversion: verify fails, and says what to assign.
+func TestAProofThatLacksARoleSaysWhichOne(t *testing.T) {
+	j := pipelinesJourney(t, nil, nil)
+	j.makePlan()
+	j.pass(time.Hour)
+	j.log(j.apply())
+	j.change(func(w *world.World) { w.Roles = nil })
+	u := j.unit(j.verify(), "vault-reader")
+	if next := strings.Join(u.Next, " "); u.State != execute.UnitFailed || !strings.Contains(u.Reason, "AuthorizationFailed") || !strings.Contains(next, "az role assignment create --assignee") {
+		t.Errorf("%s: %s; next: %v", u.State, u.Reason, u.Next)
 	}
 }

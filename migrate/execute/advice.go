@@ -49,6 +49,8 @@ func nextAfterError(err error, need string) []string {
 	case errors.Is(err, ErrConflict):
 		return []string{"somebody or something else is changing it: wait a minute, " + again,
 			"if it stays so, see what has changed (unsecret apply --dry-run), then " + replan}
+	case errors.Is(err, ErrThrottled):
+		return throttled(err)
 	case errors.Is(err, ErrLimit):
 		return []string{"make room for it, as the message says, " + again}
 	case errors.Is(err, ErrPolicy):
@@ -60,6 +62,16 @@ func nextAfterError(err error, need string) []string {
 		return []string{"run the same command again: it looks at what became of it before it does anything"}
 	}
 	return []string{"see whether the service and the network work (unsecret doctor), " + again}
+}
+
+// throttled is what a person does where a service has had enough of an identity's requests. Azure DevOps blocks one (TF400733) that has used 200 units in five
+// minutes, whatever program used them (Microsoft Learn: Rate and usage limits).
+func throttled(err error) []string {
+	out := []string{"the service refused the request without doing anything, since the signed-in identity has sent too many: wait ten minutes, " + again}
+	if systemOf(err) == permissions.AzureDevOps {
+		out = append(out, "if it stays so, see what else works as this identity (organisation settings, Usage), let it wait, or give the identity the access level Basic + Test Plans, which has higher limits")
+	}
+	return out
 }
 
 // fail says of a step what went wrong, and what a person does about it.

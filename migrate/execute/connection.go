@@ -269,7 +269,8 @@ func (c *connectionEffect) takeBack(ctx context.Context, found inventory.Connect
 }
 
 // refusals are what a person does about the token endpoint's refusals of a federated sign-in, by their codes (Microsoft Learn: Microsoft Entra
-// authentication and authorization error codes). {issuer}, {subject} and {application} are the connection's.
+// authentication and authorization error codes), and about Azure's to one that is signed in (Microsoft Learn: Troubleshoot Azure RBAC;
+// Troubleshoot common Azure deployment errors). {issuer}, {subject}, {application} and {scope} are the connection's.
 var refusals = []struct {
 	codes []string
 	next  string
@@ -282,16 +283,39 @@ var refusals = []struct {
 	{[]string{"AADSTS700024"}, "the connection's token was too old or not yet valid when it was presented: run again, and if it stays, look at the clocks of what runs the test"},
 	{[]string{"AADSTS70052"}, "Entra's issuer serves only managed identities and applications of one tenant: make application {application} single-tenant, then run again; or give the connection a managed identity (plan.targets), then scan and plan again"},
 	{[]string{"AADSTS900382"}, "the cloud of application {application} refuses federated sign-ins from another cloud: leave the connection with its secret, or give it an identity in the public cloud"},
+	{[]string{"AuthorizationFailed", "LinkedAuthorizationFailed"},
+		"the sign-in itself works: application {application} has no Azure role on {scope}. See whether one was taken away, and give it back, with the role it needs: az role assignment create --assignee {application} --role Reader --scope {scope}; " +
+			"a new assignment takes up to ten minutes to be honoured, then run again"},
+	{[]string{"SubscriptionNotFound", "InvalidSubscriptionId"},
+		"the sign-in itself works, and {scope} is not there for application {application}: see whether the subscription was cancelled, moved to another tenant or is named wrongly in the connection (az account show --subscription ID), then correct the connection and run again"},
+	{[]string{"InvalidAuthenticationTokenTenant"}, "{scope} is in another tenant than application {application}: see whether the subscription was moved, then name an identity of its tenant in the connection, scan and plan again"},
+	{[]string{"ReadOnlyDisabledSubscription", "DisabledSubscription"}, "{scope} is disabled: enable it (az account subscription enable), or delete the connection if nobody needs it, then scan and plan again"},
 }
 
 // nextAfter is what a person does about a connection that did not sign in after its conversion.
 func nextAfter(cause error, c inventory.Connection) []string {
+	if next, ok := nextRefused(cause.Error(), c); ok {
+		return []string{next}
+	}
+	return nextAfterError(cause, permissions.DevOpsConnectionUser)
+}
+
+// nextRefused is what a person does about a refusal of a connection's test, where its words tell.
+func nextRefused(said string, c inventory.Connection) (next string, ok bool) {
 	for _, r := range refusals {
 		for _, code := range r.codes {
-			if strings.Contains(cause.Error(), code+":") {
-				return []string{strings.NewReplacer("{issuer}", c.Issuer, "{subject}", c.Subject, "{application}", string(c.AppID)).Replace(r.next)}
+			if strings.Contains(said, code+":") || strings.Contains(said, code+`"`) || strings.Contains(said, code+"'") {
+				return strings.NewReplacer("{issuer}", c.Issuer, "{subject}", c.Subject, "{application}", string(c.AppID), "{scope}", scopeOf(c)).Replace(r.next), true
 			}
 		}
 	}
-	return nextAfterError(cause, permissions.DevOpsConnectionUser)
+	return "", false
+}
+
+// scopeOf names what a connection is for, as Azure names it where the connection tells.
+func scopeOf(c inventory.Connection) string {
+	if c.SubscriptionID != "" && !strings.EqualFold(c.ScopeLevel, "ManagementGroup") {
+		return "/subscriptions/" + string(c.SubscriptionID)
+	}
+	return "what the connection names"
 }

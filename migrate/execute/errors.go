@@ -50,6 +50,9 @@ var (
 	ErrPolicy = errors.New("forbidden by policy")
 	// ErrRefused is returned where the service refuses the change and says that it changed nothing.
 	ErrRefused = errors.New("refused by the service")
+	// ErrThrottled is returned where a service wants fewer requests, and waiting as long as it may has not helped. Nothing was executed; the same
+	// can be tried again later.
+	ErrThrottled = errors.New("too many requests")
 	// ErrUnknownOutcome is returned where a request was sent and no answer came: it may have taken effect.
 	ErrUnknownOutcome = errors.New("outcome unknown")
 )

@@ -32,7 +32,7 @@ func (e *Executor) proveUpdates(ctx context.Context, u plan.Unit, p *proof) {
 			p.err = fmt.Errorf("test connection %s: %w", c.Name, err)
 			return
 		case !ok:
-			p.world = append(p.world, fmt.Sprintf("connection %s does not sign in: %s", c.Name, message))
+			p.refused(c, message)
 		}
 	}
 }

@@ -62,6 +62,7 @@ func (e *Executor) refreshAll(ctx context.Context, units []plan.Unit) map[invent
 type proof struct {
 	paper   []string // what is not trusted
 	world   []string // what does not sign in
+	next    []string // what a person does about it, where the refusal tells
 	waiting []Gate   // what has not been seen to sign in yet
 	err     error
 	// gap is the longest time between two runs of a workflow, where it is longer than the default soak time.
@@ -69,6 +70,14 @@ type proof struct {
 	gapReason string
 	found     []plan.Federated           // repositories that have changed since, as the present plan knows them
 	gone      []inventory.RepositoryName // with logins that only an earlier plan has: nothing runs there any more
+}
+
+// refused notes a connection whose test fails.
+func (p *proof) refused(c inventory.Connection, said string) {
+	p.world = append(p.world, fmt.Sprintf("connection %s does not sign in: %s", c.Name, said))
+	if next, ok := nextRefused(said, c); ok && !slices.Contains(p.next, next) {
+		p.next = append(p.next, next)
+	}
 }
 
 func (p *proof) ok() bool {
@@ -116,7 +125,7 @@ func describe(r *UnitResult, p proof) {
 		r.Next = []string{"unsecret plan --unit " + r.Unit + " and unsecret apply add what migrated workflows need; for a connection add it by hand: az ad app federated-credential create --id " + string(r.AppID), "or take the unit back: unsecret rollback --unit " + r.Unit}
 	case len(p.world) > 0:
 		r.State, r.Reason = UnitFailed, strings.Join(p.world, "; ")
-		r.Next = []string{"see what the message says, correct it, then prove it again: unsecret verify --only " + r.Unit, "or bring the unit back to the secret: unsecret rollback --unit " + r.Unit}
+		r.Next = append(slices.Clip(p.next), "see what the message says, correct it, then prove it again: unsecret verify --only "+r.Unit, "or bring the unit back to the secret: unsecret rollback --unit "+r.Unit)
 	case len(p.waiting) > 0:
 		r.State, r.Reason, r.Next = UnitPending, p.waiting[0].Reason, p.waiting[0].Next
 		r.Gates = slices.Concat(p.waiting, r.Gates)
@@ -268,7 +277,7 @@ func (e *Executor) proveConnection(ctx context.Context, s plan.Step, earlier boo
 		return nil, fmt.Errorf("test connection %s: %w", c.Name, err)
 	}
 	if !ok {
-		p.world = append(p.world, fmt.Sprintf("connection %s does not sign in: %s", c.Name, message))
+		p.refused(c, message)
 	}
 	return []subject.Subject{{Issuer: c.Issuer, Value: c.Subject, Audience: subject.Audience}}, nil
 }

@@ -3,6 +3,7 @@ package inventory
 import (
 	"cmp"
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,7 +24,7 @@ func (s PipelineSecret) SecretID() string {
 // SecretSteps says what a person does to take a pipeline off a secret outside of a connection: which connection signs in instead, what to
 // write, and what to delete where.
 func (inv *Inventory) SecretSteps(s PipelineSecret) []string {
-	web := "https://dev.azure.com/" + s.Organization + "/" + s.Project
+	web := "https://dev.azure.com/" + url.PathEscape(s.Organization) + "/" + url.PathEscape(s.Project)
 	switch s.Kind {
 	case PipelineSecretSecureFile:
 		return []string{
@@ -143,7 +144,7 @@ func yaml(task, connection string, inputs ...string) string {
 // deleteSteps say what to delete where.
 func deleteSteps(inv *Inventory, s PipelineSecret, web string) []string {
 	id := strconv.Itoa(s.DefinitionID)
-	where := " --organization https://dev.azure.com/" + s.Organization + " --project " + quoted(s.Project)
+	where := " --organization https://dev.azure.com/" + url.PathEscape(s.Organization) + " --project " + quoted(s.Project)
 	switch {
 	case s.Literal:
 		return []string{"take the value out of the text, and count it as known to everyone who can read the repository: remove that password from the application soon, since the text's history keeps it"}

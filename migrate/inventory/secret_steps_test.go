@@ -44,6 +44,10 @@ func TestEverySecretOfAPipelineHasItsExactSteps(t *testing.T) {
 			[]string{`az pipelines variable delete --pipeline-id 9 --name "ARM_CLIENT_SECRET"`, "https://dev.azure.com/contoso/Shop/_build?definitionId=9, Edit, Variables"}},
 		"a variable of a release": {inv, at("ship", 4, func(s *inventory.PipelineSecret) { s.Kind = inventory.PipelineSecretVariable }),
 			[]string{"release pipeline ship", "https://dev.azure.com/contoso/Shop/_release?definitionId=4, Edit, Variables"}},
+		"a project with a name that an address cannot have": {inv, at("classic", 9, func(s *inventory.PipelineSecret) {
+			s.Kind, s.Project = inventory.PipelineSecretVariable, "Shop 100%/ü?"
+		}),
+			[]string{"https://dev.azure.com/contoso/Shop%20100%25%2F%C3%BC%3F/_build?definitionId=9, Edit, Variables"}},
 		"a variable in a text": {inv, at("deploy", 3, func(s *inventory.PipelineSecret) {
 			s.Kind, s.File, s.Line, s.Variables = inventory.PipelineSecretVariable, "azure-pipelines.yml", 2, []string{"secretOfVault"}
 		}), []string{"delete the variable ARM_CLIENT_SECRET from the text", "secretOfVault"}},

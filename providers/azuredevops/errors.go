@@ -57,6 +57,10 @@ func wrappedError(err error) *sdk.WrappedError {
 
 func sentinel(status int, key, message string, write bool) error {
 	switch {
+	case strings.Contains(message, "TF400733") && strings.Contains(message, "was blocked"):
+		return execute.ErrThrottled // the block of an identity that has used too much, whatever its status: nothing was executed
+	case strings.Contains(message, "TF400733") && write:
+		return execute.ErrUnknownOutcome // cancelled for another reason, at a time that nobody tells
 	case strings.Contains(message, "neither an upgrade or a downgrade"):
 		return execute.ErrConflict // it has that scheme already
 	case strings.Contains(key, "AccessDenied"), strings.Contains(key, "AccessCheck"), strings.Contains(key, "Unauthorized"):

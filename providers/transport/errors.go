@@ -10,9 +10,8 @@ import (
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 )
 
-// ErrThrottled is returned where a service wants fewer requests, and waiting as long as it may has not helped.
-// Nothing was executed; the same can be tried again later.
-var ErrThrottled = errors.New("too many requests")
+// ErrThrottled is execute's, under the name that readers of a provider look for.
+var ErrThrottled = execute.ErrThrottled
 
 // Error is a request that failed. Its text has method, host and path, never a query, a header or a body.
 type Error struct {

@@ -94,6 +94,9 @@ func test(ctx context.Context, signIn SignIn, conn *world.Connection, denied str
 // denied is Azure's refusal to show the connection's subscription to its identity: it has no role in it. A subscription
 // that is not in the world is not judged.
 func (c *call) denied(conn *world.Connection) string {
+	if said := c.w.Knobs.RefuseTest; said != "" && conn.Scheme == federation {
+		return said
+	}
 	id := value(conn.Data, dataSubscription)
 	sub := c.w.Subs[id]
 	_, app := c.appOf(conn)

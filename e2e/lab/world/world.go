@@ -104,6 +104,7 @@ type Knobs struct {
 	KeyWriteBack      string        // how an application's list of certificates is taken, see KeysNeedValue
 	BlockedIssuer     string        // a policy of the tenants lets no token of this issuer in
 	RefuseFederation  int           // when set, every federated sign-in is refused with this number of AADSTS…
+	RefuseTest        string        // when set, the test of every federated connection fails with these words
 	RefuseConvert     string        // when set, every conversion is refused with this text
 	ACRConvert        bool          // ConvertAuthenticationScheme is accepted for dockerregistry
 	ACRNoTest         bool          // connections to registries cannot test themselves
