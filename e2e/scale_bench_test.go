@@ -4,6 +4,7 @@ package e2e_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -175,6 +177,106 @@ func BenchmarkScanOfALargeTenant(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkScanKilledAtSize kills a scan (SIGKILL) when it has sent about a third of its requests, and the next one at about two thirds, and lets the
+// last one continue. The inventory must be that of a scan that nobody kills, byte for byte but for the times. It reports the requests and the time of all
+// three together, and the peak of memory of any.
+func BenchmarkScanKilledAtSize(b *testing.B) {
+	bin := program(b)
+	for _, size := range []struct{ projects, connections, pipelines, applications int }{{20, 400, 2000, 200}, {500, 10000, 50000, 5000}} {
+		b.Run(fmt.Sprintf("%d-projects-%d-connections-%d-pipelines-%d-applications", size.projects, size.connections, size.pipelines, size.applications), func(b *testing.B) {
+			l := serveLab(b, bin, "--latency", "0s", "--repositories", "1", "--projects", strconv.Itoa(size.projects), "--connections", strconv.Itoa(size.connections),
+				"--pipelines", strconv.Itoa(size.pipelines), "--identities", strconv.Itoa(size.applications))
+			for b.Loop() {
+				whole := b.TempDir()
+				l.request(b, http.MethodDelete, "counts", nil)
+				l.scanUntil(b, bin, whole, 0)
+				all := l.requests(b)
+				b.ReportMetric(float64(all), "requests-unkilled")
+
+				killed := b.TempDir()
+				l.request(b, http.MethodDelete, "counts", nil)
+				start, peak := time.Now(), 0.0
+				for _, until := range []int{all / 3, 2 * all / 3, 0} {
+					peak = max(peak, l.scanUntil(b, bin, killed, until))
+				}
+				b.ReportMetric(time.Since(start).Seconds(), "scans-s")
+				b.ReportMetric(float64(l.requests(b)), "requests")
+				b.ReportMetric(peak, "peak-MB")
+				if want, got := withoutTimes(b, whole), withoutTimes(b, killed); want != got {
+					b.Errorf("the inventory of a continued scan is another one, from here on: %s", firstDifference(want, got))
+				}
+			}
+		})
+	}
+}
+
+// scanUntil scans, and kills the scan when the lab has counted so many requests; 0 is never. It gives the peak of memory in MB.
+func (s served) scanUntil(b *testing.B, bin, state string, requests int) float64 {
+	b.Helper()
+	cmd := exec.CommandContext(b.Context(), bin, "scan", "--quiet", "--config", s.config, "--state", state)
+	cmd.Env = append(os.Environ(), s.environment("reader")...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	for running := true; running; {
+		select {
+		case <-done:
+			running = false
+		case <-time.After(100 * time.Millisecond):
+			if requests > 0 && s.requests(b) >= requests {
+				if err := cmd.Process.Kill(); err != nil {
+					b.Fatal(err)
+				}
+				<-done
+				running = false
+			}
+		}
+	}
+	if code := cmd.ProcessState.ExitCode(); (requests == 0) != (code == 0 || code == 5) {
+		b.Fatalf("the scan that was to be killed at %d requests (0: never) ended with %d\n%s", requests, code, out.String())
+	}
+	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	if !ok {
+		return 0
+	}
+	return float64(usage.Maxrss) / 1024
+}
+
+func (s served) requests(b *testing.B) int {
+	b.Helper()
+	var counts []kindCount
+	s.request(b, http.MethodGet, "counts", &counts)
+	all := 0
+	for _, c := range counts {
+		all += c.N
+	}
+	return all
+}
+
+// times are the members of an inventory that tell when something was read.
+var times = regexp.MustCompile(`"(?:scannedAt|since)": ?"[^"]*"`)
+
+func withoutTimes(b *testing.B, state string) string {
+	b.Helper()
+	text, err := os.ReadFile(filepath.Join(state, "inventory.json"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return times.ReplaceAllString(string(text), "")
+}
+
+func firstDifference(want, got string) string {
+	at := 0
+	for at < min(len(want), len(got)) && want[at] == got[at] {
+		at++
+	}
+	return fmt.Sprintf("byte %d of %d and %d: %q, not %q", at, len(want), len(got), got[at:min(len(got), at+300)], want[at:min(len(want), at+300)])
 }
 
 // reportServers reports how often each system was asked.
