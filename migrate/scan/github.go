@@ -202,7 +202,11 @@ func (s *scanner) scanTrees(ctx context.Context, trees []workflow.Tree, o workfl
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
+			t.Stopped = func() bool { return ctx.Err() != nil }
 			r := workflow.Scan(t, o)
+			if t.Stopped() {
+				return ctx.Err()
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			found[t.Repository] = r

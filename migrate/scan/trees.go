@@ -237,6 +237,7 @@ func (l loader) load(r *reader, g *group) (t LocalTree, found bool, gaps []inven
 		parallel(len(g.files), func(r *reader, i int) { read[i] = l.loadFile(r, g, g.files[i]) })
 	}
 	t = LocalTree{Root: g.root, Dir: l.dir}
+	t.Stopped = l.stopped
 	if g.inCheckout {
 		t.Terraform = func() terraform.Files {
 			return terraformFiles(l.stopped, filepath.Join(l.dir, filepath.FromSlash(g.root)))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -21,6 +22,7 @@ func TestBadInputIsBounded(t *testing.T) {
 		"50 MB":           append([]byte("# azure/login\n"), bytes.Repeat([]byte("x: y\n"), 10<<20)...),
 		"a million lines": append([]byte("# azure/login\n"), bytes.Repeat([]byte("- a\n"), 1<<20)...),
 		"alias bomb":      []byte(bomb.String()),
+		"many aliases":    []byte("azure: &a x\non: push\njobs: {}\ny: [" + strings.Repeat("*a,", 1<<20) + "*a]\n"),
 		"deep flow":       []byte("azure: " + strings.Repeat("[", 50_000)),
 		"deep mapping":    []byte("azure:\n" + strings.Repeat("{a: ", 9_000) + strings.Repeat("}", 9_000)),
 		"itself":          []byte("on: push\njobs: &j\n  azure: *j\n"),
@@ -64,5 +66,55 @@ func TestUTF16IsAGap(t *testing.T) {
 		if r := Scan(Tree{Files: []File{{Path: ".github/workflows/a.yml", Content: []byte(text)}}}, Options{}); len(r.Gaps) != 1 {
 			t.Errorf("%q: gaps %v", text, r.Gaps)
 		}
+	}
+}
+
+// A file that is larger than any that GitHub takes is read, and not rewritten: the proof would take much time and memory.
+func TestAVeryLargeFileIsReadAndNotRewritten(t *testing.T) {
+	text := "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: azure/login@v2\n        with:\n          creds: ${{ secrets.AZURE_CREDENTIALS }}\n" +
+		strings.Repeat("      - run: echo azure ${{ secrets.OTHER }}\n", maxRewritten/40)
+	tree := Tree{Files: []File{{Path: ".github/workflows/a.yml", Content: []byte(text)}}}
+	if r := Scan(tree, Options{}); len(r.Logins) != 1 || !strings.Contains(r.Logins[0].Reason, "more than the 1048576 of which one is rewritten") {
+		t.Errorf("logins %+v", r.Logins)
+	}
+	if out := Rewrite(tree, RewriteOptions{Level: LevelNeedsReview}); len(out.Files) != 0 || len(out.Left) != 1 {
+		t.Errorf("%d files change, %d logins are left", len(out.Files), len(out.Left))
+	}
+}
+
+// Whoever does not wait any more gets nothing that could pass for a result: at whatever point the work ends, no file changes that is not proven.
+func TestWorkThatIsStoppedChangesNothing(t *testing.T) {
+	step := "      - uses: azure/login@v2\n        with:\n          creds: ${{ secrets.AZURE_CREDENTIALS }}\n"
+	tree := Tree{}
+	for i := range 40 {
+		tree.Files = append(tree.Files, File{Path: fmt.Sprintf(".github/workflows/w%02d.yml", i), Content: []byte("on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n" + step)})
+	}
+	whole := Rewrite(tree, RewriteOptions{Level: LevelNeedsReview})
+	changed := map[string]string{}
+	for _, f := range whole.Files {
+		changed[f.Path] = string(f.After)
+	}
+	var asked atomic.Int64
+	most := int64(0)
+	for after := int64(0); after <= most; after += 7 {
+		asked.Store(0)
+		tree.Stopped = func() bool { return asked.Add(1) > after }
+		for _, f := range Rewrite(tree, RewriteOptions{Level: LevelNeedsReview}).Files {
+			if f.Refused == "" && string(f.After) != changed[f.Path] {
+				t.Errorf("stopped after %d questions: %s is another file", after, f.Path)
+			}
+		}
+		if r := Scan(tree, Options{Subjects: true}); len(r.Logins) > 40 {
+			t.Errorf("stopped after %d questions: %d logins", after, len(r.Logins))
+		}
+		if after == 0 {
+			tree.Stopped = func() bool { asked.Add(1); return false }
+			asked.Store(0)
+			Rewrite(tree, RewriteOptions{Level: LevelNeedsReview})
+			most = asked.Load()
+		}
+	}
+	if most < 40 {
+		t.Errorf("asked %d times only", most)
 	}
 }

@@ -12,6 +12,9 @@ import (
 // it is converted, and what comes from callers depends on all that use it, so they come in this order.
 func (a *analysis) classifyAll() {
 	for _, f := range a.findings {
+		if a.stopped() {
+			return
+		}
 		if !f.isVariable() && !f.isPasser() {
 			a.classify(f)
 		}
@@ -260,12 +263,20 @@ func (a *analysis) credsObstacle(f *finding) (reason string, steps []string) {
 // with has expired (AADSTS700024; Azure/login#180 and #372).
 const maxMinutes = 60
 
+// maxRewritten bounds the files that are rewritten, since proving the result takes much more time and memory than reading. GitHub itself takes no
+// workflow file of more than 512 KiB (github/docs, "Workflow syntax").
+const maxRewritten = 1 << 20
+
 // risks raises the level of what is right but not without risk.
 func (a *analysis) risks(f *finding) {
 	if f.convert == nil {
 		return
 	}
 	tellCode(f)
+	if size := len(f.file.src); size > maxRewritten {
+		f.manual(fmt.Sprintf("the file has %d bytes, more than the %d of which one is rewritten", size, maxRewritten), "Divide the file, then convert its logins.")
+		return
+	}
 	if f.file.overfull {
 		f.manual(fmt.Sprintf("the file has more than %d places with credentials, of which not all were looked at", maxLogins), "Divide the file, then convert its logins.")
 		return

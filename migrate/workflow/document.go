@@ -51,10 +51,17 @@ func (m *memory) parse(path string, src []byte) (d *document, err error) {
 	return parseWhole(path, src)
 }
 
+// maxWholeSize bounds what is read with the whole parser, which takes far more time and memory than the other: GitHub takes no workflow of
+// half the size.
+const maxWholeSize = 1 << 20
+
 // parseWhole reads a file with the whole parser.
 func parseWhole(path string, src []byte) (*document, error) {
 	if err := checkBytes(src); err != nil {
 		return nil, err
+	}
+	if len(src) > maxWholeSize {
+		return nil, &parseError{line: 1, message: fmt.Sprintf("the file has %d bytes, and anchors, tags or errors; such a file is read up to %d bytes", len(src), maxWholeSize)}
 	}
 	var top yamlv4.Node
 	decoder := yamlv4.NewDecoder(bytes.NewReader(src))

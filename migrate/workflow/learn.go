@@ -17,7 +17,7 @@ const maxRounds = 20
 // learned, who hands them on.
 func (a *analysis) find() {
 	finders := make([]*finder, len(a.files))
-	parallel(len(a.files), func(i int) {
+	a.parallel(len(a.files), func(i int) {
 		if a.files[i] != nil {
 			finders[i] = &finder{analysis: a, file: a.files[i]}
 			finders[i].with(finders[i].run)
@@ -35,7 +35,7 @@ func (a *analysis) find() {
 		if !secretsToo && len(a.inputRoles) == roles {
 			break
 		}
-		parallel(len(a.files), func(i int) {
+		a.parallel(len(a.files), func(i int) {
 			if finders[i] != nil && (secretsToo || finders[i].file.callsLocal) {
 				finders[i].mentions = finders[i].mentions[:finders[i].ownMentions]
 				finders[i].with(finders[i].carriers)

@@ -24,6 +24,10 @@ func (r *rewriter) applyAll() []FileRewrite {
 	parallel(len(files), func(i int) {
 		f, p := files[i], r.plans[files[i]]
 		sort.SliceStable(p.edits, func(i, j int) bool { return p.edits[i].Start < p.edits[j].Start })
+		if r.stopped() {
+			p.refused = "the program was interrupted before the result was proven"
+			return
+		}
 		var err error
 		if after[i], err = splice(f.src, p.edits); err == nil {
 			parsed[i], err = r.prove(f, p, after[i])

@@ -23,10 +23,13 @@ func Rewrite(t Tree, o RewriteOptions) Rewriting {
 	r.credentials = r.countCredentials()
 	for _, variables := range []bool{false, true} { // a variable can only go when what reads it is converted
 		for _, f := range r.findings {
-			if f.isVariable() == variables {
+			if f.isVariable() == variables && !r.stopped() {
 				r.convertOne(f)
 			}
 		}
+	}
+	if r.stopped() {
+		return Rewriting{}
 	}
 	r.grantAll()
 	return r.finish()

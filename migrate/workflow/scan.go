@@ -96,6 +96,18 @@ func analyse(t Tree, o Options) *analysis {
 	return a
 }
 
+// stopped tells that nobody waits for the result any more.
+func (a *analysis) stopped() bool { return a.tree.Stopped != nil && a.tree.Stopped() }
+
+// parallel runs a function for each index, as long as somebody waits for the result.
+func (a *analysis) parallel(n int, do func(i int)) {
+	parallel(n, func(i int) {
+		if !a.stopped() {
+			do(i)
+		}
+	})
+}
+
 // manyFiles is from how many files on a tree is read with all processors. Small trees come in numbers, and are scanned side by side.
 const manyFiles = 32
 
@@ -137,7 +149,7 @@ func (a *analysis) parse() {
 
 func (a *analysis) parseWhere(wanted func([]byte) bool) {
 	gaps := make([]*inventory.Gap, len(a.tree.Files))
-	parallel(len(a.tree.Files), func(i int) {
+	a.parallel(len(a.tree.Files), func(i int) {
 		in := a.tree.Files[i]
 		if a.files[i] != nil || a.unreadable[in.Path] || !wanted(in.Content) {
 			return

@@ -22,12 +22,15 @@ func (a *analysis) subjects() {
 		s.need(f, seen, &workflows, 0)
 	}
 	parsed := make([]*actionlint.Workflow, len(workflows))
-	parallel(len(workflows), func(i int) { parsed[i], _ = actionlint.Parse(workflows[i].src) })
+	a.parallel(len(workflows), func(i int) { parsed[i], _ = actionlint.Parse(workflows[i].src) })
 	for i, f := range workflows {
 		s.parsed[f] = parsed[i]
 	}
+	if a.stopped() {
+		return
+	}
 	results := make([][]inventory.JobSubjects, len(workflows))
-	parallel(len(workflows), func(i int) { results[i] = s.of(workflows[i]) })
+	a.parallel(len(workflows), func(i int) { results[i] = s.of(workflows[i]) })
 	for i, f := range workflows {
 		s.jobs[f] = results[i]
 	}

@@ -24,6 +24,9 @@ type Tree struct {
 	// Terraform reads the repository's Terraform code. It is called at most once, and only where a login depends on what the code says. Where
 	// it is nil, the code is not known and nothing is concluded from it.
 	Terraform func() terraform.Files
+	// Stopped, when set, tells that nobody waits for the result any more. Then the work ends soon, with one that is not whole and is to be thrown
+	// away; a rewriting of it changes no file.
+	Stopped func() bool
 }
 
 // Options are the options of Scan.
