@@ -90,6 +90,26 @@ func TestALoginThatTheTerraformCodeContradictsIsNeverPlanned(t *testing.T) {
 			}
 		})
 	}
+	j.edited("contoso/infra", "main.tf", "provider", `resource "github_actions_secret" "sp" {
+  repository  = "infra"
+  secret_name = "ARM_CLIENT_SECRET"
+}
+resource "azuread_application" "infra" {
+  display_name = "infra"
+}
+resource "azuread_application_password" "pipeline" {
+  application_id = azuread_application.infra.id
+}
+provider`)
+	noted := ""
+	for _, u := range j.makePlan().Units {
+		noted += fmt.Sprint(u.Notes)
+	}
+	for _, want := range []string{"github_actions_secret.sp in contoso/infra/main.tf:1 makes it", "azuread_application_password.pipeline in contoso/infra/main.tf:8 makes it"} {
+		if !strings.Contains(noted, want) {
+			t.Errorf("no note says %q: %s", want, noted)
+		}
+	}
 	j.change(func(w *world.World) {
 		r := w.GitHub.Repos["contoso/infra"]
 		w.CommitFiles(r, "main", "by hand", map[string][]byte{"versions.tf": []byte("terraform {\n  required_providers {\n    azurerm = {\n      source  = \"hashicorp/azurerm\"\n      version = \"~> 2.99\"\n    }\n  }\n}\n")})
@@ -148,6 +168,9 @@ azureDevOps:
               features {}
             }
           other/main.tf: |
+            resource "azuredevops_serviceendpoint_azurerm" "this" {
+              service_endpoint_name = "infra"
+            }
             provider "azurerm" {
               features {}
               use_oidc = false
@@ -187,6 +210,9 @@ func TestAConnectionWhoseTerraformCodeContradictsIsNotConverted(t *testing.T) {
 	j := startJourney(t, w, nil)
 	if p := j.makePlan(); !converts(p) {
 		t.Fatalf("code that says nothing against it keeps the connection: %s", outlineOf(p))
+	}
+	if said := outlineOf(j.plan); !strings.Contains(said, "other/main.tf:1, azuredevops_serviceendpoint_azurerm.this (service_endpoint_name") {
+		t.Errorf("the plan does not tell where Terraform makes the connection: %s", said)
 	}
 	const secret = "provider \"azurerm\" {\n  features {}\n  client_secret = var.client_secret\n}\n"
 	j.change(func(w *world.World) {

@@ -32,6 +32,9 @@ type Inventory struct {
 	// PipelineRepositories are the repositories with pipelines whose text can be rewritten.
 	PipelineRepositories []PipelineRepository `json:"pipelineRepositories,omitempty"`
 
+	// Terraform are the resources, in the Terraform code that was read, that an apply would bring back after a migration.
+	Terraform []TerraformResource `json:"terraform,omitempty"`
+
 	// What units may sign in as instead of their applications; read only where the configuration names targets.
 	ManagedIdentities []ManagedIdentity `json:"managedIdentities,omitempty"`
 	Subscriptions     []Subscription    `json:"subscriptions,omitempty"`

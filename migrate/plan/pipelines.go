@@ -215,11 +215,34 @@ func (p *planner) connectionNotes(d *draft) []Reason {
 			out = append(out, Reason{Code: "registry-connection", Object: object,
 				Message: "nothing public says whether the service converts connections to registries; where it refuses, it changes nothing and its words are reported"})
 		}
-		if next := inventory.TerraformChange(*c.Connection); c.Terraform && next != nil {
+		made := p.inv.TerraformOfConnection(*c.Connection)
+		if next := inventory.TerraformChange(*c.Connection, made...); (c.Terraform || len(made) > 0) && next != nil {
+			because := "its description says that Terraform manages it"
+			if len(made) > 0 {
+				because = made[0].Address() + " in " + made[0].Place() + " makes a connection of this name"
+			}
 			out = append(out, Reason{Code: "terraform-managed", Object: object,
-				Message: "its description says that Terraform manages it: after the conversion the next terraform apply would replace it by a new connection with another id, unless its resource is changed", Next: next})
+				Message: because + ": after the conversion the next terraform apply would replace it by a new connection with another id, unless its resource is changed", Next: next})
 		}
 		out = append(out, p.concernNotes(c, object)...)
+	}
+	return out
+}
+
+// terraformNotes tell of the secrets and passwords of a unit that Terraform code makes: an apply after the revoke would bring them back.
+func (p *planner) terraformNotes(d *draft, secrets []inventory.StoreRef) []Reason {
+	var out []Reason
+	add := func(object string, made []inventory.TerraformResource) {
+		for _, r := range made {
+			out = append(out, Reason{Code: "terraform-managed", Object: object, Message: fmt.Sprintf("%s in %s makes it: the next terraform apply after the revoke would bring it back", r.Address(), r.Place()),
+				Next: []string{"take the resource out of " + r.Place() + ", with what reads it, and merge that before the revoke; or have it forgotten with a removed block and lifecycle { destroy = false }"}})
+		}
+	}
+	for _, s := range secrets {
+		add("secret "+s.Name, p.inv.TerraformOfSecret(s))
+	}
+	if d.identity != nil {
+		add("password of application "+d.identity.DisplayName, p.inv.TerraformOfPasswords(d.identity.DisplayName))
 	}
 	return out
 }

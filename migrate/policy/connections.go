@@ -119,8 +119,9 @@ func connectionNamed(e *evaluation, r Rule) {
 
 func connectionTerraform(e *evaluation, r Rule) {
 	for _, c := range e.inv.Connections {
-		next := inventory.TerraformChange(c)
-		if !c.Readable || !c.Terraform || next == nil || !usesServicePrincipal(c) {
+		made := e.inv.TerraformOfConnection(c)
+		next := inventory.TerraformChange(c, made...)
+		if !c.Readable || !c.Terraform && len(made) == 0 || next == nil || !usesServicePrincipal(c) {
 			continue
 		}
 		e.add(r, Finding{Object: connectionObject(c), Message: connectionObject(c) + " is managed by Terraform, which would replace it after a conversion",

@@ -99,7 +99,7 @@ func init() {
 		},
 		{
 			ID: "connection-terraform", Name: "Connection that Terraform manages", Severity: Medium,
-			Text:       "The connection's description says that Terraform manages it. The provider cannot convert it in place: a conversion by other means makes the next terraform apply replace it, unless its resource is changed.",
+			Text:       "The connection's description, or Terraform code that was read, says that Terraform manages it. The provider cannot convert it in place: a conversion by other means makes the next terraform apply replace it, unless its resource is changed.",
 			Remedy:     []string{"change its resource together with the conversion, as the evidence says"},
 			References: []string{"microsoft/terraform-provider-azuredevops#1573"}, check: connectionTerraform,
 		},

@@ -9,6 +9,7 @@ import (
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/pipeline"
 	"github.com/unsecret-dev/unsecret/migrate/terraform"
+	"github.com/unsecret-dev/unsecret/migrate/workflow"
 )
 
 // terraform asks the code of a definition's repository whether the steps that run Terraform by a connection would still sign in after a conversion.
@@ -28,6 +29,11 @@ func (r *projectReader) terraform(ctx context.Context, d pipeline.BuildDefinitio
 		r.out.Gaps = append(r.out.Gaps, toldGap{Key: "terraform|" + strings.ToLower(repository) + "|" + u.Path, Gap: inventory.Gap{Source: inventory.SourceAzureDevOps,
 			Object: "Terraform code of repository " + repository, File: u.Path, Message: "the Terraform code could not be read: " + u.Reason, Next: terraform.NextUnread}})
 	}
+	name := inventory.RepositoryName(repository)
+	if known, ok := r.o.repository(repository); ok && strings.EqualFold(typ, typeAzureRepos) {
+		name = inventory.AzureReposName(r.o.source.Name, known.Project.Name, known.Name)
+	}
+	r.out.Terraform = append(r.out.Terraform, workflow.Resources(name, code)...)
 	for _, u := range result.Terraform {
 		q := terraform.Question{Sets: func(variable string) bool { return setsVariable(d, texts, variable) }}
 		if u.Directory != "" {

@@ -19,6 +19,7 @@ type fragment struct {
 	Open       bool                                  `json:"open,omitempty"`  // it is not known which connections are used
 	Files      []fileVersion                         `json:"files,omitempty"` // that it was made of
 	Rewrites   []inventory.PipelineRepository        `json:"rewrites,omitempty"`
+	Terraform  []inventory.TerraformResource         `json:"terraform,omitempty"`
 
 	failed bool // something could not be read: what there is of it is not kept
 }
@@ -66,6 +67,7 @@ func (o *organization) merge(p Project, f *fragment) {
 	o.s.add(func(inv *inventory.Inventory) {
 		inv.PipelineSecrets = append(inv.PipelineSecrets, f.Secrets...)
 		inv.Unresolved = append(inv.Unresolved, f.Unresolved...)
+		inv.Terraform = append(inv.Terraform, f.Terraform...)
 		inv.Pipelines = append(inv.Pipelines, f.Pipelines...)
 	})
 }

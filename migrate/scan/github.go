@@ -182,6 +182,7 @@ func (s *scanner) logins(ctx context.Context, client GitHub, read *repositories,
 			inv.Logins = append(inv.Logins, r.Logins...)
 			inv.Mentions = append(inv.Mentions, r.Mentions...)
 			inv.Gaps = append(inv.Gaps, r.Gaps...)
+			inv.Terraform = append(inv.Terraform, r.Resources...)
 		}
 	})
 	return s.settings(ctx, client, read, found)

@@ -213,6 +213,10 @@ func Sort(inv *inventory.Inventory) {
 	if inv.Logins == nil {
 		inv.Logins = []inventory.Login{}
 	}
+	by(&inv.Terraform, func(x inventory.TerraformResource) string {
+		return fmt.Sprintf("%s/%s:%08d", x.Repository, x.File, x.Line)
+	})
+	inv.Terraform = slices.Compact(inv.Terraform) // pipelines of one repository tell the same
 	by(&inv.Secrets, func(x inventory.Secret) string { return SecretKey(x) })
 	by(&inv.Variables, func(x inventory.Variable) string {
 		return x.Owner + "/" + string(x.Repository) + "/" + string(x.Level) + "/" + x.Environment + "/" + x.Name

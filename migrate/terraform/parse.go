@@ -141,7 +141,7 @@ func blocks(labels map[string][]string, attributes ...string) *hcl.BodySchema {
 
 // What is read of a block; all else in it is left alone.
 var (
-	rootSchema = blocks(map[string][]string{"terraform": nil, "provider": {"name"}, "variable": {"name"}, "module": {"name"}, "data": {"type", "name"}})
+	rootSchema = blocks(map[string][]string{"terraform": nil, "provider": {"name"}, "variable": {"name"}, "module": {"name"}, "data": {"type", "name"}, "resource": {"type", "name"}})
 	coreSchema = blocks(map[string][]string{"required_providers": nil, "backend": {"type"}, "cloud": nil}, "required_version")
 	lockSchema = blocks(map[string][]string{"provider": {"source"}})
 	signIns    = []string{"client_id", "client_id_file_path", "client_secret", "client_secret_file_path", "client_certificate", "client_certificate_path", "use_oidc", "use_msi", "version"}
@@ -167,6 +167,8 @@ func (r reader) code(body hcl.Body) {
 			if b.Labels[0] == "terraform_remote_state" {
 				r.remoteState(m, b)
 			}
+		case "resource":
+			r.resource(m, b)
 		}
 	}
 }

@@ -110,7 +110,8 @@ type module struct {
 	needs     []need
 	core      []need // required_version
 	locked    map[string]need
-	variables map[string]value  // with their defaults
+	variables map[string]value // with their defaults
+	resources []resource
 	renamed   map[string]string // what the code calls a provider → the provider
 	children  []string          // directories of the modules that it calls by their path
 }

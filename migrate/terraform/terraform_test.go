@@ -126,6 +126,48 @@ func TestAPinBelowTheFirstVersionWithOIDCContradicts(t *testing.T) {
 	}
 }
 
+func TestResourcesThatAMigrationHasToDoWithAreFound(t *testing.T) {
+	const code = `resource "azuredevops_serviceendpoint_azurerm" "prod" {
+  service_endpoint_name = "prod"
+  credentials {
+    serviceprincipalkey = "canary"
+  }
+}
+resource "github_actions_secret" "sp" {
+  repository      = "shop"
+  secret_name     = "AZURE_CREDENTIALS"
+  plaintext_value = "canary"
+}
+resource "azuread_application" "app" {
+  display_name = "shop"
+}
+resource "azuread_service_principal" "sp" {
+  client_id = azuread_application.app.client_id
+}
+resource "azuread_service_principal_password" "p" {
+  service_principal_id = azuread_service_principal.sp.id
+}
+resource "azuread_application_password" "elsewhere" {
+  application_id = var.application
+}
+resource "azuread_application_password" "ring" {
+  application_id = azuread_application_password.ring.id
+}
+resource "azurerm_resource_group" "rg" {}
+`
+	got := fmt.Sprint(Parse(Files{Files: []File{{"i/main.tf", []byte(code)}}}).Resources())
+	want := fmt.Sprint([]Resource{
+		{File: "i/main.tf", Line: 1, Type: "azuredevops_serviceendpoint_azurerm", Name: "prod", Object: "prod"},
+		{File: "i/main.tf", Line: 7, Type: "github_actions_secret", Name: "sp", Object: "AZURE_CREDENTIALS", Of: "shop"},
+		{File: "i/main.tf", Line: 18, Type: "azuread_service_principal_password", Name: "p", Object: "shop"},
+		{File: "i/main.tf", Line: 21, Type: "azuread_application_password", Name: "elsewhere"},
+		{File: "i/main.tf", Line: 24, Type: "azuread_application_password", Name: "ring"},
+	})
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 func TestWhatIsReadIsBounded(t *testing.T) {
 	for name, content := range map[string]string{
 		"brackets":   "x = " + strings.Repeat("[", 5000),

@@ -210,3 +210,12 @@ func (s *step) jobNode() *yaml.Node {
 	}
 	return s.job.node
 }
+
+// Resources are those of a repository's Terraform code that a migration has to do with.
+func Resources(repository inventory.RepositoryName, code *terraform.Code) []inventory.TerraformResource {
+	var out []inventory.TerraformResource
+	for _, r := range code.Resources() {
+		out = append(out, inventory.TerraformResource{Repository: repository, File: r.File, Line: r.Line, Type: r.Type, Name: r.Name, Object: r.Object, Of: r.Of, Environment: r.Environment})
+	}
+	return out
+}

@@ -191,6 +191,9 @@ func (a *analysis) gap(path string, err error) *inventory.Gap {
 
 func (a *analysis) result() Result {
 	r := Result{Mentions: a.mentions, Gaps: a.gaps, Terraform: a.wantsCode}
+	if a.code != nil {
+		r.Resources = Resources(a.tree.Repository, a.code)
+	}
 	if len(a.findings) > 0 {
 		r.Logins = make([]inventory.Login, 0, len(a.findings))
 	}

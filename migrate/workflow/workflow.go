@@ -46,6 +46,8 @@ type Result struct {
 	Gaps     []inventory.Gap
 	// Terraform tells that a login depends on the repository's Terraform code, and that the tree had none to read.
 	Terraform bool
+	// Resources are those of the Terraform code, where it was read, that a migration has to do with.
+	Resources []inventory.TerraformResource
 }
 
 // IdentityNames are the expressions (without ${{ }}, such as vars.AZURE_CLIENT_ID) or literals (GUIDs) that a rewritten login names.
