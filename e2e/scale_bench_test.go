@@ -152,64 +152,66 @@ func BenchmarkApplyByTheProgram(b *testing.B) {
 	}
 }
 
-// BenchmarkScanOfALargeTenant scans an organisation of Azure DevOps with its tenant as a process against a lab in another one, and reports requests
-// by system, wall time and the peak of resident memory. The lab does not delay its answers.
-func BenchmarkScanOfALargeTenant(b *testing.B) {
+// eachLargeTenant serves a small and a large organisation of Azure DevOps with its tenant, in a lab that does not delay its answers.
+func eachLargeTenant(b *testing.B, do func(b *testing.B, bin string, l served)) {
 	bin := program(b)
 	for _, size := range []struct{ projects, connections, pipelines, applications int }{{20, 400, 2000, 200}, {500, 10000, 50000, 5000}} {
 		b.Run(fmt.Sprintf("%d-projects-%d-connections-%d-pipelines-%d-applications", size.projects, size.connections, size.pipelines, size.applications), func(b *testing.B) {
 			l := serveLab(b, bin, "--latency", "0s", "--repositories", "1", "--projects", strconv.Itoa(size.projects), "--connections", strconv.Itoa(size.connections),
 				"--pipelines", strconv.Itoa(size.pipelines), "--identities", strconv.Itoa(size.applications))
-			for b.Loop() {
-				l.request(b, http.MethodDelete, "counts", nil)
-				cmd := exec.CommandContext(b.Context(), bin, "scan", "--quiet", "--config", l.config, "--state", b.TempDir())
-				cmd.Env = append(os.Environ(), l.environment("reader")...)
-				start := time.Now()
-				out, err := cmd.CombinedOutput()
-				if code := cmd.ProcessState.ExitCode(); err != nil && code != 5 {
-					b.Fatalf("scan: %v\n%s", err, out)
-				}
-				b.ReportMetric(time.Since(start).Seconds(), "scan-s")
-				l.reportServers(b)
-				if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-					b.ReportMetric(float64(usage.Maxrss)/1024, "peak-MB")
-				}
-			}
+			do(b, bin, l)
 		})
 	}
+}
+
+// BenchmarkScanOfALargeTenant scans an organisation of Azure DevOps with its tenant as a process against a lab in another one, and reports requests
+// by system, wall time and the peak of resident memory. The lab does not delay its answers.
+func BenchmarkScanOfALargeTenant(b *testing.B) {
+	eachLargeTenant(b, func(b *testing.B, bin string, l served) {
+		for b.Loop() {
+			l.request(b, http.MethodDelete, "counts", nil)
+			cmd := exec.CommandContext(b.Context(), bin, "scan", "--quiet", "--config", l.config, "--state", b.TempDir())
+			cmd.Env = append(os.Environ(), l.environment("reader")...)
+			start := time.Now()
+			out, err := cmd.CombinedOutput()
+			if code := cmd.ProcessState.ExitCode(); err != nil && code != 5 {
+				b.Fatalf("scan: %v\n%s", err, out)
+			}
+			b.ReportMetric(time.Since(start).Seconds(), "scan-s")
+			l.reportServers(b)
+			if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+				b.ReportMetric(float64(usage.Maxrss)/1024, "peak-MB")
+			}
+		}
+	})
 }
 
 // BenchmarkScanKilledAtSize kills a scan (SIGKILL) when it has sent about a third of its requests, and the next one at about two thirds, and lets the
 // last one continue. The inventory must be that of a scan that nobody kills, byte for byte but for the times. It reports the requests and the time of all
 // three together, and the peak of memory of any.
 func BenchmarkScanKilledAtSize(b *testing.B) {
-	bin := program(b)
-	for _, size := range []struct{ projects, connections, pipelines, applications int }{{20, 400, 2000, 200}, {500, 10000, 50000, 5000}} {
-		b.Run(fmt.Sprintf("%d-projects-%d-connections-%d-pipelines-%d-applications", size.projects, size.connections, size.pipelines, size.applications), func(b *testing.B) {
-			l := serveLab(b, bin, "--latency", "0s", "--repositories", "1", "--projects", strconv.Itoa(size.projects), "--connections", strconv.Itoa(size.connections),
-				"--pipelines", strconv.Itoa(size.pipelines), "--identities", strconv.Itoa(size.applications))
-			for b.Loop() {
-				whole := b.TempDir()
-				l.request(b, http.MethodDelete, "counts", nil)
-				l.scanUntil(b, bin, whole, 0)
-				all := l.requests(b)
-				b.ReportMetric(float64(all), "requests-unkilled")
+	eachLargeTenant(b, func(b *testing.B, bin string, l served) {
+		for b.Loop() {
+			whole := b.TempDir()
+			l.request(b, http.MethodDelete, "counts", nil)
+			l.scanUntil(b, bin, whole, 0)
+			all := l.requests(b)
+			b.ReportMetric(float64(all), "requests-unkilled")
 
-				killed := b.TempDir()
-				l.request(b, http.MethodDelete, "counts", nil)
-				start, peak := time.Now(), 0.0
-				for _, until := range []int{all / 3, 2 * all / 3, 0} {
-					peak = max(peak, l.scanUntil(b, bin, killed, until))
-				}
-				b.ReportMetric(time.Since(start).Seconds(), "scans-s")
-				b.ReportMetric(float64(l.requests(b)), "requests")
-				b.ReportMetric(peak, "peak-MB")
-				if want, got := withoutTimes(b, whole), withoutTimes(b, killed); want != got {
-					b.Errorf("the inventory of a continued scan is another one, from here on: %s", firstDifference(want, got))
-				}
+			killed := b.TempDir()
+			l.request(b, http.MethodDelete, "counts", nil)
+			start, peak := time.Now(), 0.0
+			for _, until := range []int{all / 3, 2 * all / 3, 0} {
+				peak = max(peak, l.scanUntil(b, bin, killed, until))
 			}
-		})
-	}
+			b.ReportMetric(time.Since(start).Seconds(), "scans-s")
+			b.ReportMetric(float64(l.requests(b)), "requests")
+			b.ReportMetric(peak, "peak-MB")
+			if want, got := withoutTimes(b, whole), withoutTimes(b, killed); want != got {
+				b.Errorf("the inventory of a continued scan is another one, from here on: %s", firstDifference(want, got))
+			}
+		}
+	})
 }
 
 // scanUntil scans, and kills the scan when the lab has counted so many requests; 0 is never. It gives the peak of memory in MB.

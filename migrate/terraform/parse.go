@@ -19,7 +19,9 @@ func Parse(f Files) *Code {
 		if !Wanted(file.Path) {
 			continue
 		}
-		if err := c.parse(file); err != nil {
+		if err := c.parse(file); err != nil && mayBeForeign(file.Path) {
+			continue
+		} else if err != nil {
 			c.Unread = append(c.Unread, Unread{file.Path, err.Error()})
 			continue
 		}
@@ -69,7 +71,10 @@ func (c *Code) parse(f File) (err error) {
 	case isVariables(f.Path):
 		r.variables(file.Body)
 	case isBackend(f.Path):
-		attributes, _ := file.Body.JustAttributes()
+		attributes, diags := file.Body.JustAttributes()
+		if mayBeForeign(f.Path) && (diags.HasErrors() || !forBackend(attributes)) {
+			return fmt.Errorf("it is of another program") // such as Packer or Terragrunt
+		}
 		c.settings = append(c.settings, settings{place{f.Path, 1}, r.attributes(attributes)})
 	default:
 		r.locks(file.Body)
@@ -247,9 +252,17 @@ func (r reader) variables(body hcl.Body) {
 	for name, a := range attributes {
 		r.values[name] = append(r.values[name], r.read(a.Expr))
 	}
-	if _, ok := attributes["container_name"]; ok { // it is given to init by -backend-config
+	if forBackend(attributes) { // it is given to init by -backend-config
 		r.settings = append(r.settings, settings{place{r.file.Path, 1}, r.attributes(attributes)})
 	}
+}
+
+// forBackend tells whether settings are those of an azurerm backend, which has its state in a container.
+func forBackend(attributes hcl.Attributes) bool {
+	_, container := attributes["container_name"]
+	_, key := attributes["key"]
+	_, account := attributes["storage_account_name"]
+	return container && (key || account) || key && account
 }
 
 func (r reader) locks(body hcl.Body) {

@@ -50,6 +50,7 @@ func Choose(entries []Entry) (take []Entry, left []Unread) {
 	total := 0
 	for _, e := range entries {
 		switch {
+		case e.Size > MaxFileSize && mayBeForeign(e.Path):
 		case e.Size > MaxFileSize:
 			left = append(left, tooLarge(e.Path, e.Size))
 		case len(take) == MaxFiles || total+max(e.Size, 0) > MaxSize:
@@ -85,7 +86,10 @@ const lockFile = ".terraform.lock.hcl"
 
 func isCode(p string) bool      { return hasSuffix(p, ".tf", ".tf.json", ".tofu", ".tofu.json") }
 func isVariables(p string) bool { return hasSuffix(p, ".tfvars", ".tfvars.json") }
-func isBackend(p string) bool   { return hasSuffix(p, ".tfbackend") }
+func isBackend(p string) bool   { return hasSuffix(p, ".tfbackend") || mayBeForeign(p) }
+
+// mayBeForeign tells files that other programs use too. What cannot be read as settings of a backend is none.
+func mayBeForeign(p string) bool { return hasSuffix(p, ".hcl") && path.Base(p) != lockFile }
 
 func hasSuffix(p string, suffixes ...string) bool {
 	return slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(p, s) })

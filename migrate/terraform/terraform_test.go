@@ -68,8 +68,12 @@ func TestWhatABlockSetsGoesBeforeTheEnvironment(t *testing.T) {
 		"another backend":            {none, []string{"main.tf", "terraform {\n backend \"s3\" {\n  client_secret = \"x\"\n }\n}"}, ""},
 		"remote backend":             {none, []string{"main.tf", "terraform {\n backend \"remote\" {}\n}"}, "doubt main.tf:2"},
 		"file of a backend":          {none, []string{"main.tf", "", "prod.azurerm.tfbackend", "key = \"k\"\nclient_secret = \"canary\"\n"}, "against prod.azurerm.tfbackend:2 gives the backend client_secret = …,"},
-		"variables for a backend":    {none, []string{"main.tf", "", "backend.tfvars", "container_name = \"c\"\nuse_oidc = false\n"}, "against backend.tfvars:2"},
-		"variables of that name":     {none, []string{"main.tf", "variable \"container_name\" {}", "x.tfvars", "container_name = \"c\"\nuse_oidc = false\n"}, ""},
+		"variables for a backend":    {none, []string{"main.tf", "", "backend.tfvars", "container_name = \"c\"\nkey = \"k\"\nuse_oidc = false\n"}, "against backend.tfvars:3"},
+		"settings of a backend":      {none, []string{"main.tf", "", "backend.hcl", "storage_account_name = \"s\"\nkey = \"k\"\nclient_secret = \"canary\"\n"}, "against backend.hcl:3"},
+		"another program":            {none, []string{"main.tf", "", "image.pkr.hcl", "source \"azure-arm\" \"x\" {\n client_secret = \"canary\"\n}\n"}, ""},
+		"another program's settings": {none, []string{"main.tf", "", "x.hcl", "client_secret = \"canary\"\n"}, ""},
+		"another language":           {none, []string{"main.tf", "", "x.hcl", "{{"}, ""},
+		"variables of that name":     {none, []string{"main.tf", "variable \"container_name\" {}", "x.tfvars", "container_name = \"c\"\nkey = \"k\"\nuse_oidc = false\n"}, ""},
 		"remote state":               {none, []string{"main.tf", "data \"terraform_remote_state\" \"n\" {\n backend = \"azurerm\"\n config = {\n  \"client_secret\" = var.s\n }\n}"}, "against main.tf:4"},
 		"json":                       {none, []string{"main.tf.json", "{\"provider\": {\"azurerm\": [{\n\"use_oidc\": false}]}}"}, "against main.tf.json:2"},
 		"json, computed":             {none, []string{"main.tf.json", "{\"provider\": {\"azurerm\": {\"use_oidc\": \"${1 == 1}\"}}}"}, "doubt main.tf.json:1"},
@@ -205,7 +209,7 @@ func FuzzParse(f *testing.F) {
 			f.Add([]byte(seed), kind)
 		}
 	}
-	names := []string{"main.tf", "main.tf.json", "x.tfvars", "y.tfbackend", lockFile}
+	names := []string{"main.tf", "main.tf.json", "x.tfvars", "y.tfbackend", "z.hcl", lockFile}
 	f.Fuzz(func(t *testing.T, content []byte, kind int) {
 		name := names[(kind%len(names)+len(names))%len(names)]
 		code := Parse(Files{Files: []File{{name, content}}})
