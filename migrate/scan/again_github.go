@@ -190,6 +190,9 @@ func (a *again) spliceRepositories(out *inventory.Inventory) {
 		return read(r.Name) || r.ID != 0 && a.ids[r.ID]
 	}), a.inv.Repositories...)
 	out.Logins = append(slices.DeleteFunc(slices.Clone(a.old.Logins), func(l inventory.Login) bool { return read(l.Repository) }), a.inv.Logins...)
+	out.Terraform = append(slices.DeleteFunc(slices.Clone(a.old.Terraform), func(r inventory.TerraformResource) bool {
+		return read(r.Repository) || slices.ContainsFunc(a.inv.Terraform, func(x inventory.TerraformResource) bool { return x.Repository == r.Repository })
+	}), a.inv.Terraform...)
 	out.Mentions = append(slices.DeleteFunc(slices.Clone(a.old.Mentions), func(m inventory.Mention) bool { return read(m.Repository) }), a.inv.Mentions...)
 	out.Secrets = append(slices.DeleteFunc(slices.Clone(a.old.Secrets), func(s inventory.Secret) bool {
 		return read(s.Repository) || s.Repository == "" && a.ownerRead(s.Owner)
