@@ -166,7 +166,14 @@ func (m *model) run() {
 		"time": func() {
 			m.pass(m.now.For)
 		},
-		"replan": func() { m.makePlan() },
+		"replan": func() {
+			if m.now.Named && len(m.plan.Units) > 0 {
+				m.trace = append(m.trace, "(one unit)")
+				m.replan(m.anyUnit())
+				return
+			}
+			m.makePlan()
+		},
 		"person": m.person,
 	}
 	for _, m.now = range m.script.Acts {
