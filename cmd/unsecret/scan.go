@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/unsecret-dev/unsecret/cmd/unsecret/internal/build"
+	"github.com/unsecret-dev/unsecret/internal/crash"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/policy"
 	"github.com/unsecret-dev/unsecret/migrate/scan"
@@ -145,7 +146,10 @@ func (c *config) applications() []inventory.AppID {
 }
 
 func (a *app) scanLocal(cmd *cobra.Command, o scanOptions) error {
-	giveBackStart()
+	go func() { // beside the listing of the files, for which one processor is enough
+		defer crash.Report()
+		giveBackStart()
+	}()
 	allowGarbage()
 	inv, err := scan.Local(cmd.Context(), o.local, scan.Options{Tool: toolName()})
 	if err != nil {
