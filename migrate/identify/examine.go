@@ -104,8 +104,7 @@ func (q *question) addVariable(v inventory.Variable) {
 func (q *question) sees(v inventory.Variable) bool {
 	return slices.ContainsFunc(q.repositories, func(r inventory.RepositoryName) bool {
 		if v.Level == inventory.LevelOrganization {
-			owner, _, _ := strings.Cut(string(r), "/")
-			return strings.EqualFold(owner, v.Owner)
+			return strings.EqualFold(r.Owner(), v.Owner)
 		}
 		return strings.EqualFold(string(v.Repository), string(r))
 	})

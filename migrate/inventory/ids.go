@@ -47,6 +47,12 @@ func (n RepositoryName) AzureRepos() (organization, project, name string, ok boo
 	return organization, project, name, ok && organization != "" && project != "" && name != ""
 }
 
+// Owner is the organisation or person on GitHub that a repository belongs to.
+func (n RepositoryName) Owner() string {
+	owner, _, _ := strings.Cut(string(n), "/")
+	return owner
+}
+
 // LoginID names one login: "OWNER/NAME/PATH:LINE:COLUMN", or "PATH:LINE:COLUMN" for local files.
 // It is stable for one version of the file.
 type LoginID string

@@ -79,9 +79,8 @@ func named(use, secret string) bool {
 func sees(l Login, s Secret) bool {
 	switch s.Level {
 	case LevelOrganization:
-		owner, _, _ := strings.Cut(string(l.Repository), "/")
 		selected := slices.ContainsFunc(s.SelectedRepositories, func(r RepositoryName) bool { return strings.EqualFold(string(r), string(l.Repository)) })
-		return strings.EqualFold(owner, s.Owner) && (s.Visibility != "selected" || selected)
+		return strings.EqualFold(l.Repository.Owner(), s.Owner) && (s.Visibility != "selected" || selected)
 	case LevelEnvironment:
 		return strings.EqualFold(string(l.Repository), string(s.Repository)) && inEnvironment(l, s.Environment)
 	default:

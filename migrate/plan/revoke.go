@@ -130,9 +130,8 @@ func (p *planner) mayRead(l *inventory.Login, repo inventory.RepositoryName, r i
 // canSee tells whether a store is in reach of a repository's runs at all.
 func (p *planner) canSee(repo inventory.RepositoryName, r inventory.StoreRef) bool {
 	if r.Level == inventory.LevelOrganization {
-		owner, _, _ := strings.Cut(string(repo), "/")
 		found := p.stores.secrets[r.Key()]
-		return strings.EqualFold(owner, r.Owner) && (found == nil || p.stores.visible(found, repo))
+		return strings.EqualFold(repo.Owner(), r.Owner) && (found == nil || p.stores.visible(found, repo))
 	}
 	return strings.EqualFold(string(repo), string(r.Repository))
 }

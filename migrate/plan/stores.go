@@ -84,10 +84,9 @@ func (s *stores) repo(name inventory.RepositoryName) *inventory.Repository {
 
 // levels are the stores that a name can mean in a job, the nearest first (GitHub Docs: "Secrets", precedence).
 func levels(repo inventory.RepositoryName, environment, name string) []inventory.StoreRef {
-	owner, _, _ := strings.Cut(string(repo), "/")
 	out := []inventory.StoreRef{
 		{Level: inventory.LevelRepository, Repository: repo, Name: name},
-		{Level: inventory.LevelOrganization, Owner: owner, Name: name},
+		{Level: inventory.LevelOrganization, Owner: repo.Owner(), Name: name},
 	}
 	if environment != "" {
 		env := inventory.StoreRef{Level: inventory.LevelEnvironment, Repository: repo, Environment: environment, Name: name}
@@ -259,11 +258,10 @@ func (s *stores) names(repo inventory.RepositoryName, name string) []string {
 	if !strings.ContainsAny(name, "*?") {
 		return []string{name}
 	}
-	owner, _, _ := strings.Cut(string(repo), "/")
 	out := []string{}
 	for _, sec := range s.secrets {
 		here := strings.EqualFold(string(sec.Repository), string(repo)) ||
-			sec.Level == inventory.LevelOrganization && strings.EqualFold(sec.Owner, owner) && s.visible(sec, repo)
+			sec.Level == inventory.LevelOrganization && strings.EqualFold(sec.Owner, repo.Owner()) && s.visible(sec, repo)
 		if here && matches(name, sec.Name) {
 			out = append(out, strings.ToUpper(sec.Name))
 		}

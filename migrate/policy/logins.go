@@ -109,8 +109,7 @@ func secretShared(e *evaluation, r Rule) {
 		}
 		users := map[inventory.RepositoryName]bool{}
 		for _, l := range e.inv.Logins {
-			owner, _, _ := strings.Cut(string(l.Repository), "/")
-			if UsesSecret(l) && strings.EqualFold(owner, s.Owner) && readsSecret(l, s.Name) {
+			if UsesSecret(l) && strings.EqualFold(l.Repository.Owner(), s.Owner) && readsSecret(l, s.Name) {
 				users[l.Repository] = true
 			}
 		}

@@ -48,10 +48,7 @@ func (a *again) gitHubPart(ctx context.Context, scope GitHubScope) error {
 	}
 	a.note(refs, read)
 	beside := &beside{a: a, scope: scope, read: read}
-	if err := a.logins(ctx, scope.Client, read, func(n inventory.RepositoryName) (workflow.Tree, bool) { return beside.tree(ctx, n) }); err != nil {
-		return err
-	}
-	return nil
+	return a.logins(ctx, scope.Client, read, func(n inventory.RepositoryName) (workflow.Tree, bool) { return beside.tree(ctx, n) })
 }
 
 // refs are the repositories of the inventory on a host that are wanted.
@@ -109,15 +106,11 @@ func (a *again) visible(ctx context.Context, scope GitHubScope, asked []Reposito
 	return nil
 }
 
-func ownerOf(name inventory.RepositoryName) string {
-	owner, _, _ := strings.Cut(strings.ToLower(string(name)), "/")
-	return owner
-}
+func ownerOf(name inventory.RepositoryName) string { return strings.ToLower(name.Owner()) }
 
 // has tells whether a scan of the scope finds a repository, which may have had another name when it was asked for.
 func (s GitHubScope) has(name inventory.RepositoryName, asked []RepositoryRef) bool {
-	owner, _, _ := strings.Cut(string(name), "/")
-	if slices.ContainsFunc(s.Owners, func(o string) bool { return strings.EqualFold(o, owner) }) {
+	if slices.ContainsFunc(s.Owners, func(o string) bool { return strings.EqualFold(o, name.Owner()) }) {
 		return true
 	}
 	return slices.ContainsFunc(s.Repositories, func(r inventory.RepositoryName) bool {
@@ -134,9 +127,8 @@ func (a *again) note(refs []RepositoryRef, read *repositories) {
 	}
 	for name, r := range read.repos {
 		a.names[strings.ToLower(string(name))], a.ids[r.ID] = true, true
-		owner, _, _ := strings.Cut(string(name), "/")
-		if !slices.Contains(a.owners, owner) {
-			a.owners = append(a.owners, owner)
+		if !slices.Contains(a.owners, name.Owner()) {
+			a.owners = append(a.owners, name.Owner())
 		}
 	}
 }

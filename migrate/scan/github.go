@@ -273,8 +273,7 @@ func (s *scanner) settings(ctx context.Context, client GitHub, read *repositorie
 			s.add(func(inv *inventory.Inventory) { inv.Repositories = append(inv.Repositories, repo) })
 			continue
 		}
-		owner, _, _ := strings.Cut(string(n), "/")
-		owners[owner] = true
+		owners[n.Owner()] = true
 		s.expect("repository settings", 1)
 		g.Go(func() error {
 			defer crash.Report()

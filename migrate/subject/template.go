@@ -112,12 +112,11 @@ func claimValue(key string, repo inventory.Repository, context string, claims []
 			return c.Value, true
 		}
 	}
-	owner, _, _ := strings.Cut(string(repo.Name), "/")
 	switch key {
 	case "repository":
 		return string(repo.Name), true
 	case "repository_owner":
-		return owner, true
+		return repo.Name.Owner(), true
 	case "repository_id":
 		return strconv.FormatInt(repo.ID, 10), repo.ID != 0
 	case "repository_owner_id":

@@ -24,8 +24,7 @@ func (c *Client) OwnerProber(owner string) doctor.Prober { return prober{c, owne
 
 // RepositoryProber probes one repository, and its owner.
 func (c *Client) RepositoryProber(repo inventory.RepositoryName) doctor.Prober {
-	owner, _, _ := strings.Cut(string(repo), "/")
-	return prober{c, owner, repo}
+	return prober{c, repo.Owner(), repo}
 }
 
 // Probe implements doctor.Prober: what kind of token it is and what it may read of a repository and its organisation.

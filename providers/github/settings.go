@@ -196,8 +196,7 @@ func (c *Client) readEnvironments(ctx context.Context, s *settings, repo invento
 }
 
 func (c *Client) readEnvironment(ctx context.Context, s *settings, repo inventory.Repository, environment string) {
-	owner, _, _ := strings.Cut(string(repo.Name), "/")
-	at := place{level: inventory.LevelEnvironment, owner: owner, repo: repo.Name, environment: environment}
+	at := place{level: inventory.LevelEnvironment, owner: repo.Name.Owner(), repo: repo.Name, environment: environment}
 	id, err := c.id(ctx, repo.Name)
 	if err != nil {
 		s.gap("environment "+environment, err, permissions.GitHubStores)
