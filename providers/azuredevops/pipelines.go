@@ -22,21 +22,21 @@ import (
 // The routes of pipelines. They are called without the SDK's structures: those take a continuation token for variable groups and task groups
 // and do not give the next one back, and decode a definition's process as anything.
 var (
-	buildDefinitions   = uuid.MustParse("dbeaf647-6167-421a-bda9-c9327b25e2e6")
-	releaseDefinitions = uuid.MustParse("d8f96f24-8ea7-4cb6-baab-2df8fc515665")
-	taskGroups         = uuid.MustParse("6c08ffbf-dbf1-4f9a-94e5-a1cbd47005e7")
-	variableGroups     = uuid.MustParse("f5b09dd5-9d54-45a1-8b5a-1c8287d634cc")
-	environments       = uuid.MustParse("8572b1fc-2482-47fa-8f74-7e3ed53ee54b")
-	kubernetesResource = uuid.MustParse("73fba52f-15ab-42b3-a538-ce67a9223a04")
-	secureFiles        = uuid.MustParse("adcfd8bc-b184-43ba-bd84-7c8c6a2ff421")
-	agentPools         = uuid.MustParse("a8c47e17-4d56-4a56-92bb-de7ea7dc65be")
-	elasticPools       = uuid.MustParse("dd3c938f-835b-4971-b99a-db75a47aad43")
-	poolAgents         = uuid.MustParse("e298ef32-5878-4cab-993c-043836571f42")
-	permissionsOf      = uuid.MustParse("b5b9a4a4-e6cd-4096-853c-ab7d8b0c4eb2")
-	checkQuery         = uuid.MustParse("5f3d0e64-f943-4584-8811-77eb495e831e")
-	// securityRoles are in no reference; the id is that of Microsoft's own clients.
+	buildDefinitions    = uuid.MustParse("dbeaf647-6167-421a-bda9-c9327b25e2e6")
+	releaseDefinitions  = uuid.MustParse("d8f96f24-8ea7-4cb6-baab-2df8fc515665")
+	taskGroups          = uuid.MustParse("6c08ffbf-dbf1-4f9a-94e5-a1cbd47005e7")
+	variableGroups      = uuid.MustParse("f5b09dd5-9d54-45a1-8b5a-1c8287d634cc")
+	environments        = uuid.MustParse("8572b1fc-2482-47fa-8f74-7e3ed53ee54b")
+	kubernetesResource  = uuid.MustParse("73fba52f-15ab-42b3-a538-ce67a9223a04")
+	secureFiles         = uuid.MustParse("adcfd8bc-b184-43ba-bd84-7c8c6a2ff421")
+	agentPools          = uuid.MustParse("a8c47e17-4d56-4a56-92bb-de7ea7dc65be")
+	elasticPools        = uuid.MustParse("dd3c938f-835b-4971-b99a-db75a47aad43")
+	poolAgents          = uuid.MustParse("e298ef32-5878-4cab-993c-043836571f42")
+	permissionsOf       = uuid.MustParse("b5b9a4a4-e6cd-4096-853c-ab7d8b0c4eb2")
+	checkQuery          = uuid.MustParse("5f3d0e64-f943-4584-8811-77eb495e831e")
 	checkConfigurations = uuid.MustParse("86c8381e-5aee-4cde-8ae4-25c0c7f5eaea")
-	securityRoles       = uuid.MustParse("9461c234-c84c-4ed2-b918-2f0f92ad0a35")
+	// securityRoles are in no reference; the id is that of Microsoft's own clients.
+	securityRoles = uuid.MustParse("9461c234-c84c-4ed2-b918-2f0f92ad0a35")
 )
 
 const (

@@ -22,10 +22,6 @@ import (
 // usesRead is how many entries of a history are looked at for uses since a time.
 const usesRead = 200
 
-func (c *Client) about(what string, id inventory.ConnectionID, name string) string {
-	return fmt.Sprintf("azure devops %s: %s service connection %q (%s)", c.organization, what, name, id)
-}
-
 // Named finds the connection of a name in a project. One that is not ready is found, too.
 func (c *Client) Named(ctx context.Context, project inventory.ProjectID, name string) (inventory.Connection, error) {
 	query := url.Values{"includeFailed": {"true"}}
@@ -63,7 +59,7 @@ func (c *Client) Recreate(ctx context.Context, old inventory.Connection, name, d
 	if err != nil {
 		return inventory.Connection{}, fmt.Errorf("%s: %w", what, err)
 	}
-	data, parameters := map[string]any{"creationMode": "Manual"}, map[string]any{}
+	data := map[string]any{"creationMode": "Manual"}
 	for k, v := range e.Data {
 		lower := strings.ToLower(k)
 		if lower == "creationmode" || lower == "revertschemedeadline" || lower == "appobjectid" || lower == "spnobjectid" || strings.HasPrefix(lower, "azurespn") {
@@ -71,15 +67,10 @@ func (c *Client) Recreate(ctx context.Context, old inventory.Connection, name, d
 		}
 		data[k] = v
 	}
-	for k, v := range e.Authorization.Parameters {
-		if !ofSecret(k) {
-			parameters[k] = v
-		}
-	}
 	body, err := encode(map[string]any{
 		"name": name, "type": raw["type"], "url": raw["url"], "description": description, "isShared": false, "isReady": true,
 		"data":                             data,
-		"authorization":                    map[string]any{"scheme": inventory.SchemeFederation, "parameters": parameters},
+		"authorization":                    map[string]any{"scheme": inventory.SchemeFederation, "parameters": e.withoutSecret()},
 		"serviceEndpointProjectReferences": []any{reference(old.Projects[0], name, description)},
 	})
 	if err != nil {
@@ -99,21 +90,6 @@ func (c *Client) Share(ctx context.Context, connection inventory.Connection, pro
 		refs = append(refs, reference(p, p.As, description))
 	}
 	return c.write(ctx, c.about("sharing", connection.ID, connection.Name), refs, call{method: http.MethodPatch, location: endpointsInOrg, version: endpointVersion, route: map[string]string{"endpointId": string(connection.ID)}})
-}
-
-// write sends a change whose answer says nothing that is needed.
-func (c *Client) write(ctx context.Context, what string, body any, r call) error {
-	if body != nil {
-		b, err := encode(body)
-		if err != nil {
-			return fmt.Errorf("%s: %w", what, err)
-		}
-		r.body = b
-	}
-	if err := c.send(ctx, r, nil); err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	return nil
 }
 
 // Delete implements a part of execute.Connections. With deep the service would also delete an application that it has made.
@@ -136,11 +112,7 @@ func (c *Client) SetDisabled(ctx context.Context, connection inventory.Connectio
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	body := map[string]any{}
-	for k, v := range raw {
-		body[k] = v
-	}
-	delete(body, "operationStatus")
+	body := asRead(raw)
 	body["isDisabled"] = disabled
 	return c.write(ctx, what, body, call{method: http.MethodPut, location: endpointsInOrg, version: endpointVersion, route: map[string]string{"endpointId": string(connection.ID)}})
 }

@@ -50,35 +50,47 @@ func encode(v any) (*bytes.Buffer, error) {
 	return &b, err
 }
 
+// write sends a change whose answer says nothing that is needed.
+func (c *Client) write(ctx context.Context, what string, body any, r call) error {
+	if body != nil {
+		b, err := encode(body)
+		if err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		r.body = b
+	}
+	if err := c.send(ctx, r, nil); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// about says what is done to a connection, to begin an error.
+func (c *Client) about(what string, id inventory.ConnectionID, name string) string {
+	return fmt.Sprintf("azure devops %s: %s service connection %q (%s)", c.organization, what, name, id)
+}
+
 // Convert asks the service to change the authentication scheme. The body is the least that the operation
 // takes: id, type, scheme and all project references as the service tells them, so that nothing else of the
 // connection can be changed by a field that was read incompletely
 // (Microsoft Learn: Connect to Azure, "Convert multiple service connections with a script").
 func (c *Client) Convert(ctx context.Context, connection inventory.Connection, scheme string) error {
-	what := fmt.Sprintf("azure devops %s: converting service connection %q (%s) to %s", c.organization, connection.Name, connection.ID, scheme)
+	what := c.about("converting", connection.ID, connection.Name) + " to " + scheme
 	raw, _, err := c.fresh(ctx, connection)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	body, err := encode(map[string]any{
+	body := map[string]any{
 		"id":                               raw["id"],
 		"type":                             raw["type"],
 		"authorization":                    map[string]string{"scheme": scheme},
 		"serviceEndpointProjectReferences": raw["serviceEndpointProjectReferences"],
-	})
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
 	}
-	err = c.send(ctx, call{
+	return c.write(ctx, what, body, call{
 		method: http.MethodPut, location: endpointsInOrg, version: endpointVersion,
 		route: map[string]string{"endpointId": string(connection.ID)},
 		query: url.Values{"operation": {"ConvertAuthenticationScheme"}},
-		body:  body,
-	}, nil)
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	return nil
+	})
 }
 
 // fresh reads a connection before it is written and refuses one whose contents the caller may not see.
@@ -98,7 +110,7 @@ func (c *Client) fresh(ctx context.Context, connection inventory.Connection) (ma
 // update replaces the whole connection, so it is built from the JSON as it was read just before; the value is
 // in the request's body alone.
 func (c *Client) SetPassword(ctx context.Context, connection inventory.Connection, password *execute.Password) error {
-	what := fmt.Sprintf("azure devops %s: writing a new client secret into service connection %q (%s)", c.organization, connection.Name, connection.ID)
+	what := c.about("writing a new client secret into", connection.ID, connection.Name)
 	raw, e, err := c.fresh(ctx, connection)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
@@ -124,12 +136,7 @@ func (c *Client) SetPassword(ctx context.Context, connection inventory.Connectio
 
 // passwordBody is the connection as it was read, with the scheme ServicePrincipal and the new key.
 func passwordBody(raw map[string]rawValue, e endpoint, value []byte) (*bytes.Buffer, error) {
-	parameters := map[string]any{}
-	for k, v := range e.Authorization.Parameters {
-		if !ofSecret(k) {
-			parameters[k] = v
-		}
-	}
+	parameters := e.withoutSecret()
 	parameters["authenticationType"] = "spnKey"
 	parameters["serviceprincipalkey"] = string(value)
 	data := map[string]any{}
@@ -138,14 +145,31 @@ func passwordBody(raw map[string]rawValue, e endpoint, value []byte) (*bytes.Buf
 			data[k] = v
 		}
 	}
+	body := asRead(raw)
+	body["data"] = data
+	body["authorization"] = map[string]any{"scheme": inventory.SchemeServicePrincipal, "parameters": parameters}
+	return encode(body)
+}
+
+// asRead is a connection as it was read, for an update that replaces the whole of it.
+func asRead(raw map[string]rawValue) map[string]any {
 	body := map[string]any{}
 	for k, v := range raw {
 		body[k] = v
 	}
 	delete(body, "operationStatus")
-	body["data"] = data
-	body["authorization"] = map[string]any{"scheme": inventory.SchemeServicePrincipal, "parameters": parameters}
-	return encode(body)
+	return body
+}
+
+// withoutSecret are the parameters that belong to what is signed in to.
+func (e endpoint) withoutSecret() map[string]any {
+	parameters := map[string]any{}
+	for k, v := range e.Authorization.Parameters {
+		if !ofSecret(k) {
+			parameters[k] = v
+		}
+	}
+	return parameters
 }
 
 // ofSecret tells whether a parameter belongs to one way of signing in, and not to what is signed in to.
@@ -175,7 +199,7 @@ func kindOf(err error) error {
 // Test asks the service to sign in with the connection and to read its subscription or management group, as
 // the button "Verify" does (terraform-provider-azuredevops, validateServiceEndpoint).
 func (c *Client) Test(ctx context.Context, connection inventory.Connection) (bool, string, error) {
-	what := fmt.Sprintf("azure devops %s: testing service connection %q (%s)", c.organization, connection.Name, connection.ID)
+	what := c.about("testing", connection.ID, connection.Name)
 	project, err := origin(connection)
 	if err != nil {
 		return false, "", fmt.Errorf("%s: %w", what, err)
