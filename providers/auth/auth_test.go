@@ -126,19 +126,20 @@ func TestASignInThatFailsSaysOfWhatAndWhatToDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", t.TempDir())
-	for scope, service := range map[string]string{
-		azuredevops.Scope: "Azure DevOps", cloud.Graph + "/.default": "Microsoft Graph", cloud.ARM + "/.default": "Azure Resource Manager",
+	for _, tc := range []struct{ variable, scope, service string }{
+		{auth.EnvAzureDevOps, azuredevops.Scope, "Azure DevOps"}, {auth.EnvGraph, cloud.Graph + "/.default", "Microsoft Graph"},
+		{auth.EnvARM, cloud.ARM + "/.default", "Azure Resource Manager"},
 	} {
 		a := &auth.Azure{Mode: auth.ModeAzureCLI, Tenant: "contoso.example", Cloud: cloud, Getenv: func(string) string { return "" }}
-		source, err := a.Source("NONE", scope)
+		source, err := a.Source(tc.variable, tc.scope)
 		if err != nil {
 			t.Fatal(err)
 		}
 		_, err = source(t.Context())
 		var failed *execute.SignInError
-		if !errors.As(err, &failed) || !strings.HasPrefix(err.Error(), "signing in to "+service+" with the Azure CLI: ") ||
+		if !errors.As(err, &failed) || !strings.HasPrefix(err.Error(), "signing in to "+tc.service+" with the Azure CLI: ") ||
 			!strings.Contains(failed.Next, "az login --tenant contoso.example") {
-			t.Errorf("%s: %v, %+v", scope, err, failed)
+			t.Errorf("%s: %v, %+v", tc.scope, err, failed)
 		}
 	}
 }

@@ -40,6 +40,9 @@ const (
 	EnvStorage     = "UNSECRET_STORAGE_TOKEN" // of a state in Azure Blob Storage
 )
 
+// services are the services for a reader, by the environment variables with tokens for them.
+var services = map[string]string{EnvAzureDevOps: "Azure DevOps", EnvGraph: "Microsoft Graph", EnvARM: "Azure Resource Manager"}
+
 // Azure is how to sign in to Microsoft's services.
 type Azure struct {
 	Mode                string
@@ -72,7 +75,7 @@ func (a *Azure) Source(variable, scope string) (transport.TokenSource, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.source(credential, scope), nil
+	return a.source(credential, variable, scope), nil
 }
 
 func (a *Azure) get(mode string) (azcore.TokenCredential, error) {
@@ -235,21 +238,20 @@ const early = 5 * time.Minute
 
 // source gives the tokens of a credential for one scope. It keeps a token until shortly before its end, since not every
 // credential does: the Azure CLI would be started for each request.
-func (a *Azure) source(credential azcore.TokenCredential, scope string) transport.TokenSource {
+func (a *Azure) source(credential azcore.TokenCredential, variable, scope string) transport.TokenSource {
 	return Cached(func(ctx context.Context) (string, time.Time, error) {
 		token, err := credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{scope}})
 		if err != nil {
-			return "", time.Time{}, a.failed(scope, err)
+			return "", time.Time{}, a.failed(cmp.Or(services[variable], strings.TrimSuffix(scope, "/.default")), err)
 		}
 		return token.Token, token.ExpiresOn, nil
 	})
 }
 
 // failed says which sign-in failed. Where nobody answered, the network is what a person looks at, not the credential.
-func (a *Azure) failed(scope string, err error) error {
-	service := a.service(scope)
+func (a *Azure) failed(service string, err error) error {
 	var lost *transport.Error
-	if ctx := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded); ctx || errors.As(err, &lost) && lost.Status == 0 {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &lost) && lost.Status == 0 {
 		return fmt.Errorf("signing in to %s: %w", service, err)
 	}
 	way, next := a.way()
@@ -274,23 +276,6 @@ func (a *Azure) way() (name, next string) {
 	}
 	return "the Azure CLI", "sign in: " + login + ", where the Azure CLI is installed; or choose another way with auth.azure in the configuration"
 }
-
-// service names what a scope stands for.
-func (a *Azure) service(scope string) string {
-	resource := strings.TrimSuffix(scope, "/.default")
-	switch {
-	case resource == azureDevOps:
-		return "Azure DevOps"
-	case resource == a.Cloud.Graph:
-		return "Microsoft Graph"
-	case resource == a.Cloud.ARM:
-		return "Azure Resource Manager"
-	}
-	return resource
-}
-
-// azureDevOps is the application of Azure DevOps in every tenant (Microsoft Learn: Issue Microsoft Entra tokens for Azure DevOps).
-const azureDevOps = "499b84ac-1321-427f-aa17-267ca6975798"
 
 // Cached gives a token source that mints a token when it has none or the one it has ends within five minutes.
 func Cached(mint func(context.Context) (token string, end time.Time, err error)) transport.TokenSource {
