@@ -8,7 +8,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 )
 
 // The names of the lab's servers, in counts, faults and exchanges.

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 )
 
 // right is a permission that can be taken away from a token: the requests that need it. What a service answers with less in it

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 )
 
 // LoadWorkflows loads real workflow files into a world: one repository per owner/name of the index, one identity for

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 )
 
 // maxRows is how many rows a page has at most, and unless the caller asks for fewer (Microsoft Learn: Work with large

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 )
 
 // identityPath has the parts of a managed identity's address: subscription, resource group, name, and what follows: nothing, its federated

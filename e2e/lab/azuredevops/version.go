@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 )
 
 var versionForm = lazy.Regexp(`^(\d+)(?:\.(\d+))?(-preview(?:\.\d+)?)?$`)

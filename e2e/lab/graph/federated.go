@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/e2e/lab/internal/flexible"
-	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 )
 
 // The rules of Microsoft Graph, "federatedIdentityCredential resource type", and of Microsoft Entra, "Important

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 )
 
 // maxClauses is how many alternatives a filter without advanced query capabilities may have (Microsoft Graph,

@@ -9,8 +9,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 )
 
 // A page has 100 objects unless $top asks for another number, up to 999 (Microsoft Graph, "List applications").

@@ -12,8 +12,8 @@ import (
 	"sort"
 	"strings"
 
-	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 )
 
 // call is one request while it is answered; the world's lock is held.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 )
 
 // maxDispatches bounds the combinations of a workflow_dispatch's choices.

@@ -3,7 +3,7 @@ package simulate
 import (
 	"strings"
 
-	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 )
 
 var (

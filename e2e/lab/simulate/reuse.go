@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/unsecret-dev/unsecret/e2e/lab/internal/lazy"
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 )
 
 // GitHub's limits on called workflows (github/docs, "Reusing workflow configurations", since November 2025).
