@@ -91,14 +91,20 @@ func (a *app) plan(output string) error {
 
 // moved tells what earlier plans migrated, so that a new one looks after its trust.
 func (a *app) moved() ([]plan.Moved, error) {
-	records, plans, damage, err := a.past()
+	records, plans, err := a.knownPast()
 	if err != nil {
 		return nil, err
 	}
+	return execute.MovedBy(records, plans), nil
+}
+
+// knownPast is what the journal tells, with a warning where that is not all.
+func (a *app) knownPast() ([]execute.Record, execute.Plans, error) {
+	records, plans, damage, err := a.past()
 	if damage != nil {
 		fmt.Fprintf(a.std.err, "unsecret: warning: %v: what stands after that is not known to the plan\n", damage)
 	}
-	return execute.MovedBy(records, plans), nil
+	return records, plans, err
 }
 
 func printPlan(w io.Writer, p *plan.Plan) {

@@ -63,12 +63,9 @@ func (a *app) planUnit(ctx context.Context, o planOptions) error {
 	if err != nil {
 		return err
 	}
-	records, plans, damage, err := a.past()
+	records, plans, err := a.knownPast()
 	if err != nil {
 		return err
-	}
-	if damage != nil {
-		fmt.Fprintf(a.std.err, "unsecret: warning: %v: what stands after that is not known to the plan\n", damage)
 	}
 	present := execute.Present(saved, records, plans)
 	unit, ok := present.Unit(o.unit)

@@ -234,14 +234,14 @@ func (r *rollbackRun) foresee(ctx context.Context, u plan.Unit) {
 	}
 	r.impossible(u, found)
 	for _, s := range u.Steps {
-		if s.Kind != plan.StepConnection && s.Kind != plan.StepReplacement {
-			continue
-		}
 		var err error
-		if s.Kind == plan.StepReplacement {
+		switch s.Kind {
+		case plan.StepReplacement:
 			_, err = r.e.replacedConnection(ctx, s.Replacement)
-		} else {
+		case plan.StepConnection:
 			_, err = r.e.Outside.Connections.Connection(ctx, s.Connection.Organization, s.Connection.Project, s.Connection.ID)
+		default:
+			continue
 		}
 		if errors.Is(err, ErrNotFound) {
 			r.mu.Lock()

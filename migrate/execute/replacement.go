@@ -427,7 +427,7 @@ func (e *Executor) proveReplacement(ctx context.Context, unit string, s plan.Ste
 		return c, fmt.Errorf("test connection %s: %w", c.Name, err)
 	}
 	if !ok {
-		p.world = append(p.world, fmt.Sprintf("connection %s does not sign in: %s", c.Name, message))
+		p.refused(c, message)
 	}
 	if !known {
 		return c, e.proveByUse(ctx, s, c, p)

@@ -81,6 +81,14 @@ func ReplacementOf(description string) (id ConnectionID, mark string) {
 	return ConnectionID(strings.ToLower(rest[:36])), mark
 }
 
+// OriginName is the connection's name in the project that it was made in: a shared one has a name in each.
+func (c Connection) OriginName() string {
+	if len(c.Projects) > 0 && c.Projects[0].As != "" {
+		return c.Projects[0].As
+	}
+	return c.Name
+}
+
 // ConnectionProject is one project that a connection is visible in, with the connection's name there.
 type ConnectionProject struct {
 	ID   ProjectID `json:"id"`

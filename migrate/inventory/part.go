@@ -13,11 +13,6 @@ type Part struct {
 	Repositories []RepositoryName `json:"repositories"` // of GitHub
 }
 
-// Empty tells whether the part names nothing.
-func (p Part) Empty() bool {
-	return len(p.Applications)+len(p.Connections)+len(p.Repositories) == 0
-}
-
 // HasApplication tells whether the part names an application.
 func (p Part) HasApplication(id AppID) bool {
 	return id != "" && slices.ContainsFunc(p.Applications, func(a AppID) bool { return strings.EqualFold(string(a), string(id)) })

@@ -15,6 +15,9 @@ type Rename struct {
 	To   string `json:"to"`
 }
 
+// deepest is how deep nodes are followed in search of names.
+const deepest = 200
+
 // nameTexts gives the places of the names that a connection's input can be. A name that is put together, or that several places give, has none.
 func (w *walker) nameTexts(v *node, l *leaf) []NameText {
 	var out []NameText
@@ -97,7 +100,7 @@ func (p *project) onlyNames(n *yaml.Node) bool {
 
 // nameOfValue finds the name of the variable or parameter that a scalar is the value of: its key, or the name beside the key value or default.
 func nameOfValue(root, n *yaml.Node, depth int) (string, bool) {
-	if root == nil || depth > 200 {
+	if root == nil || depth > deepest {
 		return "", false
 	}
 	for i, c := range root.Content {
@@ -132,7 +135,7 @@ type mentions struct {
 }
 
 func (m *mentions) walk(n *yaml.Node, depth int) {
-	if n == nil || depth > 200 {
+	if n == nil || depth > deepest {
 		m.other++ // too deep to say
 		return
 	}
@@ -267,7 +270,7 @@ func plainName(s string) bool {
 
 // scalarAt finds the scalar at a place.
 func (d *document) scalarAt(n *yaml.Node, id StepID, depth int) *yaml.Node {
-	if n == nil || depth > 200 {
+	if n == nil || depth > deepest {
 		return nil
 	}
 	if n.Kind == yaml.ScalarNode {
@@ -293,7 +296,7 @@ func NameTexts(f File, names []string) []StepText {
 	var out []StepText
 	var walk func(n *yaml.Node, key string, depth int)
 	walk = func(n *yaml.Node, key string, depth int) {
-		if n == nil || depth > 200 {
+		if n == nil || depth > deepest {
 			return
 		}
 		if n.Kind == yaml.ScalarNode && slices.Contains(names, n.Value) {

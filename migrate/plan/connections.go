@@ -73,7 +73,7 @@ func unlinkable(c *connection) *Reason {
 		return &Reason{Code: "publish-profile", Message: "it uses a web app's publish profile, which is not a service principal's secret",
 			Next: []string{"make a new azurerm connection with workload identity federation, use it in the pipelines, then delete this one"}}
 	case c.isRegistry() && c.replacement != nil && c.Disabled:
-		return &Reason{Code: "already", Message: fmt.Sprintf("connection %s was made in its place, and it is disabled", (&connection{Connection: c.replacement}).originName()),
+		return &Reason{Code: "already", Message: fmt.Sprintf("connection %s was made in its place, and it is disabled", c.replacement.OriginName()),
 			Next: []string{"delete it when nobody wants it back any more: a rollback of its unit puts a new password into it"}}
 	case c.AppID == "":
 		return &Reason{Code: "no-service-principal", Message: fmt.Sprintf("a connection of type %s with scheme %s names no service principal", c.Type, c.Scheme),

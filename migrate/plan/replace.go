@@ -68,14 +68,6 @@ func (p *planner) holdReplacement(c *connection, hold func(code, message string,
 	return nil
 }
 
-// originName is a connection's name in the project that it was made in: a shared one has a name in each.
-func (c *connection) originName() string {
-	if len(c.Projects) > 0 && c.Projects[0].As != "" {
-		return c.Projects[0].As
-	}
-	return c.Name
-}
-
 func (c *connection) newStep() string    { return string(StepReplacement) + "/" + string(c.ID) }
 func (c *connection) accessStep() string { return string(StepAccess) + "/" + string(c.ID) }
 
@@ -94,7 +86,7 @@ func replaced(d *draft) []*connection {
 
 func (p *planner) replacement(d *draft, c *connection) *ReplacementStep {
 	names := p.newNames(c)
-	return &ReplacementStep{Organization: c.Organization, Project: c.Projects[0].ID, ID: c.ID, Name: c.originName(), NewName: names[0].As, Projects: names, AppID: d.unit.AppID,
+	return &ReplacementStep{Organization: c.Organization, Project: c.Projects[0].ID, ID: c.ID, Name: c.OriginName(), NewName: names[0].As, Projects: names, AppID: d.unit.AppID,
 		TenantID: cmp.Or(c.TenantID, d.identity.TenantID), Certificate: c.isCertificate(), ByHand: p.byHand(c)}
 }
 
@@ -109,7 +101,7 @@ func (p *planner) replacementSteps(d *draft) []Step {
 			facts[NameField(q)] = ""
 		}
 		out = append(out, Step{ID: c.newStep(), Kind: StepReplacement, Class: OnceOnly, Phase: PhaseApply,
-			Title:        fmt.Sprintf("make service connection %s in place of %s (%s)", r.NewName, c.originName(), c.place()),
+			Title:        fmt.Sprintf("make service connection %s in place of %s (%s)", r.NewName, c.OriginName(), c.place()),
 			Precondition: facts,
 			Undo:         "delete it, when nothing uses it any more",
 			Replacement:  r})
@@ -118,7 +110,7 @@ func (p *planner) replacementSteps(d *draft) []Step {
 		trust.Title = fmt.Sprintf("trust what connection %s presents on %s", r.NewName, d.unit.Title)
 		trust.DependsOn, trust.FederatedCredential.Replacement = []string{c.newStep()}, r
 		out = append(out, trust, Step{ID: c.accessStep(), Kind: StepAccess, Class: Repeatable, Phase: PhaseApply,
-			Title:        fmt.Sprintf("give connection %s the permissions, checks and roles of %s, and test it", r.NewName, c.originName()),
+			Title:        fmt.Sprintf("give connection %s the permissions, checks and roles of %s, and test it", r.NewName, c.OriginName()),
 			DependsOn:    []string{c.newStep(), trust.ID},
 			Precondition: map[string]string{},
 			Undo:         "they go with the connection",
@@ -136,7 +128,7 @@ func (p *planner) disableSteps(d *draft, after []string) []Step {
 	for _, c := range replaced(d) {
 		r := p.replacement(d, c)
 		out = append(out, Step{ID: string(StepDisable) + "/" + string(c.ID), Kind: StepDisable, Class: Repeatable, Phase: PhaseRevoke,
-			Title:        fmt.Sprintf("disable service connection %s (%s), which %s has replaced", c.originName(), c.place(), r.NewName),
+			Title:        fmt.Sprintf("disable service connection %s (%s), which %s has replaced", c.OriginName(), c.place(), r.NewName),
 			DependsOn:    after,
 			Precondition: map[string]string{"scheme": c.Scheme},
 			Undo:         "enable it again",
@@ -251,10 +243,14 @@ func (p *planner) byHand(c *connection) []string {
 func (p *planner) namedByHand(d *draft) []Reason {
 	var out []Reason
 	for _, c := range replaced(d) {
-		object := "connection " + c.originName() + " (" + c.place() + ")"
+		object := "connection " + c.OriginName() + " (" + c.place() + ")"
 		name := p.newNames(c)[0].As
 		if places := p.byHand(c); len(places) > 0 {
-			r := Reason{Code: "registry-named", Object: object, Message: fmt.Sprintf("%s %s it where no pull request can change that", count(len(places), "place"), map[bool]string{true: "names", false: "name"}[len(places) == 1])}
+			verb := "name"
+			if len(places) == 1 {
+				verb = "names"
+			}
+			r := Reason{Code: "registry-named", Object: object, Message: fmt.Sprintf("%s %s it where no pull request can change that", count(len(places), "place"), verb)}
 			for i, place := range places {
 				if i == mostPlaces {
 					r.Next = append(r.Next, fmt.Sprintf("and %d more: unsecret show %s", len(places)-i, c.ID))
@@ -262,13 +258,13 @@ func (p *planner) namedByHand(d *draft) []Reason {
 				}
 				r.Next = append(r.Next, "after apply, let "+name+" be named in "+place)
 			}
-			r.Next = append(r.Next, "then scan and plan again: only when nothing names "+c.originName()+" any more its credential is revoked")
+			r.Next = append(r.Next, "then scan and plan again: only when nothing names "+c.OriginName()+" any more its credential is revoked")
 			out = append(out, r)
 		}
 		if !c.PipelinesKnown && !p.accepted(c, inventory.Concern{Rule: RuleNamesUnknown}) {
 			out = append(out, Reason{Code: "registry-names-unknown", Object: object, Message: "not every place that names it is known: not every definition could be read, or some name a connection by an expression",
 				Next: []string{"see which (unsecret list gaps), and let " + name + " be named there",
-					fmt.Sprintf("then scan and plan again; or accept it with connections.accept: [{rule: %s, connection: %s}]: the sign-in log still has to show that nothing uses its credential", RuleNamesUnknown, c.originName())}})
+					fmt.Sprintf("then scan and plan again; or accept it with connections.accept: [{rule: %s, connection: %s}]: the sign-in log still has to show that nothing uses its credential", RuleNamesUnknown, c.OriginName())}})
 		}
 	}
 	return out

@@ -142,13 +142,14 @@ func (s *scanner) nothingRead() error {
 	for _, g := range s.inv.Gaps {
 		errs = append(errs, fmt.Errorf("%s %s: %s", g.Source, g.Object, g.Message))
 	}
-	if len(s.inv.Gaps) == 0 { // else there was nothing to ask since nothing else could be read
-		for _, u := range s.unasked {
-			errs = append(errs, errors.New(u))
-		}
-		return errors.Join(errs...)
+	also := s.unasked
+	if len(s.inv.Gaps) > 0 { // there was nothing to ask since nothing else could be read
+		also = []string{"unsecret doctor checks the network, the sign-in and the permissions of each, and says what to do"}
 	}
-	return errors.Join(append(errs, errors.New("unsecret doctor checks the network, the sign-in and the permissions of each, and says what to do"))...)
+	for _, text := range also {
+		errs = append(errs, errors.New(text))
+	}
+	return errors.Join(errs...)
 }
 
 // gap records what could not be read. The end of the context is not a gap: it ends the scan.

@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
@@ -58,7 +59,7 @@ func terraformFiles(stopped func() bool, root string) terraform.Files {
 			out.Unread = append(out.Unread, terraform.Unread{Path: e.Path, Reason: reasonOf(err)})
 			continue
 		}
-		out.Files = append(out.Files, terraform.File{Path: e.Path, Content: append([]byte{}, content...)})
+		out.Files = append(out.Files, terraform.File{Path: e.Path, Content: bytes.Clone(content)})
 	}
 	return out
 }
