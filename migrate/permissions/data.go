@@ -69,6 +69,7 @@ var all = []Permission{
 	},
 	{
 		ID: DevOpsConnectionMaker, System: AzureDevOps, Name: "Creator role on service connections, Administrator on those that are replaced", Scope: "vso.serviceendpoint_manage, vso.pipelineresources_manage", Phases: []Phase{Apply}, Optional: true,
+		Where:   "plan.connections.registry: recreate",
 		For:     "new connections in place of those to registries, with their pipeline permissions, checks and roles, where plan.connections.registry is recreate",
 		Without: "no connection is made, and its pipelines go on with the old one",
 		Grant:   []string{urlConnections + " (⋮, Security: role Creator, for all connections of the project; role Administrator, on the connections of the plan)"},
@@ -76,6 +77,7 @@ var all = []Permission{
 	},
 	{
 		ID: DevOpsConnectionOff, System: AzureDevOps, Name: "Administrator role on service connections that were replaced", Scope: "vso.serviceendpoint_manage", Phases: []Phase{Revoke}, Optional: true,
+		Where:   "plan.connections.registry: recreate",
 		For:     "disabling connections in whose place new ones were made; and in a rollback writing a new secret back and deleting the new ones",
 		Without: "they stay enabled, with a credential that is gone",
 		Grant:   []string{urlConnections + " (⋮, Security: role Administrator, on the connections of the plan)"},
@@ -116,6 +118,7 @@ var all = []Permission{
 	},
 	{
 		ID: GraphPolicyWrite, System: Graph, Name: "Policy.ReadWrite.ApplicationConfiguration", Phases: []Phase{Revoke}, RoleID: "be74164b-cff1-491c-8741-e671cb536e13", Optional: true,
+		Where: "plan.endState: blockPasswords", variable: "BLOCK_PASSWORDS",
 		For:     "forbidding new passwords on what was revoked, where plan.endState is blockPasswords; needs Microsoft Entra Workload ID Premium besides",
 		Without: "the end state is only proposed",
 		Person:  "in its place Cloud Application Administrator",
@@ -139,6 +142,7 @@ var all = []Permission{
 	},
 	{
 		ID: AzureIdentity, System: Azure, Name: "Managed Identity Contributor", Phases: []Phase{Apply}, RoleID: "e40ec5ca-96e0-45a2-b4ff-59039f2c2b59", Optional: true,
+		Where: "plan.targets", variable: "IDENTITY_SCOPES", scopes: "the resource groups of plan.targets, such as /subscriptions/ID/resourceGroups/NAME",
 		For:     "creating managed identities and their federated credentials, and Reader to compare roles, where plan.targets names such",
 		Without: "units keep their applications",
 		Grant:   []string{"az role assignment create --assignee <client id of unsecret's application> --role \"Managed Identity Contributor\" --scope /subscriptions/<subscription>/resourceGroups/<resource group of plan.targets>"},
@@ -146,6 +150,7 @@ var all = []Permission{
 	},
 	{
 		ID: AzureRoles, System: Azure, Name: "Role Based Access Control Administrator", Phases: []Phase{Apply}, RoleID: "f58310d9-a9f6-439a-9e8d-f62e7b41a168", Optional: true,
+		Where: "plan.targets", variable: "ROLE_SCOPES", scopes: "those at which the applications have roles",
 		For:     "giving a managed identity the roles of the application, where plan.targets names such; restrict it to these roles by a condition",
 		Without: "the roles are to be assigned by hand before anything moves",
 		Grant:   []string{"az role assignment create --assignee <client id of unsecret's application> --role \"Role Based Access Control Administrator\" --scope <each scope of the application's roles>"},

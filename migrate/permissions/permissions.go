@@ -53,6 +53,11 @@ type Permission struct {
 	RoleID   string   `json:"roleId,omitempty"`   // Graph: the application permission's id; Azure: the role definition's
 	Grant    []string `json:"grant"`              // commands and addresses that grant it; what is in <> is yours
 	Source   string   `json:"source"`
+	// Where is the setting of the configuration without which nothing needs it; empty: always.
+	Where string `json:"where,omitempty"`
+
+	variable string // of the scripts: what asks for a permission with Where, or names the scopes that it is granted at
+	scopes   string // what these scopes are
 }
 
 // Needed gives the permissions of a phase; of all phases for "".

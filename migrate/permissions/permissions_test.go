@@ -57,6 +57,63 @@ func TestTheShellScriptsParse(t *testing.T) {
 	}
 }
 
+func TestEveryNameInBicepIsOne(t *testing.T) {
+	declared := regexp.MustCompile(`(?m)^(?:resource|param|var) (.*?) (?:'|string|bool|=)`)
+	for _, phase := range append(permissions.Phases(), "") {
+		found := declared.FindAllStringSubmatch(permissions.Bicep(phase), -1)
+		seen := map[string]bool{}
+		for _, m := range found {
+			if !regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`).MatchString(m[1]) || seen[m[1]] {
+				t.Errorf("%s: %q is no name of its own", phase, m[1])
+			}
+			seen[m[1]] = true
+		}
+		if !seen["clientId"] || !seen["unsecret"] {
+			t.Errorf("%s declares %v", phase, seen)
+		}
+	}
+}
+
+// TestScriptsGrantOnlyWhatIsAskedFor runs the shell scripts with an az that only tells what it was called with.
+func TestScriptsGrantOnlyWhatIsAskedFor(t *testing.T) {
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("there is no sh here")
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "az"), []byte("#!"+sh+"\necho \"$@\"\n"), 0o755); err != nil { //nolint:gosec // it is run
+		t.Fatal(err)
+	}
+	grants := func(phase permissions.Phase, env ...string) string {
+		cmd := exec.Command(sh)
+		cmd.Env = append([]string{"PATH=" + dir, "APP_ID=app", "SUBSCRIPTION=sub"}, env...)
+		cmd.Stdin = strings.NewReader(permissions.AzureCLI(phase))
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v %s", phase, err, out)
+		}
+		return string(out)
+	}
+	asked := map[string]struct{ env, says string }{
+		"plan.targets":                  {"IDENTITY_SCOPES=/subscriptions/1/resourceGroups/a /subscriptions/1/resourceGroups/b", "--scope /subscriptions/1/resourceGroups/b"},
+		"plan.endState: blockPasswords": {"BLOCK_PASSWORDS=yes", "be74164b-cff1-491c-8741-e671cb536e13=Role"},
+	}
+	for _, phase := range append(permissions.Phases(), "") {
+		plain := grants(phase)
+		for _, p := range permissions.Needed(phase) {
+			if p.RoleID != "" && strings.Contains(plain, p.RoleID) != (p.Where == "") {
+				t.Errorf("%s: %s, needed with %q, in:\n%s", phase, p.Name, p.Where, plain)
+			}
+			if a, ok := asked[p.Where]; ok && !strings.Contains(grants(phase, a.env), a.says) {
+				t.Errorf("%s: %s is not granted with %s", phase, p.Name, a.env)
+			}
+		}
+	}
+	if out := grants(permissions.Apply, "ROLE_SCOPES=/subscriptions/2"); !strings.Contains(out, "f58310d9-a9f6-439a-9e8d-f62e7b41a168 --scope /subscriptions/2\n") {
+		t.Errorf("the roles' administrator is not granted: %s", out)
+	}
+}
+
 func TestTheDocumentationSaysTheSame(t *testing.T) {
 	const begin, end = "<!-- permissions: begin -->\n", "<!-- permissions: end -->"
 	file := filepath.Join("..", "..", "docs", "permissions.md")

@@ -2,6 +2,7 @@ package permissions
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -21,38 +22,54 @@ func head(mark string, phase Phase, how string) string {
 	line("Not in here, since Azure DevOps and GitHub have no such command; grant these by hand:")
 	for _, p := range Needed(phase) {
 		if p.System == AzureDevOps || p.System == GitHub {
-			line("  %s: %s", p.System.Title(), p.Name)
+			line("  %s: %s%s", p.System.Title(), p.Name, onlyWhere(p))
 			line("    %s", p.Grant[0])
 		}
 	}
 	return b.String()
 }
 
-// of gives the permissions of one system.
-func of(phase Phase, s System) []Permission {
-	var out []Permission
-	for _, p := range Needed(phase) {
-		if p.System == s {
-			out = append(out, p)
-		}
+func onlyWhere(p Permission) string {
+	if p.Where == "" {
+		return ""
 	}
-	return out
+	return ", only with " + p.Where
 }
 
-// AzureCLI writes a shell script that grants what can be granted with the Azure CLI.
+// of gives the permissions of one system: those that are always needed, and those that a setting of the configuration needs.
+func of(phase Phase, s System) (always, asked []Permission) {
+	for _, p := range Needed(phase) {
+		switch {
+		case p.System != s:
+		case p.Where == "":
+			always = append(always, p)
+		default:
+			asked = append(asked, p)
+		}
+	}
+	return always, asked
+}
+
+// AzureCLI writes a shell script that grants what can be granted with the Azure CLI. What only a setting of the configuration needs is granted where
+// it is asked for.
 func AzureCLI(phase Phase) string {
 	var b strings.Builder
 	b.WriteString("#!/bin/sh\n")
 	b.WriteString(head("#", phase, "Run it as an administrator who may grant consent: APP_ID=… SUBSCRIPTION=… sh FILE"))
 	b.WriteString("\nset -eu\n: \"${APP_ID:?set APP_ID to the client id of the application that unsecret signs in as}\"\n")
-	if list := of(phase, Graph); len(list) > 0 {
-		fmt.Fprintf(&b, "\n# Microsoft Graph, application permissions.\naz ad app permission add --id \"$APP_ID\" --api %s --api-permissions", graphResource)
+	list, asked := of(phase, Graph)
+	if len(list) > 0 {
+		b.WriteString("\n# Microsoft Graph, application permissions.\n" + addPermission)
 		for _, p := range list {
 			fmt.Fprintf(&b, " \\\n  %s=Role", p.RoleID)
 		}
 		b.WriteString("\n")
 		for _, p := range list {
 			fmt.Fprintf(&b, "# %s = %s\n", p.RoleID, p.Name)
+		}
+		for _, p := range asked {
+			fmt.Fprintf(&b, "# %s = %s, only with %s: then set %s=yes\n", p.RoleID, p.Name, p.Where, p.variable)
+			fmt.Fprintf(&b, "if [ \"${%s:-}\" = yes ]; then\n  %s %s=Role\nfi\n", p.variable, addPermission, p.RoleID)
 		}
 		b.WriteString("az ad app permission admin-consent --id \"$APP_ID\"\n")
 	}
@@ -65,20 +82,23 @@ for application in ${APPLICATIONS:-}; do
 done
 `)
 	}
-	for _, p := range of(phase, Azure) {
-		fmt.Fprintf(&b, "\n# Azure, for %s.\n: \"${SUBSCRIPTION:?set SUBSCRIPTION to a subscription's id; run this part once for each}\"\n", p.For)
+	list, asked = of(phase, Azure)
+	for _, p := range list {
+		fmt.Fprintf(&b, "\n# Azure: %s, for %s.\n: \"${SUBSCRIPTION:?set SUBSCRIPTION to a subscription's id; run this part once for each}\"\n", p.Name, p.For)
 		fmt.Fprintf(&b, "az role assignment create --assignee \"$APP_ID\" --role %s --scope \"/subscriptions/$SUBSCRIPTION\"\n", p.RoleID)
+	}
+	for _, p := range asked {
+		fmt.Fprintf(&b, "\n# Azure: %s, for %s.\n# Only with %s: then set %s to the scopes, with spaces between them: %s.\n", p.Name, p.For, p.Where, p.variable, p.scopes)
+		fmt.Fprintf(&b, "for scope in ${%s:-}; do\n  az role assignment create --assignee \"$APP_ID\" --role %s --scope \"$scope\"\ndone\n", p.variable, p.RoleID)
 	}
 	return b.String()
 }
 
+const addPermission = "az ad app permission add --id \"$APP_ID\" --api " + graphResource + " --api-permissions"
+
 func owned(phase Phase) bool {
-	for _, p := range of(phase, Graph) {
-		if p.ID == GraphOwnedBy {
-			return true
-		}
-	}
-	return false
+	always, _ := of(phase, Graph)
+	return slices.ContainsFunc(always, func(p Permission) bool { return p.ID == GraphOwnedBy })
 }
 
 // Bicep writes a file that grants the same with Azure Resource Manager and the Microsoft Graph extension
@@ -86,6 +106,12 @@ func owned(phase Phase) bool {
 func Bicep(phase Phase) string {
 	var b strings.Builder
 	b.WriteString(head("//", phase, "Deploy it to each subscription: az deployment sub create --location LOCATION --template-file FILE --parameters clientId=…"))
+	if _, asked := of(phase, Azure); len(asked) > 0 {
+		b.WriteString("//\n// Not in here either, since it is granted below a subscription or at many places:\n")
+		for _, p := range asked {
+			fmt.Fprintf(&b, "//   %s%s\n//     %s\n", p.Name, onlyWhere(p), p.Grant[0])
+		}
+	}
 	if owned(phase) {
 		b.WriteString("//\n// Application.ReadWrite.OwnedBy reaches only applications that unsecret's service principal owns; add it with\n//   az ad app owner add --id <application> --owner-object-id <object id of the service principal>\n")
 	}
@@ -101,13 +127,20 @@ resource unsecret 'Microsoft.Graph/servicePrincipals@v1.0' existing = {
   appId: clientId
 }
 `)
-	if list := of(phase, Graph); len(list) > 0 {
+	list, asked := of(phase, Graph)
+	if len(list) > 0 {
 		fmt.Fprintf(&b, "\nresource graph 'Microsoft.Graph/servicePrincipals@v1.0' existing = {\n  appId: '%s'\n}\n", graphResource)
-		b.WriteString("\nvar applicationPermissions = [\n")
+		for _, p := range asked {
+			fmt.Fprintf(&b, "\n@description('Whether to grant %s, which only %s needs.')\nparam %s bool = false\n", p.Name, p.Where, symbol(p.variable, "_"))
+		}
+		b.WriteString("\nvar applicationPermissions = concat([\n")
 		for _, p := range list {
 			fmt.Fprintf(&b, "  '%s' // %s\n", p.RoleID, p.Name)
 		}
-		b.WriteString(`]
+		for _, p := range asked {
+			fmt.Fprintf(&b, "], !%s ? [] : [\n  '%s' // %s\n", symbol(p.variable, "_"), p.RoleID, p.Name)
+		}
+		b.WriteString(`])
 
 resource consent 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [for permission in applicationPermissions: {
   appRoleId: permission
@@ -116,7 +149,8 @@ resource consent 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [for permission in a
 }]
 `)
 	}
-	for _, p := range of(phase, Azure) {
+	list, _ = of(phase, Azure)
+	for _, p := range list {
 		fmt.Fprintf(&b, "\n// %s, for %s.\n", p.Name, p.For)
 		fmt.Fprintf(&b, `resource %s 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(subscription().id, clientId, '%s')
@@ -126,7 +160,19 @@ resource consent 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [for permission in a
     principalType: 'ServicePrincipal'
   }
 }
-`, strings.ToLower(p.Name), p.RoleID, p.RoleID)
+`, symbol(p.Name, " "), p.RoleID, p.RoleID)
+	}
+	return b.String()
+}
+
+// symbol makes a name of Bicep out of words: letters alone, the first one small (Microsoft Learn: Bicep file structure and syntax, Identifiers).
+func symbol(words, between string) string {
+	var b strings.Builder
+	for i, w := range strings.Split(strings.ToLower(words), between) {
+		if i > 0 && w != "" {
+			w = strings.ToUpper(w[:1]) + w[1:]
+		}
+		b.WriteString(w)
 	}
 	return b.String()
 }

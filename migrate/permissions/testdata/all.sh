@@ -11,9 +11,9 @@
 #     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role User, on the connections of the plan)
 #   Azure DevOps: Administrator role on service connections
 #     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role Administrator, on the connections of the plan)
-#   Azure DevOps: Creator role on service connections, Administrator on those that are replaced
+#   Azure DevOps: Creator role on service connections, Administrator on those that are replaced, only with plan.connections.registry: recreate
 #     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role Creator, for all connections of the project; role Administrator, on the connections of the plan)
-#   Azure DevOps: Administrator role on service connections that were replaced
+#   Azure DevOps: Administrator role on service connections that were replaced, only with plan.connections.registry: recreate
 #     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role Administrator, on the connections of the plan)
 #   Azure DevOps: Read on repositories, pipelines and library
 #     https://dev.azure.com/<organisation>/<project>/_settings/repositories (Security: Read, for all repositories of the project)
@@ -52,13 +52,15 @@ az ad app permission add --id "$APP_ID" --api 00000003-0000-0000-c000-0000000000
   9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30=Role \
   b0afded3-3588-46d8-8b3d-9842eff778da=Role \
   246dd0d5-5bd0-4def-940b-0421030a5b68=Role \
-  be74164b-cff1-491c-8741-e671cb536e13=Role \
   18a4783c-866b-4cc7-a460-3d5e5662c884=Role
 # 9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30 = Application.Read.All
 # b0afded3-3588-46d8-8b3d-9842eff778da = AuditLog.Read.All
 # 246dd0d5-5bd0-4def-940b-0421030a5b68 = Policy.Read.All
-# be74164b-cff1-491c-8741-e671cb536e13 = Policy.ReadWrite.ApplicationConfiguration
 # 18a4783c-866b-4cc7-a460-3d5e5662c884 = Application.ReadWrite.OwnedBy
+# be74164b-cff1-491c-8741-e671cb536e13 = Policy.ReadWrite.ApplicationConfiguration, only with plan.endState: blockPasswords: then set BLOCK_PASSWORDS=yes
+if [ "${BLOCK_PASSWORDS:-}" = yes ]; then
+  az ad app permission add --id "$APP_ID" --api 00000003-0000-0000-c000-000000000000 --api-permissions be74164b-cff1-491c-8741-e671cb536e13=Role
+fi
 az ad app permission admin-consent --id "$APP_ID"
 
 # Application.ReadWrite.OwnedBy reaches only applications that unsecret's service principal owns: name those of the plan.
@@ -67,14 +69,18 @@ for application in ${APPLICATIONS:-}; do
   az ad app owner add --id "$application" --owner-object-id "$principal"
 done
 
-# Azure, for role assignments, through Resource Graph.
+# Azure: Reader, for role assignments, through Resource Graph.
 : "${SUBSCRIPTION:?set SUBSCRIPTION to a subscription's id; run this part once for each}"
 az role assignment create --assignee "$APP_ID" --role acdd72a7-3385-48ef-bd42-f606fba81ae7 --scope "/subscriptions/$SUBSCRIPTION"
 
-# Azure, for creating managed identities and their federated credentials, and Reader to compare roles, where plan.targets names such.
-: "${SUBSCRIPTION:?set SUBSCRIPTION to a subscription's id; run this part once for each}"
-az role assignment create --assignee "$APP_ID" --role e40ec5ca-96e0-45a2-b4ff-59039f2c2b59 --scope "/subscriptions/$SUBSCRIPTION"
+# Azure: Managed Identity Contributor, for creating managed identities and their federated credentials, and Reader to compare roles, where plan.targets names such.
+# Only with plan.targets: then set IDENTITY_SCOPES to the scopes, with spaces between them: the resource groups of plan.targets, such as /subscriptions/ID/resourceGroups/NAME.
+for scope in ${IDENTITY_SCOPES:-}; do
+  az role assignment create --assignee "$APP_ID" --role e40ec5ca-96e0-45a2-b4ff-59039f2c2b59 --scope "$scope"
+done
 
-# Azure, for giving a managed identity the roles of the application, where plan.targets names such; restrict it to these roles by a condition.
-: "${SUBSCRIPTION:?set SUBSCRIPTION to a subscription's id; run this part once for each}"
-az role assignment create --assignee "$APP_ID" --role f58310d9-a9f6-439a-9e8d-f62e7b41a168 --scope "/subscriptions/$SUBSCRIPTION"
+# Azure: Role Based Access Control Administrator, for giving a managed identity the roles of the application, where plan.targets names such; restrict it to these roles by a condition.
+# Only with plan.targets: then set ROLE_SCOPES to the scopes, with spaces between them: those at which the applications have roles.
+for scope in ${ROLE_SCOPES:-}; do
+  az role assignment create --assignee "$APP_ID" --role f58310d9-a9f6-439a-9e8d-f62e7b41a168 --scope "$scope"
+done

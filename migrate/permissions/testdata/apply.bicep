@@ -8,7 +8,7 @@
 //     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role User, on the connections of the plan)
 //   Azure DevOps: Administrator role on service connections
 //     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role Administrator, on the connections of the plan)
-//   Azure DevOps: Creator role on service connections, Administrator on those that are replaced
+//   Azure DevOps: Creator role on service connections, Administrator on those that are replaced, only with plan.connections.registry: recreate
 //     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role Creator, for all connections of the project; role Administrator, on the connections of the plan)
 //   Azure DevOps: Contribute, Create branch, Contribute to pull requests
 //     https://dev.azure.com/<organisation>/<project>/_settings/repositories (Security: Contribute, Create branch and Contribute to pull requests, on the repositories of the plan)
@@ -22,6 +22,12 @@
 //     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Variables, Environments: write
 //   GitHub: organisation Secrets, Variables: write
 //     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, organisation Secrets, Variables: write
+//
+// Not in here either, since it is granted below a subscription or at many places:
+//   Managed Identity Contributor, only with plan.targets
+//     az role assignment create --assignee <client id of unsecret's application> --role "Managed Identity Contributor" --scope /subscriptions/<subscription>/resourceGroups/<resource group of plan.targets>
+//   Role Based Access Control Administrator, only with plan.targets
+//     az role assignment create --assignee <client id of unsecret's application> --role "Role Based Access Control Administrator" --scope <each scope of the application's roles>
 //
 // Application.ReadWrite.OwnedBy reaches only applications that unsecret's service principal owns; add it with
 //   az ad app owner add --id <application> --owner-object-id <object id of the service principal>
@@ -41,32 +47,12 @@ resource graph 'Microsoft.Graph/servicePrincipals@v1.0' existing = {
   appId: '00000003-0000-0000-c000-000000000000'
 }
 
-var applicationPermissions = [
+var applicationPermissions = concat([
   '18a4783c-866b-4cc7-a460-3d5e5662c884' // Application.ReadWrite.OwnedBy
-]
+])
 
 resource consent 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [for permission in applicationPermissions: {
   appRoleId: permission
   principalId: unsecret.id
   resourceId: graph.id
 }]
-
-// Managed Identity Contributor, for creating managed identities and their federated credentials, and Reader to compare roles, where plan.targets names such.
-resource managed identity contributor 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(subscription().id, clientId, 'e40ec5ca-96e0-45a2-b4ff-59039f2c2b59')
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', 'e40ec5ca-96e0-45a2-b4ff-59039f2c2b59')
-    principalId: unsecret.id
-    principalType: 'ServicePrincipal'
-  }
-}
-
-// Role Based Access Control Administrator, for giving a managed identity the roles of the application, where plan.targets names such; restrict it to these roles by a condition.
-resource role based access control administrator 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(subscription().id, clientId, 'f58310d9-a9f6-439a-9e8d-f62e7b41a168')
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', 'f58310d9-a9f6-439a-9e8d-f62e7b41a168')
-    principalId: unsecret.id
-    principalType: 'ServicePrincipal'
-  }
-}

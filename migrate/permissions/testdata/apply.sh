@@ -9,7 +9,7 @@
 #     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role User, on the connections of the plan)
 #   Azure DevOps: Administrator role on service connections
 #     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role Administrator, on the connections of the plan)
-#   Azure DevOps: Creator role on service connections, Administrator on those that are replaced
+#   Azure DevOps: Creator role on service connections, Administrator on those that are replaced, only with plan.connections.registry: recreate
 #     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role Creator, for all connections of the project; role Administrator, on the connections of the plan)
 #   Azure DevOps: Contribute, Create branch, Contribute to pull requests
 #     https://dev.azure.com/<organisation>/<project>/_settings/repositories (Security: Contribute, Create branch and Contribute to pull requests, on the repositories of the plan)
@@ -39,10 +39,14 @@ for application in ${APPLICATIONS:-}; do
   az ad app owner add --id "$application" --owner-object-id "$principal"
 done
 
-# Azure, for creating managed identities and their federated credentials, and Reader to compare roles, where plan.targets names such.
-: "${SUBSCRIPTION:?set SUBSCRIPTION to a subscription's id; run this part once for each}"
-az role assignment create --assignee "$APP_ID" --role e40ec5ca-96e0-45a2-b4ff-59039f2c2b59 --scope "/subscriptions/$SUBSCRIPTION"
+# Azure: Managed Identity Contributor, for creating managed identities and their federated credentials, and Reader to compare roles, where plan.targets names such.
+# Only with plan.targets: then set IDENTITY_SCOPES to the scopes, with spaces between them: the resource groups of plan.targets, such as /subscriptions/ID/resourceGroups/NAME.
+for scope in ${IDENTITY_SCOPES:-}; do
+  az role assignment create --assignee "$APP_ID" --role e40ec5ca-96e0-45a2-b4ff-59039f2c2b59 --scope "$scope"
+done
 
-# Azure, for giving a managed identity the roles of the application, where plan.targets names such; restrict it to these roles by a condition.
-: "${SUBSCRIPTION:?set SUBSCRIPTION to a subscription's id; run this part once for each}"
-az role assignment create --assignee "$APP_ID" --role f58310d9-a9f6-439a-9e8d-f62e7b41a168 --scope "/subscriptions/$SUBSCRIPTION"
+# Azure: Role Based Access Control Administrator, for giving a managed identity the roles of the application, where plan.targets names such; restrict it to these roles by a condition.
+# Only with plan.targets: then set ROLE_SCOPES to the scopes, with spaces between them: those at which the applications have roles.
+for scope in ${ROLE_SCOPES:-}; do
+  az role assignment create --assignee "$APP_ID" --role f58310d9-a9f6-439a-9e8d-f62e7b41a168 --scope "$scope"
+done

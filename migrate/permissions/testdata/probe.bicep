@@ -20,9 +20,9 @@ resource graph 'Microsoft.Graph/servicePrincipals@v1.0' existing = {
   appId: '00000003-0000-0000-c000-000000000000'
 }
 
-var applicationPermissions = [
+var applicationPermissions = concat([
   '9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30' // Application.Read.All
-]
+])
 
 resource consent 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [for permission in applicationPermissions: {
   appRoleId: permission

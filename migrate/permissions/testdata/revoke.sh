@@ -9,7 +9,7 @@
 #     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role Reader, for all connections of the project)
 #   Azure DevOps: User role on service connections
 #     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role User, on the connections of the plan)
-#   Azure DevOps: Administrator role on service connections that were replaced
+#   Azure DevOps: Administrator role on service connections that were replaced, only with plan.connections.registry: recreate
 #     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role Administrator, on the connections of the plan)
 #   GitHub: Actions: read
 #     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Actions: read
@@ -31,12 +31,14 @@ set -eu
 az ad app permission add --id "$APP_ID" --api 00000003-0000-0000-c000-000000000000 --api-permissions \
   b0afded3-3588-46d8-8b3d-9842eff778da=Role \
   246dd0d5-5bd0-4def-940b-0421030a5b68=Role \
-  be74164b-cff1-491c-8741-e671cb536e13=Role \
   18a4783c-866b-4cc7-a460-3d5e5662c884=Role
 # b0afded3-3588-46d8-8b3d-9842eff778da = AuditLog.Read.All
 # 246dd0d5-5bd0-4def-940b-0421030a5b68 = Policy.Read.All
-# be74164b-cff1-491c-8741-e671cb536e13 = Policy.ReadWrite.ApplicationConfiguration
 # 18a4783c-866b-4cc7-a460-3d5e5662c884 = Application.ReadWrite.OwnedBy
+# be74164b-cff1-491c-8741-e671cb536e13 = Policy.ReadWrite.ApplicationConfiguration, only with plan.endState: blockPasswords: then set BLOCK_PASSWORDS=yes
+if [ "${BLOCK_PASSWORDS:-}" = yes ]; then
+  az ad app permission add --id "$APP_ID" --api 00000003-0000-0000-c000-000000000000 --api-permissions be74164b-cff1-491c-8741-e671cb536e13=Role
+fi
 az ad app permission admin-consent --id "$APP_ID"
 
 # Application.ReadWrite.OwnedBy reaches only applications that unsecret's service principal owns: name those of the plan.

@@ -38,11 +38,11 @@ resource graph 'Microsoft.Graph/servicePrincipals@v1.0' existing = {
   appId: '00000003-0000-0000-c000-000000000000'
 }
 
-var applicationPermissions = [
+var applicationPermissions = concat([
   '9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30' // Application.Read.All
   'b0afded3-3588-46d8-8b3d-9842eff778da' // AuditLog.Read.All
   '246dd0d5-5bd0-4def-940b-0421030a5b68' // Policy.Read.All
-]
+])
 
 resource consent 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [for permission in applicationPermissions: {
   appRoleId: permission
