@@ -17,10 +17,10 @@ import (
 
 // listOptions are the filters of list. Each applies to some of what can be listed.
 type listOptions struct {
-	typ, scheme, kind, conversion, repository, severity string
-	expires                                             string
-	unused                                              bool
-	output                                              string
+	typ, scheme, class, kind, conversion, repository, severity string
+	expires                                                    string
+	unused                                                     bool
+	output                                                     string
 }
 
 // listing is one thing that can be listed, and the filters that apply to it.
@@ -31,12 +31,19 @@ type listing struct {
 }
 
 var listings = []listing{
-	{"connections", []string{"type", "scheme", "severity", "unused"}, (*lister).connections},
+	{"connections", []string{"type", "scheme", "class", "severity", "unused"}, (*lister).connections},
 	{"identities", []string{"severity", "unused"}, (*lister).identities},
 	{"credentials", []string{"type", "severity", "expires-within", "unused"}, (*lister).credentials},
 	{"logins", []string{"kind", "conversion", "repository", "severity"}, (*lister).logins},
 	{"secrets", []string{"kind", "repository", "unused"}, (*lister).secrets},
 	{"gaps", []string{"kind", "repository"}, (*lister).gaps},
+}
+
+// kindsOf are the kinds of what can be listed by them, in lower case.
+var kindsOf = map[string][]string{
+	"secrets": {string(inventory.LevelOrganization), string(inventory.LevelRepository), string(inventory.LevelEnvironment), string(inventory.LevelDependabot), inventory.PipelineSecretVariable,
+		inventory.PipelineSecretGroup, inventory.PipelineSecretVault, inventory.PipelineSecretSecureFile, inventory.PipelineSecretScript},
+	"gaps": {strings.ToLower(string(inventory.SourceAzureDevOps)), string(inventory.SourceGitHub), string(inventory.SourceEntra), string(inventory.SourceAzure), string(inventory.SourceLocal)},
 }
 
 func newList(a *app) *cobra.Command {
@@ -61,6 +68,7 @@ has them whole. Reads the state directory alone.`,
 	f := cmd.Flags()
 	f.StringVar(&o.typ, "type", "", "connections: such as azurerm; credentials: password or certificate")
 	f.StringVar(&o.scheme, "scheme", "", "connections: such as ServicePrincipal")
+	f.StringVar(&o.class, "class", "", "connections: such as azure-key-manual or federated-old-issuer; several with commas")
 	f.StringVar(&o.kind, "kind", "", "logins: such as azure-login-creds; secrets: organization, repository, environment, dependabot, variable, variable-group, key-vault, secure-file, script; gaps: the source")
 	f.StringVar(&o.conversion, "conversion", "", "logins: none, automatic, assisted, manual")
 	f.StringVar(&o.repository, "repository", "", "logins, secrets, gaps: a `glob` of OWNER/NAME")
@@ -76,13 +84,19 @@ func (a *app) list(cmd *cobra.Command, what string, o listOptions) error {
 	if i < 0 {
 		return usageErrorf("invalid argument %q: list one of %s", what, strings.Join(cmd.ValidArgs, ", "))
 	}
-	for _, name := range []string{"type", "scheme", "kind", "conversion", "repository", "severity", "expires-within", "unused"} {
+	for _, name := range []string{"type", "scheme", "class", "kind", "conversion", "repository", "severity", "expires-within", "unused"} {
 		if cmd.Flags().Changed(name) && !slices.Contains(listings[i].filters, name) {
 			return usageErrorf("--%s does not apply to %s: its filters are --%s", name, what, strings.Join(listings[i].filters, ", --"))
 		}
 	}
 	if err := checkOutput(o.output, "table", "json"); err != nil {
 		return err
+	}
+	// What nothing can be of is a mistake, not an empty list.
+	if kinds, ok := kindsOf[what]; ok {
+		if err := oneOf("--kind", strings.ToLower(o.kind), append([]string{""}, kinds...)...); err != nil {
+			return usageErrorf("%w", err)
+		}
 	}
 	l, err := a.lister(o)
 	if err != nil {
@@ -128,6 +142,11 @@ func (a *app) lister(o listOptions) (*lister, error) {
 	if _, err := path.Match(o.repository, ""); err != nil {
 		return nil, usageErrorf("--repository %q: %w", o.repository, err)
 	}
+	for _, class := range l.classes() {
+		if !slices.Contains(inventory.Classes(), class) {
+			return nil, usageErrorf("invalid argument %q for --class: it must be one of %s", class, joinClasses(inventory.Classes()))
+		}
+	}
 	if err := oneOf("--conversion", o.conversion, "", "none", "automatic", "assisted", "manual"); err != nil {
 		return nil, usageErrorf("%w", err)
 	}
@@ -159,24 +178,55 @@ func (l *lister) severe(o inventory.Object) bool {
 	return slices.ContainsFunc(policy.About(l.findings, l.inv, o), func(f policy.Finding) bool { return f.Severity.AtLeast(policy.Severity(l.o.severity)) })
 }
 
+// classes are those that --class asks for.
+func (l *lister) classes() []inventory.ConnectionClass {
+	var out []inventory.ConnectionClass
+	for _, class := range strings.Split(l.o.class, ",") {
+		if class = strings.ToLower(strings.TrimSpace(class)); class != "" {
+			out = append(out, inventory.ConnectionClass(class))
+		}
+	}
+	return out
+}
+
+func joinClasses(list []inventory.ConnectionClass) string {
+	var names []string
+	for _, class := range list {
+		names = append(names, string(class))
+	}
+	return strings.Join(names, ", ")
+}
+
 func (l *lister) connections() (head []string, rows [][]string, values []any) {
-	for i, c := range l.inv.Connections {
-		if !is(l.o.typ, c.Type) || !is(l.o.scheme, c.Scheme) || l.o.unused && !l.unused(c) || !l.severe(l.inv.ConnectionObject(i)) {
+	classes := l.classes()
+	for _, i := range byName(l.inv.Connections, func(c inventory.Connection) string { return c.Place() + "/" + c.Name }) {
+		c := l.inv.Connections[i]
+		class, _ := inventory.ClassifyConnection(c)
+		if !is(l.o.typ, c.Type) || !is(l.o.scheme, c.Scheme) || len(classes) > 0 && !slices.Contains(classes, class) || l.o.unused && !l.unused(c) || !l.severe(l.inv.ConnectionObject(i)) {
 			continue
 		}
-		scheme, last := c.Scheme, "unknown"
-		if !c.Readable {
-			scheme = "not readable"
-		}
+		last := "unknown"
 		if use, ended := c.LastUse(); ended {
 			last = dayText(use.Finished)
 		} else if c.UsesKnown && len(c.Uses) == 0 {
 			last = "never"
 		}
-		rows = append(rows, []string{c.Place() + "/" + c.Name, shortID(string(c.ID)), c.Type, schemeText(scheme), last})
+		rows = append(rows, []string{c.Place() + "/" + c.Name, shortID(string(c.ID)), c.Type, string(class), last})
 		values = append(values, c)
 	}
-	return []string{"CONNECTION", "ID", "TYPE", "SCHEME", "LAST USE"}, rows, orEmpty(values)
+	return []string{"CONNECTION", "ID", "TYPE", "CLASS", "LAST USE"}, rows, orEmpty(values)
+}
+
+// byName gives the indexes of a list in the order of its names, without case.
+func byName[T any](list []T, name func(T) string) []int {
+	order := make([]int, len(list))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return strings.Compare(strings.ToLower(name(list[a])), strings.ToLower(name(list[b])))
+	})
+	return order
 }
 
 // unused tells whether a connection is known not to be used.
@@ -188,14 +238,6 @@ func (l *lister) unused(c inventory.Connection) bool {
 // shortID is the beginning of a GUID, which show and why take for the whole.
 func shortID(id string) string { return id[:min(len(id), inventory.ShortID)] }
 
-// schemeText is a scheme for a table; the longest name in it would push everything else aside.
-func schemeText(scheme string) string {
-	if scheme == inventory.SchemeFederation {
-		return "federation"
-	}
-	return scheme
-}
-
 // orEmpty makes JSON's [] of no values.
 func orEmpty(values []any) []any {
 	if values == nil {
@@ -205,7 +247,8 @@ func orEmpty(values []any) []any {
 }
 
 func (l *lister) identities() (head []string, rows [][]string, values []any) {
-	for i, id := range l.inv.Identities {
+	for _, i := range byName(l.inv.Identities, func(id inventory.Identity) string { return id.DisplayName }) {
+		id := l.inv.Identities[i]
 		if l.o.unused && !id.Unused() || !l.severe(l.inv.IdentityObject(i)) {
 			continue
 		}
@@ -241,7 +284,8 @@ type listedCredential struct {
 }
 
 func (l *lister) credentials() (head []string, rows [][]string, values []any) {
-	for i, id := range l.inv.Identities {
+	for _, i := range byName(l.inv.Identities, func(id inventory.Identity) string { return id.DisplayName }) {
+		id := l.inv.Identities[i]
 		for n, c := range id.Credentials {
 			if !l.wantsCredential(id, c, i, n) {
 				continue

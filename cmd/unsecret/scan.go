@@ -238,10 +238,6 @@ func loginSecrets(l inventory.Login) []string {
 func printConnections(w io.Writer, list []inventory.Connection) {
 	rows := make([][]string, 0, len(list))
 	for _, c := range list {
-		scheme := c.Scheme
-		if !c.Readable {
-			scheme = "not readable"
-		}
 		project := ""
 		if len(c.Projects) > 0 {
 			project = c.Projects[0].Name
@@ -249,11 +245,11 @@ func printConnections(w io.Writer, list []inventory.Connection) {
 		if len(c.Projects) > 1 {
 			project += fmt.Sprintf(" +%d", len(c.Projects)-1)
 		}
-		rows = append(rows, []string{c.Organization + "/" + c.Name, c.Type, scheme, project})
+		rows = append(rows, []string{c.Organization + "/" + c.Name, c.Type, string(c.Class), project})
 	}
 	slices.SortStableFunc(rows, slices.Compare)
 	if len(rows) > 0 {
-		table(w, []string{"CONNECTION", "TYPE", "SCHEME", "PROJECTS"}, rows)
+		table(w, []string{"CONNECTION", "TYPE", "CLASS", "PROJECTS"}, rows)
 		fmt.Fprintln(w)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
-	"github.com/unsecret-dev/unsecret/migrate/policy"
 )
 
 // The documents that classifications rest on.
@@ -41,58 +40,70 @@ func (in Input) classify(o inventory.Object) Statement {
 	}
 }
 
+// claims say in words what a class of connection is, and which document says so.
+var claims = map[inventory.ConnectionClass]struct{ claim, source string }{
+	inventory.ClassUnreadable:       {"it cannot be classified: its data is not readable", sourceREST},
+	inventory.ClassKeyAutomatic:     {"it stores a client secret of a service principal; Azure DevOps made the application, so a conversion adds the federated credential itself", sourceConnect},
+	inventory.ClassKeyManual:        {"it stores a client secret of a service principal; a person made the application, so the federated credential is added first and the conversion follows", sourceConnect},
+	inventory.ClassCertificate:      {"it stores a certificate of a service principal; it is converted like one with a key, where the service accepts that", sourceConnect},
+	inventory.ClassFederatedEntra:   {"it signs in without a secret (workload identity federation)", sourceConnect},
+	inventory.ClassFederatedOld:     {"it signs in without a secret, with the old issuer of Azure DevOps", sourceIssuer},
+	inventory.ClassFederatedUnknown: {"it signs in without a secret (workload identity federation), with an issuer that is neither Entra's nor one of Azure DevOps, or not told", sourceConnect},
+	inventory.ClassManagedIdentity:  {"it signs in with the managed identity of its agent, without a secret", sourceConnect},
+	inventory.ClassPublishProfile:   {"it stores a web app's publish profile, which is no service principal's secret", sourceConnect},
+	inventory.ClassAzureOther:       {"it signs in to Azure with a scheme that is not known here, so it may store a credential", sourceREST},
+	inventory.ClassAzureClassic:     {"it stores a management certificate or a password of Azure's classic deployment model", sourceREST},
+	inventory.ClassRegistryKey: {"it stores a client secret of a service principal; connections to registries are converted only with connections.registry: convert, and where the service accepts that; " +
+		"with connections.registry: recreate a new connection takes its place", sourceConnect},
+	inventory.ClassRegistryAdmin:      {"it stores the password of an Azure registry's admin user, which is no service principal and cannot be federated", sourceREST},
+	inventory.ClassRegistryOther:      {"it stores a user's password of a registry, which is no service principal's secret", sourceREST},
+	inventory.ClassKubernetesToken:    {"it stores a service account's token, which is valid in the cluster and no credential of Azure", sourceREST},
+	inventory.ClassKubernetesConfig:   {"it stores a kubeconfig, with whatever credential of the cluster is in it", sourceREST},
+	inventory.ClassKubernetesAzure:    {"it was made through an Azure subscription, and stores a service account's token, which is valid in the cluster and no credential of Azure", sourceREST},
+	inventory.ClassGitHubToken:        {"it stores a personal access token of GitHub, which is no credential of Azure", sourceREST},
+	inventory.ClassGitHubApp:          {"it signs in to GitHub by an app or OAuth, which is no credential of Azure", sourceREST},
+	inventory.ClassGeneric:            {"it stores a user and password of something that its data does not tell; it can be a service principal's", sourceREST},
+	inventory.ClassOtherSecret:        {"it stores a credential that is no service principal's; workload identity federation does not apply to it as it is", sourceREST},
+	inventory.ClassOtherNoSecret:      {"it stores no secret", sourceREST},
+	inventory.ClassOtherServicePrinc:  {"it stores a client secret of a service principal; connections of this type are not converted by this program", sourceREST},
+	inventory.ClassOtherUnknownScheme: {"its type's scheme is not known here, so it may store a credential of any kind", sourceREST},
+}
+
+// Claim says in words what a class of connection is, and names the document that says so.
+func Claim(class inventory.ConnectionClass) (claim, source string) {
+	return claims[class].claim, claims[class].source
+}
+
 // ClassifyConnection says what a service connection is and what of it decides that.
 func ClassifyConnection(c inventory.Connection) Statement {
-	s := Statement{Source: sourceREST, Because: []string{"type " + c.Type, "scheme " + c.Scheme}}
+	class, _ := inventory.ClassifyConnection(c)
+	s := Statement{}
+	s.Claim, s.Source = Claim(class)
+	if class == inventory.ClassUnreadable {
+		s.Because = []string{"Azure DevOps answered with its name and without its data, which is what it does for callers without the Reader role on the connection"}
+		return s
+	}
 	add := func(name, value string) {
 		if value == "" {
 			value = "empty"
 		}
 		s.Because = append(s.Because, name+" "+value)
 	}
-	azure := strings.EqualFold(c.Type, "azurerm")
-	switch {
-	case !c.Readable:
-		return Statement{Claim: "it cannot be classified: its data is not readable", Source: sourceREST,
-			Because: []string{"Azure DevOps answered with its name and without its data, which is what it does for callers without the Reader role on the connection"}}
-	case strings.EqualFold(c.Scheme, inventory.SchemeFederation) && policy.OldIssuer(c.Issuer):
-		s.Claim, s.Source = "it signs in without a secret, with the old issuer of Azure DevOps", sourceIssuer
+	add("type", c.Type)
+	add("scheme", c.Scheme)
+	switch class {
+	case inventory.ClassKeyAutomatic, inventory.ClassKeyManual, inventory.ClassCertificate, inventory.ClassRegistryKey, inventory.ClassOtherServicePrinc:
+		add("authentication type", c.AuthenticationType)
+		add("creation mode", c.CreationMode)
+	case inventory.ClassFederatedEntra, inventory.ClassFederatedOld, inventory.ClassFederatedUnknown:
 		add("issuer", c.Issuer)
-	case strings.EqualFold(c.Scheme, inventory.SchemeFederation):
-		s.Claim, s.Source = "it signs in without a secret (workload identity federation)", sourceConnect
-		add("issuer", c.Issuer)
-	case strings.EqualFold(c.Scheme, inventory.SchemeManagedIdentity):
-		s.Claim, s.Source = "it signs in with the managed identity of its agent, without a secret", sourceConnect
-	case azure && strings.EqualFold(c.Scheme, inventory.SchemePublishProfile):
-		s.Claim, s.Source = "it stores a web app's publish profile, which is no service principal's secret", sourceConnect
-	case strings.EqualFold(c.Scheme, inventory.SchemeServicePrincipal):
-		servicePrincipal(&s, c, azure, add)
-	default:
-		s.Claim = "it stores a credential that is no service principal's; workload identity federation does not apply to it as it is"
+	case inventory.ClassRegistryAdmin, inventory.ClassRegistryOther:
+		add("registry type", c.Variant)
+		add("registry", c.LoginServer)
+	case inventory.ClassKubernetesToken, inventory.ClassKubernetesConfig, inventory.ClassKubernetesAzure:
+		add("authorization type", c.Variant)
 	}
 	return s
-}
-
-func servicePrincipal(s *Statement, c inventory.Connection, azure bool, add func(name, value string)) {
-	what := "client secret"
-	if strings.EqualFold(c.AuthenticationType, "spnCertificate") {
-		what = "certificate"
-	}
-	s.Claim, s.Source = "it stores a "+what+" of a service principal", sourceConnect
-	add("authentication type", c.AuthenticationType)
-	add("creation mode", c.CreationMode)
-	switch {
-	case strings.EqualFold(c.Type, "dockerregistry"):
-		s.Claim += "; connections to registries are converted only with connections.registry: convert, and where the service accepts that; with connections.registry: recreate a new connection takes its place"
-	case !azure:
-		s.Claim += "; connections of this type are not converted by this program"
-	case what == "certificate":
-		s.Claim += "; it is converted like one with a key, where the service accepts that"
-	case strings.EqualFold(c.CreationMode, "Automatic"):
-		s.Claim += "; Azure DevOps made the application, so a conversion adds the federated credential itself"
-	default:
-		s.Claim += "; a person made the application, so the federated credential is added first and the conversion follows"
-	}
 }
 
 func (in Input) classifyIdentity(o inventory.Object) Statement {
@@ -153,7 +164,7 @@ func classifyFederated(f inventory.FederatedCredential) Statement {
 		s.Because = append(s.Because, "expression "+f.Expression)
 		return s
 	}
-	if policy.OldIssuer(f.Issuer) {
+	if inventory.OldDevOpsIssuer(f.Issuer) {
 		s.Claim, s.Source = "a federated credential for the old issuer of Azure DevOps", sourceIssuer
 	}
 	s.Because = append(s.Because, "subject "+f.Subject)

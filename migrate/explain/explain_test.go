@@ -193,14 +193,37 @@ func TestEveryKindOfConnectionIsClassified(t *testing.T) {
 		},
 		"managed identity of its agent":             func(c *inventory.Connection) { c.Scheme = inventory.SchemeManagedIdentity },
 		"publish profile":                           func(c *inventory.Connection) { c.Scheme = inventory.SchemePublishProfile },
-		"are not converted by this program":         func(c *inventory.Connection) { c.Type = "kubernetes" },
+		"are not converted by this program":         func(c *inventory.Connection) { c.Type = "vendor.deploy" },
 		"connections.registry: convert":             func(c *inventory.Connection) { c.Type = "dockerregistry" },
-		"a credential that is no service principal": func(c *inventory.Connection) { c.Type, c.Scheme = "generic", "UsernamePassword" },
+		"a credential that is no service principal": func(c *inventory.Connection) { c.Type, c.Scheme = "sonarqube", "UsernamePassword" },
+		"it can be a service principal's":           func(c *inventory.Connection) { c.Type, c.Scheme = "generic", "UsernamePassword" },
+		"an Azure registry's admin user": func(c *inventory.Connection) {
+			c.Type, c.Scheme, c.Variant = "dockerregistry", "UsernamePassword", "ACR"
+		},
+		"it stores no secret":                      func(c *inventory.Connection) { c.Type, c.Scheme = "AzureServiceBus", "None" },
+		"so it may store a credential of any kind": func(c *inventory.Connection) { c.Type, c.Scheme = "vendor.deploy", "MadeUp" },
 	} {
 		c := base
 		change(&c)
 		if s := explain.ClassifyConnection(c); !strings.Contains(s.Claim, want) || len(s.Because) == 0 || s.Source == "" {
 			t.Errorf("%s: %+v", want, s)
+		}
+	}
+}
+
+func TestEveryClassOfConnectionHasItsWords(t *testing.T) {
+	seen := map[string]inventory.ConnectionClass{}
+	for _, class := range inventory.Classes() {
+		claim, source := explain.Claim(class)
+		if claim == "" || source == "" {
+			t.Errorf("%s has no words or no source", class)
+		}
+		if other, ok := seen[claim]; ok {
+			t.Errorf("%s and %s are told by the same words", class, other)
+		}
+		seen[claim] = class
+		if !class.StoresSecret() && (strings.Contains(claim, "stores a") || strings.Contains(claim, "may store")) {
+			t.Errorf("%s stores nothing, and is told as %q", class, claim)
 		}
 	}
 }

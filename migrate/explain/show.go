@@ -97,6 +97,8 @@ func (v *View) relate(name string, list ...inventory.Object) {
 }
 
 func (in Input) showConnection(v *View, c inventory.Connection) {
+	class, _ := inventory.ClassifyConnection(c)
+	v.fact("class", string(class))
 	v.fact("type", c.Type)
 	v.fact("scheme", c.Scheme)
 	v.fact("authentication", c.AuthenticationType)

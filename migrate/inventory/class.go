@@ -42,6 +42,7 @@ const (
 	olderIssuerHost        = "app.vstoken.visualstudio.com"
 	schemeUsernamePassword = "usernamepassword"
 	schemeToken            = "token"
+	schemeNone             = "none"
 	typeAzure              = "azurerm"
 	typeRegistry           = "dockerregistry"
 	typeKubernetes         = "kubernetes"
@@ -52,6 +53,13 @@ const (
 	variantAzureKubernetes = "azuresubscription"
 	variantKubeconfig      = "kubeconfig"
 )
+
+// Classes lists every class.
+func Classes() []ConnectionClass {
+	return []ConnectionClass{ClassKeyAutomatic, ClassKeyManual, ClassCertificate, ClassFederatedEntra, ClassFederatedOld, ClassFederatedUnknown, ClassManagedIdentity, ClassPublishProfile,
+		ClassAzureOther, ClassAzureClassic, ClassRegistryKey, ClassRegistryAdmin, ClassRegistryOther, ClassKubernetesToken, ClassKubernetesConfig, ClassKubernetesAzure, ClassGitHubToken,
+		ClassGitHubApp, ClassGeneric, ClassOtherSecret, ClassOtherNoSecret, ClassOtherServicePrinc, ClassOtherUnknownScheme, ClassUnreadable}
+}
 
 // StoresSecret tells whether connections of the class store a credential of any kind, or may.
 func (c ConnectionClass) StoresSecret() bool {
@@ -89,6 +97,8 @@ func ClassifyConnection(c Connection) (ConnectionClass, string) {
 		return classifyFederated(c)
 	case scheme == strings.ToLower(SchemeManagedIdentity):
 		return ClassManagedIdentity, "scheme " + c.Scheme
+	case scheme == schemeNone:
+		return ClassOtherNoSecret, schemed(c)
 	}
 	switch strings.ToLower(c.Type) {
 	case typeAzure:
@@ -172,8 +182,6 @@ func classifyOther(c Connection) (ConnectionClass, string) {
 	switch scheme := strings.ToLower(c.Scheme); {
 	case scheme == strings.ToLower(SchemeServicePrincipal):
 		return ClassOtherServicePrinc, schemed(c)
-	case scheme == "none":
-		return ClassOtherNoSecret, schemed(c)
 	case strings.EqualFold(c.Type, typeGeneric):
 		return ClassGeneric, schemed(c)
 	case scheme == schemeUsernamePassword, scheme == schemeToken, scheme == "certificate", scheme == "oauth2", scheme == "personalaccesstoken", scheme == "installationtoken":

@@ -76,8 +76,7 @@ func unlinkable(c *connection) *Reason {
 		return &Reason{Code: "already", Message: fmt.Sprintf("connection %s was made in its place, and it is disabled", c.replacement.OriginName()),
 			Next: []string{"delete it when nobody wants it back any more: a rollback of its unit puts a new password into it"}}
 	case c.AppID == "":
-		return &Reason{Code: "no-service-principal", Message: fmt.Sprintf("a connection of type %s with scheme %s names no service principal", c.Type, c.Scheme),
-			Next: []string{"look at what the pipelines use it for, and replace it by an azurerm connection with workload identity federation where they sign in to Azure"}}
+		return noApplication(c)
 	case c.onOldIssuer() && c.RevertDeadline.IsZero():
 		return &Reason{} // its unit says what becomes of it
 	case c.already() && c.RevertDeadline.IsZero():

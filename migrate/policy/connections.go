@@ -2,7 +2,7 @@ package policy
 
 import (
 	"fmt"
-	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,25 +66,21 @@ func connectionCertificate(e *evaluation, r Rule) {
 	})
 }
 
-// OldIssuer tells whether an issuer is the one of Azure DevOps that retires on 2027-07-01.
-func OldIssuer(issuer string) bool {
-	u, err := url.Parse(issuer)
-	return err == nil && (strings.EqualFold(u.Hostname(), "vstoken.dev.azure.com") || strings.EqualFold(u.Hostname(), "app.vstoken.visualstudio.com"))
-}
-
 func connectionOldIssuer(e *evaluation, r Rule) {
 	e.eachConnection(r, func(c inventory.Connection) (string, bool) {
 		return fmt.Sprintf("%s federates with the issuer %s, which retires on 2027-07-01", connectionObject(c), c.Issuer),
-			strings.EqualFold(c.Scheme, inventory.SchemeFederation) && OldIssuer(c.Issuer)
+			strings.EqualFold(c.Scheme, inventory.SchemeFederation) && inventory.OldDevOpsIssuer(c.Issuer)
 	})
 }
 
+// otherCredentials are the classes of connection whose credential signs in to Azure, to a registry or to a cluster, and is no service principal's.
+var otherCredentials = []inventory.ConnectionClass{inventory.ClassPublishProfile, inventory.ClassAzureOther, inventory.ClassAzureClassic, inventory.ClassRegistryAdmin, inventory.ClassRegistryOther,
+	inventory.ClassKubernetesToken, inventory.ClassKubernetesConfig, inventory.ClassKubernetesAzure}
+
 func connectionOther(e *evaluation, r Rule) {
 	e.eachConnection(r, func(c inventory.Connection) (string, bool) {
-		without := c.Secretless() || c.Scheme == "None"
-		relevant := isAzureRM(c) || strings.EqualFold(c.Type, "dockerregistry") || strings.EqualFold(c.Type, "kubernetes") || strings.EqualFold(c.Type, "azure")
-		return fmt.Sprintf("%s (type %s) stores a credential with the scheme %s", connectionObject(c), c.Type, c.Scheme),
-			relevant && !without && !usesServicePrincipal(c)
+		class, _ := inventory.ClassifyConnection(c)
+		return fmt.Sprintf("%s (type %s) stores a credential with the scheme %s", connectionObject(c), c.Type, c.Scheme), slices.Contains(otherCredentials, class)
 	})
 }
 

@@ -86,6 +86,11 @@ func oldTrust(scanned bool, connections ...inventory.Connection) *inventory.Inve
 	return inv
 }
 
+func unreadProject(inv *inventory.Inventory) *inventory.Inventory {
+	inv.Gaps = []inventory.Gap{{Source: inventory.SourceAzureDevOps, Object: "connections of contoso/Shop", Message: "403"}}
+	return inv
+}
+
 func shared(repositories ...inventory.RepositoryName) *inventory.Inventory {
 	inv := &inventory.Inventory{ScannedAt: scanned, Secrets: []inventory.Secret{{Level: inventory.LevelOrganization, Owner: "contoso", Name: "AZURE_CREDENTIALS", Visibility: "all"}}}
 	for _, r := range repositories {
@@ -324,6 +329,7 @@ func identityCases() []ruleCase {
 		{"left after an update", "trust-old-issuer", oldTrust(true, inventory.Connection{Organization: "contoso", Readable: true, Issuer: "https://login.microsoftonline.com/t/v2.0"}), Low},
 		{"still presented", "trust-old-issuer", oldTrust(true, inventory.Connection{Organization: "contoso", Readable: true, Issuer: "https://vstoken.dev.azure.com/o1", Subject: "sc://contoso/Shop/prod"}), ""},
 		{"a connection that cannot be read may present it", "trust-old-issuer", oldTrust(true, inventory.Connection{Organization: "contoso"}), ""},
+		{"a project whose connections cannot be read may have it", "trust-old-issuer", unreadProject(oldTrust(true)), ""},
 		{"an organisation that was not scanned", "trust-old-issuer", oldTrust(false), ""},
 		{"a connection's subject", "trust-mutable-subject", trust(subject("sc://contoso/Shop/prod")), ""},
 	}

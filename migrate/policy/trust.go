@@ -103,6 +103,11 @@ func trustOldIssuer(e *evaluation, r Rule) {
 					scanned[strings.ToLower(s.ID)] = false
 				}
 			}
+			for _, g := range e.inv.Gaps { // those of a whole project
+				if g.Source == s.Kind && strings.HasPrefix(g.Object, "connections of "+s.Name+"/") {
+					scanned[strings.ToLower(s.ID)] = false
+				}
+			}
 		}
 	}
 	for _, c := range e.inv.Connections {
