@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -64,6 +65,7 @@ type organization struct {
 
 	mu    sync.Mutex
 	found map[inventory.ConnectionID]*inventory.Connection
+	from  map[inventory.ConnectionID]answer                        // that is kept
 	names map[inventory.ProjectID]map[string]*inventory.Connection // by name there, lower case
 	open  map[inventory.ProjectID]bool                             // its pipelines are not all known
 	told  map[string]inventory.Gap                                 // gaps that are told once, by what they have in common
@@ -85,7 +87,7 @@ type organization struct {
 
 func newOrganization(s *scanner, org AzureDevOps, source inventory.Source, projects []Project) *organization {
 	o := &organization{s: s, org: org, source: source, projects: projects, byID: map[inventory.ProjectID]Project{},
-		found: map[inventory.ConnectionID]*inventory.Connection{}, names: map[inventory.ProjectID]map[string]*inventory.Connection{},
+		found: map[inventory.ConnectionID]*inventory.Connection{}, from: map[inventory.ConnectionID]answer{}, names: map[inventory.ProjectID]map[string]*inventory.Connection{},
 		open: map[inventory.ProjectID]bool{}, told: map[string]inventory.Gap{}, repos: map[string]DevOpsRepository{}, repoIDs: map[string]DevOpsRepository{}, agents: map[string][]string{},
 		code: map[string]func() *terraform.Code{}}
 	for _, p := range projects {
@@ -119,31 +121,56 @@ func (o *organization) connections(ctx context.Context) error {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		for _, c := range list {
-			merge(o.found, c)
+			o.keep(p, c)
 		}
 		return nil
 	})
 }
 
-// merge keeps each connection once. A project that may read it wins over one that may not.
-func merge(found map[inventory.ConnectionID]*inventory.Connection, c inventory.Connection) {
-	have, ok := found[c.ID]
+// answer is a project whose answer of a connection is kept, and how many projects it names.
+type answer struct {
+	project Project
+	names   int
+}
+
+// keep keeps each connection once, and of what its projects say of it the same, whichever answers first. Its name is the one that it has in its origin.
+func (o *organization) keep(from Project, c inventory.Connection) {
+	c.Name = c.OriginName()
+	have, ok := o.found[c.ID]
 	if !ok {
-		found[c.ID] = &c
+		o.found[c.ID], o.from[c.ID] = &c, answer{from, len(c.Projects)}
 		return
 	}
-	projects := have.Projects
-	if !have.Readable && c.Readable {
-		*have = c
-		projects, c.Projects = c.Projects, projects
+	if betterAnswer(from, c, o.from[c.ID].project, *have) {
+		*have, c = c, *have
+		o.from[c.ID] = answer{from, len(have.Projects)}
 	}
 	for _, p := range c.Projects {
-		if !slices.ContainsFunc(projects, func(q inventory.ConnectionProject) bool { return q.ID == p.ID }) {
-			projects = append(projects, p)
+		if !slices.ContainsFunc(have.Projects, func(q inventory.ConnectionProject) bool { return q.ID == p.ID }) {
+			have.Projects = append(have.Projects, p)
 		}
 	}
-	have.Projects = projects
-	have.Shared = have.Shared || len(projects) > 1
+	slices.SortFunc(have.Projects[o.from[c.ID].names:], func(a, b inventory.ConnectionProject) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	})
+	have.Shared = have.Shared || c.Shared || len(have.Projects) > 1
+	have.Terraform = have.Terraform || c.Terraform
+	if have.Replaces == "" {
+		have.Replaces, have.Mark = c.Replaces, c.Mark
+	}
+}
+
+// betterAnswer tells whether what a project says of a connection is kept in place of what another one says: a project that may read it wins over one that
+// may not, its origin over the others, and else the first by name.
+func betterAnswer(from Project, c inventory.Connection, hadFrom Project, had inventory.Connection) bool {
+	origin := func(p Project, c inventory.Connection) bool { return len(c.Projects) > 0 && c.Projects[0].ID == p.ID }
+	switch {
+	case c.Readable != had.Readable:
+		return c.Readable
+	case origin(from, c) != origin(hadFrom, had):
+		return origin(from, c)
+	}
+	return cmp.Or(cmp.Compare(from.Name, hadFrom.Name), cmp.Compare(from.ID, hadFrom.ID)) < 0
 }
 
 // histories reads who has used the connections. One that was deleted meanwhile is dropped, with a gap that says so.
