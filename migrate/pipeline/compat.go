@@ -95,6 +95,9 @@ var compatibilities = []Compatibility{
 	brokenTask("ARMOutputs", issue("keesschollaart81/vsts-arm-outputs", "383")),
 	brokenTask("Packer", issue("riezebosch/vsts-tasks-packer", "34")),
 	brokenTask("Pulumi", issue("pulumi/pulumi-az-pipelines-task", "147")),
+	brokenTask("azureresourcegroup", issue("maikvandergaag/msft-extensions", "565")),
+	newerExtension("PublishADFTask", "1.34", issue("Azure-Player/azure.datafactory.devops", "154")),
+	newerExtension("TestAdfLinkedServiceTask", "1.34", issue("Azure-Player/azure.datafactory.devops", "154")),
 	{Task: "AzureAppConfiguration", Majors: []int{1, 2, 3, 4, 5}, Severity: Blocker, Rule: RuleTaskNewerMajor, Raise: "AzureAppConfiguration@6",
 		Message: "the task supports workload identity federation from version 6.5.0 on", Remedy: "use AzureAppConfiguration@6 or later", Source: issue("Azure/AppConfiguration", "884")},
 	{Task: "AzureAppConfigurationPush", Majors: []int{1, 2, 3, 4, 5}, Severity: Blocker, Rule: RuleTaskNewerMajor, Raise: "AzureAppConfigurationPush@6",
@@ -127,6 +130,12 @@ func terraformTask(task string, majors ...int) Compatibility {
 
 func brokenTask(task string, s Source) Compatibility {
 	return Compatibility{Task: task, Severity: Blocker, Rule: RuleTaskBroken, Message: extension, Remedy: "look whether a newer version supports it, or do its work in an AzureCLI@2 or AzurePowerShell@5 step", Source: s}
+}
+
+// newerExtension is a task whose reference tells no version that is exact enough.
+func newerExtension(task, version string, s Source) Compatibility {
+	return Compatibility{Task: task, Severity: Warning, Rule: RuleTaskExtension, Message: "the extension's task supports workload identity federation from version " + version + " on",
+		Remedy: "look in the organisation's settings, Extensions, whether version " + version + " or later is installed", Source: s}
 }
 
 // Compatible looks a task up: by name or id, with or without its publisher, without case; major -1 where the version is not known.

@@ -80,8 +80,9 @@ func newTask(full, version string) taskRef {
 
 // otherIDs names tasks outside of the table that classic definitions know by their id.
 var otherIDs = map[string]string{
-	"fe504acc-6115-40cb-89ff-191386b5e7bf": "TerraformTask", // microsoft/azure-pipelines-terraform, Tasks/TerraformTask/*/task.json
-	"6c731c3c-3c68-459a-a5c9-bde6e6595b5b": "Bash",          // microsoft/azure-pipelines-tasks, Tasks/*/task.json
+	"fe504acc-6115-40cb-89ff-191386b5e7bf": "TerraformTask",      // microsoft/azure-pipelines-terraform, Tasks/TerraformTask/*/task.json
+	"567f7830-5655-4d11-b4c5-bada59a88896": "azureresourcegroup", // maikvandergaag/msft-extensions, azuredevops/azureresourcegroup/task.json
+	"6c731c3c-3c68-459a-a5c9-bde6e6595b5b": "Bash",               // microsoft/azure-pipelines-tasks, Tasks/*/task.json
 	"e213ff0f-5d5c-4791-802d-52ea3e7be1f1": "PowerShell",
 	"d9bafed4-0b18-4f58-968d-86655b4d2ce9": "CmdLine",
 }

@@ -13,7 +13,8 @@ import (
 // CHANGELOG.md (2.23.0), Azure/terraform-provider-azapi#240 (1.3.0), and for the backend hashicorp/terraform#30936 (Terraform 1.2.0).
 var firstOIDC = map[string]version{"azurerm": {3, 7, 0}, "azuread": {2, 23, 0}, "azapi": {1, 3, 0}, "terraform": {1, 2, 0}}
 
-// withoutOIDC are the providers that read the same variables and know no OIDC (hashicorp/terraform-provider-azurestack: Authenticating to Azure Stack).
+// withoutOIDC are the providers that read the same variables and know no OIDC (hashicorp/terraform-provider-azurestack, website/docs/index.html.markdown: it
+// signs in by the Azure CLI, a client secret or a client certificate, and has no argument for a token).
 var withoutOIDC = map[string]bool{"azurestack": true}
 
 // Question is what is asked of the code of a repository: whether what runs it can sign in with OIDC by the environment alone.
