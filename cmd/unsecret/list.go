@@ -374,7 +374,7 @@ func pipelineSecretPlace(s inventory.PipelineSecret) string {
 }
 
 func (l *lister) gaps() (head []string, rows [][]string, values []any) {
-	for _, g := range l.inv.Gaps {
+	for _, g := range append(slices.Clone(l.inv.Gaps), undecided(l.inv)...) {
 		if !is(l.o.kind, string(g.Source)) || !l.gapInRepository(g) {
 			continue
 		}
@@ -389,6 +389,18 @@ func (l *lister) gaps() (head []string, rows [][]string, values []any) {
 }
 
 // gapInRepository matches the words of what a gap is about, since a gap names its repository among others.
+// undecided are the gaps that a text itself leaves: which connection an expression means.
+func undecided(inv *inventory.Inventory) []inventory.Gap {
+	var out []inventory.Gap
+	for _, u := range inv.Unresolved {
+		at := u.PipelinePlace
+		at.File = "" // said beside it
+		out = append(out, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "connection " + u.Expression + " in " + at.Text(), File: strings.TrimPrefix(u.Repository+"/"+u.File, "/"), Line: u.Line, Column: u.Column,
+			Message: u.Reason, Next: "look at what it becomes in a run, or write the connection's name in its place"})
+	}
+	return out
+}
+
 func (l *lister) gapInRepository(g inventory.Gap) bool {
 	return l.o.repository == "" || slices.ContainsFunc(strings.Fields(g.Object), func(word string) bool {
 		parts := strings.SplitN(word, "/", 3)

@@ -24,9 +24,12 @@ func (v *View) section(name string, lines []string) {
 
 // showPipelines tells which pipelines name a connection, which may use it, under which checks, and what in them matters for a conversion.
 func (in Input) showPipelines(v *View, c inventory.Connection) {
-	var named, concerns, may, checks []string
+	var named, perhaps, concerns, may, checks []string
 	for _, u := range c.PipelineUses {
 		named = append(named, useLine(u))
+	}
+	for _, u := range in.Inventory.MayMean(c) {
+		perhaps = append(perhaps, u.Text()+": "+u.Expression+", "+u.Reason)
 	}
 	for _, n := range c.Concerns {
 		concerns = append(concerns, n.Severity+" "+n.Rule+" in "+n.Text()+uncertain(n.Maybe, n.Disabled)+": "+n.Message)
@@ -38,6 +41,7 @@ func (in Input) showPipelines(v *View, c inventory.Connection) {
 		checks = append(checks, k.Type+" in project "+k.Project)
 	}
 	v.section("named by", named)
+	v.section("may be meant by", perhaps)
 	v.section("may be used by", may)
 	v.section("checks", checks)
 	v.section("to know before a conversion", concerns)

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -100,12 +101,68 @@ type PipelineRepository struct {
 }
 
 // UnresolvedUse is an expression in the place of a connection that a pipeline's text does not decide. Any connection of its project
-// can be meant.
+// that fits can be meant.
 type UnresolvedUse struct {
 	PipelinePlace
 	Expression string   `json:"expression"`
 	Known      []string `json:"known,omitempty"` // what it can be, as far as that is known
+	Takes      string   `json:"takes,omitempty"` // the type of connection that is accepted there, in lower case; empty: that is not certain
+	Like       []string `json:"like,omitempty"`  // what is fixed of the name, in order, with anything between the parts; none: nothing is
 	Reason     string   `json:"reason"`
+}
+
+// Fits tells whether a connection of the project can be meant, by its type and by one of its names or its id.
+func (u UnresolvedUse) Fits(c Connection) bool {
+	switch {
+	case u.Takes != "" && c.Readable && !strings.EqualFold(u.Takes, c.Type):
+		return false
+	case len(u.Like) == 0 || fitsParts(u.Like, string(c.ID)):
+		return true
+	}
+	for _, p := range c.Projects {
+		if fitsParts(u.Like, cmp.Or(p.As, c.Name)) {
+			return true
+		}
+	}
+	return fitsParts(u.Like, c.Name)
+}
+
+// In tells whether the place is in a project that the connection is visible in.
+func (p PipelinePlace) In(c Connection) bool {
+	return strings.EqualFold(p.Organization, c.Organization) && slices.ContainsFunc(c.Projects, func(q ConnectionProject) bool { return strings.EqualFold(q.Name, p.Project) })
+}
+
+// MayMean are the expressions that can mean a connection.
+func (inv *Inventory) MayMean(c Connection) []UnresolvedUse {
+	var out []UnresolvedUse
+	for _, u := range inv.Unresolved {
+		if u.In(c) && u.Fits(c) {
+			out = append(out, u)
+		}
+	}
+	return out
+}
+
+// fitsParts tells whether a name has some parts in their order: it begins with the first and ends with the last. A single part is the whole name.
+func fitsParts(parts []string, name string) bool {
+	name = strings.ToLower(name)
+	first, last := strings.ToLower(parts[0]), strings.ToLower(parts[len(parts)-1])
+	if len(parts) == 1 {
+		return name == first
+	}
+	if len(name) < len(first)+len(last) || !strings.HasPrefix(name, first) || !strings.HasSuffix(name, last) {
+		return false
+	}
+	rest := name[len(first) : len(name)-len(last)]
+	for _, part := range parts[1 : len(parts)-1] {
+		part = strings.ToLower(part)
+		i := strings.Index(rest, part)
+		if i < 0 {
+			return false
+		}
+		rest = rest[i+len(part):]
+	}
+	return true
 }
 
 // ConnectionPermission tells which pipelines of a project may use a connection.

@@ -56,6 +56,9 @@ func (c *collector) use(u Use) *Use {
 	key := useKey{u.Place, strings.ToLower(u.Input), strings.ToLower(u.Task), u.Version}
 	if have, ok := c.byPlace[key]; ok && u.File != "" {
 		have.Resolved = unique(append(have.Resolved, u.Resolved...))
+		if u.Open {
+			have.Like = likeEither(have, u)
+		}
 		have.Open = have.Open || u.Open
 		have.Expression = or(have.Expression, u.Expression)
 		have.Groups = unique(append(have.Groups, u.Groups...))
@@ -86,7 +89,7 @@ func (c *collector) result() Result {
 	for _, u := range c.uses {
 		r.Uses = append(r.Uses, *u)
 		if u.Open {
-			r.Unresolved = append(r.Unresolved, Unresolved{Place: u.Place, Expression: u.Expression, Known: u.Resolved, Reason: openReason(u.Expression, u.Groups)})
+			r.Unresolved = append(r.Unresolved, Unresolved{Place: u.Place, Expression: u.Expression, Known: u.Resolved, Takes: u.Takes, Like: u.Like, Reason: openReason(u.Expression, u.Groups)})
 		}
 	}
 	byPlace(r.Uses, func(u Use) (Place, string) { return u.Place, u.Input })

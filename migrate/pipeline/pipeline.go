@@ -64,6 +64,11 @@ type Use struct {
 	Condition  string   `json:"condition,omitempty"` // of the step, else of its job or stage; text only
 	Disabled   bool     `json:"disabled,omitempty"`  // enabled: false
 	Maybe      bool     `json:"maybe,omitempty"`     // under an ${{ if }} that is not decided by the text
+	// Takes is the type of the connections that the place accepts, in lower case; empty where that is not certain. The service refuses a pipeline that
+	// names another one there ("expects a service connection of type", microsoft/terraform-provider-azuredevops#478).
+	Takes string `json:"takes,omitempty"`
+	// Like is what is fixed of a name that is open, in order: what it begins with, what stands between the parts that are not known, what it ends with.
+	Like []string `json:"like,omitempty"`
 	// Texts are the places that give the names of a connection to a registry: each name where it is written as a whole, and nothing else is read
 	// from there, so that another name can be written in its place. One without a File stands for a name that no such place gives.
 	Texts []NameText `json:"texts,omitempty"`
@@ -150,6 +155,8 @@ type Unresolved struct {
 	Place
 	Expression string   `json:"expression"`
 	Known      []string `json:"known,omitempty"` // what it can be, as far as it is known
+	Takes      string   `json:"takes,omitempty"` // as in Use
+	Like       []string `json:"like,omitempty"`  // as in Use
 	Reason     string   `json:"reason"`
 }
 

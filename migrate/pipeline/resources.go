@@ -28,17 +28,17 @@ func (w *walker) resource(section string, it item, c context) {
 	switch section {
 	case "repositories":
 		w.repositories[strings.ToLower(n.word("repository"))] = repositoryResource{name: n.word("name"), ref: n.word("ref")}
-		w.resourceUse(n, "endpoint", repositoryKind(n.word("type")), c)
+		w.resourceUse(n, "endpoint", repositoryKind(n.word("type")), repositoryType(n.word("type")), c)
 	case "containers":
 		w.containers[strings.ToLower(n.word("container"))] = n.has("endpoint", "azureSubscription")
-		w.resourceUse(n, "endpoint", KindDockerRegistry, c)
-		w.resourceUse(n, "azureSubscription", KindAzureRM, c)
+		w.resourceUse(n, "endpoint", KindDockerRegistry, "dockerregistry", c)
+		w.resourceUse(n, "azureSubscription", KindAzureRM, "azurerm", c)
 	case "builds":
-		w.resourceUse(n, "connection", KindOther, c)
+		w.resourceUse(n, "connection", KindOther, "", c)
 	case "packages":
-		w.resourceUse(n, "connection", KindGitHub, c)
+		w.resourceUse(n, "connection", KindGitHub, "", c)
 	case "webhooks":
-		w.resourceUse(n, "connection", KindOther, c)
+		w.resourceUse(n, "connection", KindOther, "", c)
 	}
 }
 
@@ -49,9 +49,18 @@ func repositoryKind(t string) Kind {
 	return KindOther
 }
 
-func (w *walker) resourceUse(n *node, key string, kind Kind, c context) {
+// repositoryType is the type of the connections that a repository of a type is read with, where it is certain (Microsoft Learn: resources.repositories).
+func repositoryType(t string) string {
+	switch t = strings.ToLower(t); t {
+	case "github", "githubenterprise", "bitbucket":
+		return t
+	}
+	return ""
+}
+
+func (w *walker) resourceUse(n *node, key string, kind Kind, takes string, c context) {
 	for _, p := range n.get(key) {
-		w.connection(p, Use{Input: key, Kind: kind}, c.perhaps(p.maybe))
+		w.connection(p, Use{Input: key, Kind: kind, Takes: takes}, c.perhaps(p.maybe))
 	}
 }
 
@@ -68,6 +77,9 @@ func (w *walker) connection(p *pair, u Use, c context) *Use {
 	}
 	if u.Open && strings.Contains(u.Expression, "$(") {
 		u.Groups = unique(c.vars.unknownGroups())
+	}
+	if u.Open {
+		u.Like = like(v)
 	}
 	u.Connection, u.Maybe, u.Condition = v.raw(), c.maybe, or(u.Condition, c.condition)
 	u.Disabled = u.Disabled || c.disabled
@@ -152,8 +164,8 @@ func (w *walker) container(n *node, c context) {
 			c.job.container = or(v.word("image"), v.raw())
 		}
 		if v.kind == mapNode {
-			w.resourceUse(v, "endpoint", KindDockerRegistry, c)
-			w.resourceUse(v, "azureSubscription", KindAzureRM, c)
+			w.resourceUse(v, "endpoint", KindDockerRegistry, "dockerregistry", c)
+			w.resourceUse(v, "azureSubscription", KindAzureRM, "azurerm", c)
 		}
 	}
 }

@@ -106,6 +106,7 @@ func (w *walker) task(s *step) {
 			continue
 		}
 		u := Use{Task: s.task.name, Version: s.task.version, TaskID: s.task.id, Input: p.key, Kind: kindOf(t)}
+		u.Takes = s.task.takes(p.key)
 		if string(u.Kind) != t {
 			u.Type = t
 		}

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	_ "embed"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -151,6 +152,24 @@ func (t taskRef) connectionType(input string) (string, bool) {
 		return "", false
 	}
 	return guessType(strings.ToLower(t.name), strings.ToLower(input))
+}
+
+// takes is the type of the connections that an input accepts, where it is certain: of a built-in task in a version that the table has.
+func (t taskRef) takes(input string) string {
+	if t.name != t.full && !inventory.IsGUID(t.full) {
+		return "" // an extension's task can have the name of a built-in one
+	}
+	typ := ""
+	for _, in := range t.inputs() {
+		if in.Major != t.major || !strings.EqualFold(in.Name, input) && !slices.ContainsFunc(in.Aliases, func(a string) bool { return strings.EqualFold(a, input) }) {
+			continue
+		}
+		if typ != "" && typ != in.Type {
+			return ""
+		}
+		typ = in.Type
+	}
+	return typ
 }
 
 // family is the task's lower-case name; Terraform's carries its version in the name as well, as in TerraformTaskV4@4.

@@ -41,7 +41,7 @@ func pipelineRules() []Rule {
 		},
 		{
 			ID: "pipeline-unresolved", Name: "Pipeline whose connection is not known", Severity: Info,
-			Text:       "The text of a pipeline does not decide which service connection it uses. It can be any of its project.",
+			Text:       "The text of a pipeline does not decide which service connection it uses. It can be any of its project that has the type and the parts of the name that the text tells.",
 			Remedy:     []string{"look at what the expression becomes in a run, or write the connection's name instead"},
 			References: []string{refOwn}, check: pipelineUnresolved,
 		},

@@ -65,12 +65,13 @@ type organization struct {
 
 	mu    sync.Mutex
 	found map[inventory.ConnectionID]*inventory.Connection
-	from  map[inventory.ConnectionID]answer                        // that is kept
-	names map[inventory.ProjectID]map[string]*inventory.Connection // by name there, lower case
-	open  map[inventory.ProjectID]bool                             // its pipelines are not all known
-	told  map[string]inventory.Gap                                 // gaps that are told once, by what they have in common
-	gaps  []inventory.Gap                                          // the other gaps of pipelines
-	repos map[string]DevOpsRepository                              // by Project/Name, lower case
+	from  map[inventory.ConnectionID]answer                          // that is kept
+	names map[inventory.ProjectID]map[string]*inventory.Connection   // by name there, lower case
+	open  map[inventory.ProjectID]bool                               // its pipelines are not all known
+	loose map[inventory.ProjectID]map[string]inventory.UnresolvedUse // expressions that can mean some of its connections, one for each that fit alike
+	told  map[string]inventory.Gap                                   // gaps that are told once, by what they have in common
+	gaps  []inventory.Gap                                            // the other gaps of pipelines
+	repos map[string]DevOpsRepository                                // by Project/Name, lower case
 
 	repoIDs map[string]DevOpsRepository
 	pooled  []inventory.AgentPool
@@ -88,7 +89,7 @@ type organization struct {
 func newOrganization(s *scanner, org AzureDevOps, source inventory.Source, projects []Project) *organization {
 	o := &organization{s: s, org: org, source: source, projects: projects, byID: map[inventory.ProjectID]Project{},
 		found: map[inventory.ConnectionID]*inventory.Connection{}, from: map[inventory.ConnectionID]answer{}, names: map[inventory.ProjectID]map[string]*inventory.Connection{},
-		open: map[inventory.ProjectID]bool{}, told: map[string]inventory.Gap{}, repos: map[string]DevOpsRepository{}, repoIDs: map[string]DevOpsRepository{}, agents: map[string][]string{},
+		open: map[inventory.ProjectID]bool{}, loose: map[inventory.ProjectID]map[string]inventory.UnresolvedUse{}, told: map[string]inventory.Gap{}, repos: map[string]DevOpsRepository{}, repoIDs: map[string]DevOpsRepository{}, agents: map[string][]string{},
 		code: map[string]func() *terraform.Code{}}
 	for _, p := range projects {
 		o.byID[p.ID] = p
@@ -286,7 +287,7 @@ func (o *organization) finish() {
 		c.Class, c.ClassReason = inventory.ClassifyConnection(*c)
 		c.PipelinesKnown = len(c.Projects) > 0 && !slices.ContainsFunc(c.Projects, func(p inventory.ConnectionProject) bool {
 			_, read := o.byID[p.ID]
-			return !read || o.open[p.ID]
+			return !read || o.open[p.ID] || o.mayBeMeant(p.ID, *c)
 		}) && o.part.pipelinesKnown(c.ID)
 		sortUses(c)
 		list = append(list, *c)
@@ -297,6 +298,26 @@ func (o *organization) finish() {
 		inv.PipelineRepositories = append(inv.PipelineRepositories, o.pipelineRepositories()...)
 		sortPipelines(inv)
 	})
+}
+
+// mayMean notes an expression that can mean connections of a project.
+func (o *organization) mayMean(p Project, u inventory.UnresolvedUse) {
+	if o.loose[p.ID] == nil {
+		o.loose[p.ID] = map[string]inventory.UnresolvedUse{}
+	}
+	if key := versionOf(u.Takes, u.Like); o.loose[p.ID][key].Project == "" {
+		o.loose[p.ID][key] = u
+	}
+}
+
+// mayBeMeant tells whether an expression in a project can mean a connection.
+func (o *organization) mayBeMeant(in inventory.ProjectID, c inventory.Connection) bool {
+	for _, u := range o.loose[in] {
+		if u.Fits(c) {
+			return true
+		}
+	}
+	return false
 }
 
 func name(c inventory.Connection) string {

@@ -76,7 +76,7 @@ func (r *projectReader) takeUse(f found, u pipeline.Use, result pipeline.Result,
 		if c == nil {
 			// Kinds that have nothing to do with Azure are often extensions' own inputs that only look like a connection.
 			if u.Kind == pipeline.KindAzureRM || u.Kind == pipeline.KindDockerRegistry {
-				r.unresolved(inventory.UnresolvedUse{PipelinePlace: r.at(f, u.Place), Expression: u.Connection, Known: []string{n},
+				r.unresolved(inventory.UnresolvedUse{PipelinePlace: r.at(f, u.Place), Expression: u.Connection, Known: []string{n}, Like: []string{n},
 					Reason: fmt.Sprintf("no connection %q is visible in project %s: it was deleted, renamed, or is not shown to the signed-in identity", n, r.p.Name)})
 			}
 			continue
@@ -215,11 +215,10 @@ func (r *projectReader) secret(s inventory.PipelineSecret) {
 	r.out.Secrets = append(r.out.Secrets, s)
 }
 
-// takeUnresolved notes expressions that can be any connection of the project.
+// takeUnresolved notes expressions that can be any connection of the project that fits.
 func (r *projectReader) takeUnresolved(f found, list []pipeline.Unresolved) {
 	for _, u := range list {
-		r.unknown()
-		r.unresolved(inventory.UnresolvedUse{PipelinePlace: r.at(f, u.Place), Expression: u.Expression, Known: u.Known, Reason: u.Reason})
+		r.unresolved(inventory.UnresolvedUse{PipelinePlace: r.at(f, u.Place), Expression: u.Expression, Known: u.Known, Takes: u.Takes, Like: u.Like, Reason: u.Reason})
 	}
 }
 

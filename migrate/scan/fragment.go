@@ -59,6 +59,9 @@ func (o *organization) merge(p Project, f *fragment) {
 		}
 	}
 	o.open[p.ID] = o.open[p.ID] || f.Open
+	for _, u := range f.Unresolved {
+		o.mayMean(p, u)
+	}
 	o.rewrites = append(o.rewrites, f.Rewrites...)
 	for _, g := range f.Gaps {
 		o.tell(g)
