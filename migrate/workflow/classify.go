@@ -83,6 +83,12 @@ func (a *analysis) classify(f *finding) {
 		f.none("the command signs in with a federated token; it uses no stored credential")
 		return
 	}
+	if f.script != nil && f.script.away {
+		f.manual("the script runs where neither the job's token nor a session of azure/login is",
+			"Let the machine sign in by itself (az login --identity, with a managed identity that has the role), or sign in with azure/login in the job and hand the script a token (az account get-access-token).",
+			"Then take the credential out of the script.")
+		return
+	}
 	if f.toFile {
 		f.manual(fmt.Sprintf("a script writes %s to a file or hands it to a container", f.variableName()),
 			"Change what reads it so that it signs in with OIDC or with the session of azure/login, and take the line out.",

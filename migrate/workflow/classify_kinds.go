@@ -179,17 +179,19 @@ func (f *file) usesALGo() bool {
 	return false
 }
 
+const keepForALGo = "AL-Go for GitHub reads a secret of this name by itself: keep it and write its value anew without clientSecret (microsoft/AL-Go, Scenarios/secrets.md)."
+
 // classifyCredsEnv treats a whole credentials JSON in an environment variable.
 func (a *analysis) classifyCredsEnv(f *finding) {
 	name := f.variableName()
 	steps := []string{"Find what reads " + name + "; where it takes the JSON apart, give it the client, tenant and subscription ids from variables, and let it use the session of azure/login.",
-		"AL-Go for GitHub reads a secret of this name by itself: keep it and write its value anew without clientSecret (microsoft/AL-Go, Scenarios/secrets.md)."}
+		keepForALGo}
 	if f.script != nil {
 		f.manual("a script hands the whole credentials JSON to later steps", steps...)
 		return
 	}
 	if f.file.usesALGo() {
-		f.manual("AL-Go for GitHub reads the credentials JSON itself", steps[1])
+		f.manual("AL-Go for GitHub reads the credentials JSON itself", keepForALGo)
 		return
 	}
 	if !f.hasReaders(name) {
@@ -339,8 +341,14 @@ func (a *analysis) classifyAzd(f *finding) {
 }
 
 func (a *analysis) classifyConnect(f *finding) {
+	if f.command.Has(certificateOptions...) {
+		f.manual("the command signs in with a certificate", "Remove the command, and put a step of azure/login with client-id, tenant-id, subscription-id and enable-AzPSSession: true before the step.",
+			"Take out what fetches or installs the certificate when nothing else uses it.")
+		return
+	}
 	f.manual("the credential is made by the script's own commands", "Remove the command and what makes its credential, and put a step of azure/login with client-id, tenant-id, subscription-id and enable-AzPSSession: true before the step.")
 	if p := f.connectPlan(); p != nil {
+		f.also = p.lines
 		f.automatic("the commands that make the credential and sign in can be replaced by azure/login with enable-AzPSSession", func(r *rewriter, f *finding) error {
 			return r.connectToLogin(f, p)
 		})
@@ -352,6 +360,10 @@ func (a *analysis) classifyConnect(f *finding) {
 func (a *analysis) classifyRegistry(f *finding) {
 	steps := []string{"Sign in with azure/login before the step and replace the login by az acr login --name REGISTRY.", "Without docker: az acr login --name REGISTRY --expose-token, with the user 00000000-0000-0000-0000-000000000000 and the token as password.",
 		"The identity needs the role AcrPush (or AcrPull) on the registry, which it has where it signs in today."}
+	if f.image {
+		classifyImage(f)
+		return
+	}
 	if f.script != nil {
 		c := f.command
 		_, _, lines := f.commandLines()
@@ -380,6 +392,13 @@ func (a *analysis) classifyRegistry(f *finding) {
 	}
 	f.automatic("az acr login can take the place of the registry login after azure/login", registryToACR)
 	f.review(registryRisk)
+}
+
+// classifyImage gives the manual steps of a password with which GitHub itself pulls an image.
+func classifyImage(f *finding) {
+	f.manual("GitHub pulls the image of a container or service before the job's first step, so no session of azure/login is there yet",
+		"Run the image in a step instead: azure/login, az acr login --name REGISTRY and docker run; or let the job do without the container.",
+		"Where that is not possible, give the credentials a token of the registry that can only pull this image (az acr token create), and rotate it.")
 }
 
 // namesRegistry tells whether docker login names the registry so that az acr login can.
@@ -430,6 +449,10 @@ func classifyOther(f *finding) {
 		f.manual("an account key, connection string or SAS is a password of the storage account, not of a service principal", "Give the identity the role Storage Blob Data Contributor on the account or container.",
 			"Sign in with azure/login and use --auth-mode login with az storage, AZCOPY_AUTO_LOGIN_TYPE=AZCLI with azcopy, or use_azuread_auth = true in Terraform's azurerm backend.")
 	case inventory.KindDockerACRAdmin:
+		if f.image {
+			classifyImage(f)
+			return
+		}
 		f.manual("the password is that of the registry's admin user or of a repository token, not of a service principal", "Give the identity the role AcrPush (or AcrPull) on the registry.",
 			"Replace the login by azure/login and az acr login --name REGISTRY, and grant the job id-token: write.", "When nothing else uses it, switch the registry's admin user off.")
 	case inventory.KindRemoteActionInput:
@@ -455,8 +478,12 @@ func classifyOther(f *finding) {
 			return
 		case f.command != nil:
 			reason = f.command.Name + " signs in with a service principal's secret"
-		case len(f.Secrets) == 0:
-			reason = "every secret of the repository is handed on at once"
+		case f.all && f.file.usesALGo():
+			f.manual("AL-Go for GitHub takes its credentials JSON out of all secrets", keepForALGo)
+			return
+		case f.all:
+			f.manual("every secret of the repository is handed on at once", "Hand on by name what is needed, without the credentials of Azure; what needs those uses the session of azure/login.")
+			return
 		}
 		f.manual(reason, "Replace it by a step of azure/login with client-id, tenant-id and subscription-id, and let what follows use that session.")
 	}

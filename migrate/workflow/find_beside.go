@@ -319,7 +319,7 @@ func (f *finder) readByLogins(name string, j *job, s *step) bool {
 		}
 		covered := false
 		for _, n := range f.findings {
-			covered = covered || n.start <= at && at < n.end
+			covered = covered || n.mayRead(at)
 		}
 		if !covered {
 			return false
@@ -327,6 +327,15 @@ func (f *finder) readByLogins(name string, j *job, s *step) bool {
 		known = true
 	}
 	return known
+}
+
+// mayRead tells whether an offset is in a login, or for PowerShell in its script, which makes the credential before.
+func (f *finding) mayRead(at int) bool {
+	if f.Kind == inventory.KindConnectAzAccount {
+		value := f.script.entry.value
+		return f.file.start(value) <= at && at < f.file.end(value)
+	}
+	return f.start <= at && at < f.end
 }
 
 // unknownProfile recognises a publish profile that goes into an action that is not read: its input is named as in Azure's own actions.

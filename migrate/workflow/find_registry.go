@@ -1,10 +1,12 @@
 package workflow
 
 import (
+	"iter"
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/workflow/script"
+	"github.com/unsecret-dev/unsecret/migrate/workflow/yaml"
 )
 
 func isRegistryLogin(c *script.Command) bool {
@@ -54,6 +56,59 @@ func roleOfRegistry(k inventory.Kind) string {
 		return roleClientSecret
 	}
 	return roleOther
+}
+
+// imageLogins looks at the container and the services of a job: their environments, and the user name and password with which GitHub pulls
+// their images before the first step.
+func (f *finder) imageLogins(j *job) {
+	for image := range j.images() {
+		f.imageLogin(j, image)
+	}
+}
+
+// images visits the container and the services of a job.
+func (j *job) images() iter.Seq[*yaml.Node] {
+	return func(yield func(*yaml.Node) bool) {
+		if j.container != nil && !yield(j.container) {
+			return
+		}
+		for service := range each(get(j.node, "services")) {
+			if !yield(service.value) {
+				return
+			}
+		}
+	}
+}
+
+func (f *finder) imageLogin(j *job, image *yaml.Node) {
+	f.envLogins(get(image, "env"), j, nil)
+	in := scope{f.analysis, f.file, j, nil}
+	credentials := get(image, "credentials")
+	password, ok := lookup(credentials, "password")
+	if !ok || !in.namesACR(text(get(image, "image")), 0) {
+		return
+	}
+	n := f.registryPassword(in, password, text(get(credentials, "username")))
+	if n != nil {
+		n.image = true
+	}
+}
+
+// registryPassword makes a finding of the entry with a registry's password.
+func (f *finder) registryPassword(in scope, password entry, user string) *finding {
+	value := text(password.value)
+	kind := inventory.KindDockerACRAdmin
+	if isServicePrincipal(in.secrets(user, roleClientID), in.secrets(value, roleClientSecret), user, value) {
+		kind = inventory.KindDockerACRSP
+	}
+	n := f.withSecrets(f.atKey(kind, password, in.job, in.step), in, password, roleOfRegistry(kind))
+	if n == nil || f.dropFetched(n, in, value) {
+		return nil
+	}
+	if kind == inventory.KindDockerACRSP {
+		n.Identity.ClientID = in.readable(user)
+	}
+	return n
 }
 
 // isACR tells whether a registry login goes to an Azure registry: by its host, or by an environment variable that holds one.

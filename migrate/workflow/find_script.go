@@ -15,19 +15,25 @@ type runScript struct {
 	text  string // as in the file's value, with expressions
 	script.Script
 	inline bool // runs inside an action
+	away   bool // and on another machine, or in a container that knows nothing of the job
 }
 
 // scriptInputs are the inputs of actions that are scripts. azure/cli and azure/powershell run theirs with the session of azure/login;
-// the others run a command until it succeeds.
-var scriptInputs = map[string]struct {
+// those that are away run it where neither that session nor the job's token is; the others run a command until it succeeds.
+var scriptInputs = map[string]scriptIn{
+	"azure/cli":                {"inlineScript", script.Bash, false},
+	"azure/powershell":         {"inlineScript", script.PowerShell, false},
+	"nick-fields/retry":        {"command", script.Bash, false},
+	"nick-invision/retry":      {"command", script.Bash, false},
+	"wandalen/wretry.action":   {"command", script.Bash, false},
+	"appleboy/ssh-action":      {"script", script.Bash, true},
+	"addnab/docker-run-action": {"run", script.Bash, true},
+}
+
+type scriptIn struct {
 	input string
 	shell script.Shell
-}{
-	"azure/cli":              {"inlineScript", script.Bash},
-	"azure/powershell":       {"inlineScript", script.PowerShell},
-	"nick-fields/retry":      {"command", script.Bash},
-	"nick-invision/retry":    {"command", script.Bash},
-	"wandalen/wretry.action": {"command", script.Bash},
+	away  bool
 }
 
 // scriptInput gives the input of a step's action that is a script.
@@ -78,7 +84,7 @@ func (s *step) parseScripts(wanted func(string) bool) []*runScript {
 		if e.value == nil || !wanted(value) {
 			return
 		}
-		list = append(list, &runScript{entry: e, shell: shell, text: value, Script: script.Find(shell, mask(value)), inline: inline})
+		list = append(list, &runScript{entry: e, shell: shell, text: value, Script: script.Find(shell, mask(value)), inline: inline, away: inline && scriptInputs[s.action].away})
 	}
 	if s.run.value != nil {
 		add(s.run, script.ShellOf(s.shell), false)
@@ -406,12 +412,20 @@ func (f *finder) azdLogin(s *step, r *runScript, c *script.Command) {
 	}
 }
 
+// certificateOptions are the options of Connect-AzAccount that name a certificate.
+var certificateOptions = []string{"-CertificatePassword", "-CertificatePath", "-CertificateThumbprint"}
+
 func (f *finder) connectAccount(s *step, r *runScript, c *script.Command) {
 	if c.Has("-Identity", "-AccessToken") || !c.Has("-ServicePrincipal", "-Credential", "-CertificateThumbprint", "-CertificatePath", "-FederatedToken") {
 		return
 	}
-	credential, _ := c.Flag("-Credential")
-	n := f.command(inventory.KindConnectAzAccount, s, r, c, credential, roleClientSecret)
+	credential, ok := c.Flag("-Credential")
+	role := roleClientSecret
+	if !ok && c.Has(certificateOptions...) {
+		credential, _ = c.Flag(certificateOptions...)
+		role = roleOther
+	}
+	n := f.command(inventory.KindConnectAzAccount, s, r, c, credential, role)
 	if n == nil {
 		return
 	}

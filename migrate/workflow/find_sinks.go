@@ -52,13 +52,21 @@ var sinks = map[string][]sink{
 	"azure/spring-apps-deploy":                nil,
 }
 
+// registryUsers are the inputs with the user name beside those with a registry's password.
+var registryUsers = map[string]string{"acrPassword": "acrUsername", "registryPassword": "registryUsername", "registry-password": "registry-username"}
+
 // sinkLogin looks at one input of a known action.
 func (f *finder) sinkLogin(s *step, k sink) {
 	e, ok := s.input(k.input)
 	if !ok {
 		return
 	}
-	n := f.withSecrets(f.atKey(k.kind, e, s.job, s), scope{f.analysis, f.file, s.job, s}, e, k.role)
+	in := scope{f.analysis, f.file, s.job, s}
+	if user, ok := registryUsers[k.input]; ok {
+		f.registryPassword(in, e, text(paramValue(s, user)))
+		return
+	}
+	n := f.withSecrets(f.atKey(k.kind, e, s.job, s), in, e, k.role)
 	if n != nil && len(n.Secrets) == 0 && k.kind == inventory.KindSQLConnectionString && !containsFold(text(e.value), "password") {
 		f.drop(n)
 	}
@@ -91,21 +99,7 @@ func (f *finder) registryAction(s *step) {
 	if !acr {
 		return
 	}
-	user := text(paramValue(s, "username"))
-	kind := inventory.KindDockerACRAdmin
-	if isServicePrincipal(in.secrets(user, roleClientID), in.secrets(text(password.value), roleClientSecret), user, text(password.value)) {
-		kind = inventory.KindDockerACRSP
-	}
-	n := f.withSecrets(f.atKey(kind, password, s.job, s), in, password, roleOfRegistry(kind))
-	if n == nil {
-		return
-	}
-	if f.dropFetched(n, in, text(password.value)) {
-		return
-	}
-	if kind == inventory.KindDockerACRSP {
-		n.Identity.ClientID = in.readable(user)
-	}
+	f.registryPassword(in, password, text(paramValue(s, "username")))
 }
 
 // dropFetched takes back a finding whose value is fetched in the run itself, with a session that is found on its own.
@@ -135,6 +129,9 @@ func (f *finder) carriers() {
 			continue
 		}
 		f.carrierEnv(j.env, j, nil)
+		for image := range j.images() {
+			f.carrierEnv(get(image, "env"), j, nil)
+		}
 		f.reusablePass(j)
 		f.carrierSteps(j.steps)
 	}
@@ -168,7 +165,24 @@ func (f *finder) carrierEnv(env *yaml.Node, j *job, s *step) {
 			continue
 		}
 		if n := f.atKey(kind, e, j, s); n != nil {
-			n.Secrets = in.secretsOf(value, role)
+			n.Secrets, n.all = in.secretsOf(value, role), handsAll(value)
+		}
+	}
+}
+
+// everything names, once all is known, the credentials that are among all secrets where those are handed on at once.
+func (f *finder) everything() {
+	for _, n := range f.findings {
+		if !n.all || len(f.jsonSecrets)+len(f.clientSecrets) > maxNames {
+			continue
+		}
+		for _, known := range []struct {
+			names map[string]bool
+			role  string
+		}{{f.jsonSecrets, roleCredentials}, {f.clientSecrets, roleClientSecret}} {
+			for _, name := range slices.Sorted(maps.Keys(known.names)) {
+				n.Secrets = append(n.Secrets, inventory.SecretUse{Name: name, Expression: "toJSON(secrets)", Role: known.role})
+			}
 		}
 	}
 }
@@ -185,7 +199,7 @@ func (f *finder) carried(in scope, name, value string) (kind inventory.Kind, rol
 		return "", ""
 	}
 	if r, ok := single(value); !ok || r.context != "secrets" || r.property != "" || r.whole {
-		if containsFold(value, "tojson") && strings.Contains(strings.ReplaceAll(strings.ToLower(value), " ", ""), "tojson(secrets)") {
+		if handsAll(value) {
 			return inventory.KindOther, roleOther
 		}
 		return "", ""
@@ -195,6 +209,11 @@ func (f *finder) carried(in scope, name, value string) (kind inventory.Kind, rol
 		return inventory.KindOther, roleClientSecret
 	}
 	return "", ""
+}
+
+// handsAll tells whether a value is every secret at once.
+func handsAll(value string) bool {
+	return containsFold(value, "tojson") && strings.Contains(strings.ReplaceAll(strings.ToLower(value), " ", ""), "tojson(secrets)")
 }
 
 // isTerraformVariable tells the environment variables that set an input variable of Terraform which is named as a client secret.
@@ -303,7 +322,13 @@ func (f *finder) carrierInputs(s *step) {
 	command, _, _ := s.scriptInput()
 	for _, e := range s.withParams {
 		value := text(e.value)
-		if !strings.Contains(value, "${{") || containsFold(e.key.Value, "script") || e.key == command.key || f.seen[f.file.start(e.key)] != nil {
+		if !strings.Contains(value, "${{") || isScript(e) || e.key == command.key || f.seen[f.file.start(e.key)] != nil {
+			continue
+		}
+		if handsAll(value) {
+			if n := f.atKey(inventory.KindOther, e, s.job, s); n != nil {
+				n.all = true
+			}
 			continue
 		}
 		in := scope{f.analysis, f.file, s.job, s}

@@ -9,14 +9,24 @@ import (
 
 // strayReads finds credentials in scripts that no known command takes: the secret must not be deleted while they are there.
 func (f *finder) strayReads(s *step) {
-	e := s.run
-	if e.value == nil && s.action == "actions/github-script" {
-		e, _ = s.param("script")
-	} else if e.value == nil {
-		e, _, _ = s.scriptInput()
+	if s.run.value != nil {
+		f.strayReadsOf(s, s.run)
+		return
 	}
+	own, _, _ := s.scriptInput()
+	for _, e := range s.withParams {
+		if e.key == own.key || isScript(e) {
+			f.strayReadsOf(s, e)
+		}
+	}
+}
+
+// isScript tells whether an input of an action is called a script.
+func isScript(input entry) bool { return containsFold(input.key.Value, "script") }
+
+func (f *finder) strayReadsOf(s *step, e entry) {
 	value := text(e.value)
-	if e.value == nil || !strings.Contains(value, "secrets") {
+	if !strings.Contains(value, "secrets") {
 		return
 	}
 	for _, seg := range segments(value) {
@@ -98,18 +108,7 @@ func names(list []inventory.SecretUse, name string) bool {
 	return slices.ContainsFunc(list, func(u inventory.SecretUse) bool { return strings.EqualFold(u.Name, name) })
 }
 
-// strayVariable tells whether a variable holds a client secret and no login that was found reads it.
+// strayVariable tells whether a variable holds a client secret that something else reads than the logins that were found, or nothing does.
 func (f *finder) strayVariable(in scope, name string, r ref) bool {
-	if f.credentialRole(r) != roleClientSecret || r.property != "" {
-		return false
-	}
-	read := in.read(nil, r, "", 0)
-	for _, n := range f.findings {
-		for _, use := range n.Secrets {
-			if names(read, use.Name) && n.step != nil && strings.Contains(string(f.file.src[n.start:n.end]), name) {
-				return false
-			}
-		}
-	}
-	return true
+	return f.credentialRole(r) == roleClientSecret && r.property == "" && !f.readByLogins(name, in.job, in.step)
 }

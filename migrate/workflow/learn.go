@@ -48,6 +48,7 @@ func (a *analysis) find() {
 		}
 		f.with(f.ownProfiles)
 		f.with(f.jsonIDs)
+		f.everything()
 		a.byFile[f.file] = f.findings
 		a.findings = append(a.findings, f.findings...)
 		a.mentions = append(a.mentions, f.mentions...)

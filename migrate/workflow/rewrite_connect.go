@@ -9,9 +9,10 @@ import (
 	"github.com/unsecret-dev/unsecret/migrate/workflow/script"
 )
 
-// connectPlan is how a Connect-AzAccount is replaced: the lines that go.
+// connectPlan is how a Connect-AzAccount is replaced: the lines that go, and the script's text that makes the credential.
 type connectPlan struct {
 	lines [][2]int // of the file
+	made  string
 }
 
 // connectPlan recognises the closed form: a literal PowerShell script at whose top a credential is made of secrets by plain
@@ -43,6 +44,7 @@ func (f *finding) connectPlan() *connectPlan {
 			return nil
 		}
 		made[a.Name] = true
+		plan.made += r.text[a.Start:other.End] + "\n"
 		plan.lines = append(plan.lines, [2]int{f.file.lineStart(at), f.file.nextLine(at)})
 	}
 	for name := range made {
@@ -103,7 +105,10 @@ func (r *rewriter) connectToLogin(f *finding, p *connectPlan) error {
 	const reason = "sign in with OIDC instead of a stored credential"
 	inputs = append(inputs, [2]string{"enable-AzPSSession", "true"})
 	if f.onlyLines(p.lines) {
-		return r.stepToLogin(f, inputs, reason)
+		if err := r.stepToLogin(f, inputs, reason); err != nil {
+			return err
+		}
+		return r.dropRead(f, p.made)
 	}
 	if err := r.insertLogin(f, inputs, reason); err != nil {
 		return err
@@ -111,5 +116,5 @@ func (r *rewriter) connectToLogin(f *finding, p *connectPlan) error {
 	for _, l := range p.lines {
 		r.edit(f.file, f.ID, l[0], l[1], "", "azure/login before the step has signed in")
 	}
-	return nil
+	return r.dropRead(f, p.made)
 }

@@ -32,7 +32,7 @@ func composedToIDs(r *rewriter, f *finding) error {
 		return nil
 	}
 	e, ok := scopeEntry(f, read.name())
-	if !ok || f.fileFinding(r.analysis, f.file.start(e.key)) != nil || !r.readersDoneOr(f, read.name()) {
+	if !ok || f.fileFinding(r.analysis, f.file.start(e.key)) != nil || !r.readersDoneOr(f, e) {
 		return nil
 	}
 	return r.deleteEntry(f, e, "nothing reads the credential any longer")

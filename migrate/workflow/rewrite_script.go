@@ -3,9 +3,11 @@ package workflow
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/internal/lazy"
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/workflow/script"
 	"github.com/unsecret-dev/unsecret/migrate/workflow/yaml"
 )
@@ -170,15 +172,20 @@ func (r *rewriter) dropVariables(f *finding) error {
 	if !ok {
 		return nil
 	}
-	for _, name := range variables(f.script.original(w)) {
+	return r.dropRead(f, f.script.original(w))
+}
+
+// dropRead takes out the variables that a part of a script reads, where nothing else does.
+func (r *rewriter) dropRead(f *finding, text string) error {
+	for _, name := range variables(text) {
 		e, ok := scopeEntry(f, name)
-		if !ok || !onlySecrets(text(e.value)) {
+		if !ok || !holdsCredential(f, e) {
 			continue
 		}
 		if have := f.fileFinding(r.analysis, f.file.start(e.key)); have != nil {
 			continue // it is a login of its own and converted, or not, as such
 		}
-		if r.readersDoneOr(f, name) {
+		if r.readersDoneOr(f, e) {
 			if err := r.deleteEntry(f, e, "nothing reads the credential any longer"); err != nil {
 				return err
 			}
@@ -188,9 +195,10 @@ func (r *rewriter) dropVariables(f *finding) error {
 }
 
 // readersDoneOr tells whether every reader of a variable is in a converted finding, this one included.
-func (r *rewriter) readersDoneOr(f *finding, name string) bool {
-	for _, at := range f.file.readers(name) {
-		covered := f.covers(at)
+func (r *rewriter) readersDoneOr(f *finding, e entry) bool {
+	from, to := f.reach(e)
+	for _, at := range f.file.readers(e.key.Value) {
+		covered := at < from || at >= to || f.covers(at)
 		for _, other := range r.done {
 			covered = covered || other.file == f.file && other.covers(at)
 		}
@@ -199,6 +207,19 @@ func (r *rewriter) readersDoneOr(f *finding, name string) bool {
 		}
 	}
 	return true
+}
+
+// reach gives the bytes of the file in which a variable can be read: the step or job whose environment it stands in, and all where
+// an anchor shares the environment.
+func (f *finding) reach(e entry) (from, to int) {
+	stands := func(env *yaml.Node) bool { return env != nil && env == e.parent && env.Anchor() == "" }
+	switch {
+	case f.step != nil && stands(f.step.env):
+		return f.file.start(f.step.node), f.file.end(f.step.node)
+	case f.job != nil && stands(f.job.env):
+		return f.file.start(f.job.key), f.file.end(f.job.node)
+	}
+	return 0, len(f.file.src)
 }
 
 func (f *finding) fileFinding(a *analysis, start int) *finding {
@@ -225,10 +246,14 @@ func scopeEntry(f *finding, name string) (entry, bool) {
 	return lookup(f.file.env, name)
 }
 
-// onlySecrets tells whether a value is one secret.
-func onlySecrets(value string) bool {
-	r, ok := single(value)
-	return ok && r.context == "secrets"
+// holdsCredential tells whether a variable holds one secret, and the one that the login signs in with rather than an id beside it.
+func holdsCredential(f *finding, e entry) bool {
+	r, ok := single(text(e.value))
+	if !ok || r.context != "secrets" {
+		return false
+	}
+	i := slices.IndexFunc(f.Secrets, func(u inventory.SecretUse) bool { return strings.EqualFold(u.Name, r.name()) })
+	return i < 0 || f.Secrets[i].Role == roleClientSecret || f.Secrets[i].Role == roleCredentials || f.Secrets[i].Role == roleOther
 }
 
 // azdToFederated lets azd take the job's token.

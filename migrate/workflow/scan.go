@@ -44,6 +44,7 @@ type finding struct {
 	variable       string      // the environment variable that a script sets
 	tests          bool        // by a script that only asks whether it is set
 	stray          bool        // read by something that is not known
+	all            bool        // every secret at once
 	beside         string      // the argument or variable with the tenant that stands beside a client secret
 	secretName     string      // the argument or variable with that client secret
 	toFile         bool        // to a file or a container rather than to $GITHUB_ENV
@@ -54,6 +55,7 @@ type finding struct {
 	federated      bool // the command signs in without a stored credential
 	noSubscription bool // creds names no subscription, and allow-no-subscriptions says that none is needed
 	registryUser   script.Word
+	image          bool                            // with which GitHub pulls the image of a container or service
 	own            func(*rewriter, *finding) error // converts what uses a credential that comes from callers
 	channels       []*channel                      // through which the credential comes from callers
 	into           []*channel                      // that the credential is handed to
@@ -241,7 +243,7 @@ func (f *finder) run() {
 			continue
 		}
 		f.envLogins(j.env, j, nil)
-		f.envLogins(get(j.container, "env"), j, nil)
+		f.imageLogins(j)
 		for _, s := range j.steps {
 			f.stepLogins(s)
 		}

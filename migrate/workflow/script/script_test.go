@@ -53,6 +53,17 @@ func TestFlagsOfALogin(t *testing.T) {
 	}
 }
 
+func TestCallInCmdIsPartOfItsCommand(t *testing.T) {
+	text := "@echo off\r\ncall az login --service-principal -u a -p %B% -t c\r\ncall az group list\r\n"
+	c := one(t, Cmd, text, "az")
+	if w, ok := c.Flag("-p"); !ok || w.Text != "%B%" || !c.Is("az", "login") || !c.Simple || !c.First {
+		t.Errorf("got %+v, password %q", c, w.Text)
+	}
+	if !strings.HasPrefix(text[c.Start:], "call az login") {
+		t.Errorf("the command begins at %q", text[c.Start:c.End])
+	}
+}
+
 func TestConnectAzAccountInPowerShell(t *testing.T) {
 	text := "$pw = ConvertTo-SecureString 'abc' -AsPlainText -Force\n$cred = New-Object PSCredential($env:ID, $pw)\nConnect-AzAccount -ServicePrincipal -Credential $cred -Tenant $env:T | Out-Null\n$env:ARM_CLIENT_SECRET = 'x'"
 	s := Find(PowerShell, text)

@@ -44,7 +44,11 @@ func lines(text, continued string, certain bool) Script {
 			if len(words) == 0 || strings.HasPrefix(words[0].Text, "#") || strings.EqualFold(words[0].Text, "rem") || strings.HasPrefix(words[0].Text, "::") {
 				continue
 			}
-			c := Command{Start: words[0].Start, End: words[len(words)-1].End, Name: program(words[0].Text), Words: words, Certain: certain, Simple: certain, First: certain && first}
+			c := Command{Start: words[0].Start, End: words[len(words)-1].End, Certain: certain, Simple: certain, First: certain && first}
+			if len(words) > 1 && strings.EqualFold(strings.TrimPrefix(words[0].Text, "@"), "call") { // without which cmd does not come back from az, a batch file
+				words = words[1:]
+			}
+			c.Words, c.Name = words, program(strings.TrimPrefix(words[0].Text, "@"))
 			first = first && prelude[c.Name]
 			s.Commands = append(s.Commands, c)
 		}
