@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -49,6 +50,9 @@ func (a *analysis) classifyAll() {
 func (a *analysis) weighAll() {
 	for _, f := range a.findings {
 		a.risks(f)
+	}
+	for _, f := range a.findings {
+		a.weighArgument(f)
 	}
 	a.breakChains()
 }
@@ -224,6 +228,9 @@ func (a *analysis) classifyCreds(f *finding) {
 		f.automatic("azure/login reads the credential from one secret, whose name is computed but always the same; it can sign in with OIDC instead", credsToIDs)
 	case ok && r.context == "env" && len(f.Secrets) == 1 && !strings.Contains(f.Secrets[0].Name, "*"):
 		f.automatic("azure/login reads the credential from one secret by way of env; it can sign in with OIDC instead", credsToIDs)
+		if _, _, set := (scope{a, f.file, f.job, f.step}).env(r.name()); !set {
+			f.review(fmt.Sprintf("a script of a step before writes %s", r.name()))
+		}
 	default:
 		f.manual(fmt.Sprintf("the value of creds (%s) is computed, so which identity signs in is not certain", strings.TrimSpace(value)),
 			"Find out which identities the value can hold, and give the step client-id, tenant-id and subscription-id instead of creds.")
@@ -241,10 +248,6 @@ func (a *analysis) classifyComposed(f *finding, c credentialsJSON) {
 
 // credsObstacle is what rules out OIDC for a login step whatever its credential is.
 func (a *analysis) credsObstacle(f *finding) (reason string, steps []string) {
-	if c, ok := a.composedOf(f); ok && c.Resource != "" {
-		return "creds carries resourceManagerEndpointUrl (Azure Stack), which azure/login reads from creds only",
-			[]string{"Azure Stack cannot be reached with OIDC through azure/login: keep the credential and rotate it."}
-	}
 	for _, name := range []string{"client-id", "tenant-id", "subscription-id"} {
 		if _, ok := f.step.param(name); ok && !f.step.has(name) {
 			return name + " stands in the step without a value", []string{"Give the step client-id, tenant-id and subscription-id, and take creds out."}
@@ -263,6 +266,46 @@ func (a *analysis) credsObstacle(f *finding) (reason string, steps []string) {
 			[]string{"Give the step client-id, tenant-id, subscription-id and the audience that belongs to each cloud."}
 	}
 	return "", nil
+}
+
+// withoutCLI finds a job in a container whose image may lack the Azure CLI, where a login that does without it so far would become azure/login.
+func withoutCLI(f *finding, jobs []*job) *job {
+	switch f.Kind {
+	case inventory.KindSDKEnv, inventory.KindDockerACRSP, inventory.KindAKSSetContextCreds, inventory.KindK8sSetContext, inventory.KindConnectAzAccount:
+	default:
+		return nil
+	}
+	for _, j := range jobs {
+		image := cmp.Or(text(j.container), text(get(j.container, "image")))
+		if j.container != nil && !containsFold(image, "azure-cli") {
+			return j
+		}
+	}
+	return nil
+}
+
+// firstMSAL is the first version of the Azure CLI with OIDC, and with the cache of tokens that later versions have.
+var firstMSAL = [2]int{2, 30}
+
+// oldCLI finds a step of azure/cli that pins the Azure CLI to a version that cannot use a session which began with OIDC, where a login
+// gives the job such a session (azure/login README, "Azure CLI dependency").
+func (a *analysis) oldCLI(f *finding, jobs []*job) (*step, string) {
+	if f.Kind != inventory.KindAzureLoginCreds && f.Kind != inventory.KindAzLoginSP {
+		return nil, ""
+	}
+	steps := f.file.steps
+	for _, j := range jobs {
+		steps = append(steps[:len(steps):len(steps)], j.steps...)
+	}
+	for _, s := range steps {
+		if s.action != "azure/cli" || s.never {
+			continue
+		}
+		if pin := (scope{a, s.file, s.job, s}).readable(text(paramValue(s, "azcliversion"))); strings.Contains(pin, ".") && earlier(pin, firstMSAL) {
+			return s, pin
+		}
+	}
+	return nil, ""
 }
 
 // maxMinutes is how long the session of azure/login is sure to last: it cannot be renewed when the assertion that it began
@@ -300,6 +343,18 @@ func (a *analysis) risks(f *finding) {
 		f.review("no version is named beside the commit that azure/login is pinned to, and OIDC came with v1.4")
 	}
 	jobs := a.tokenJobs(f)
+	if j := withoutCLI(f, jobs); j != nil {
+		f.manual(fmt.Sprintf("job %s runs in a container, and it is not known whether the Azure CLI, which azure/login needs, is in its image", j.id),
+			"Make sure that the image has the Azure CLI, or let the job do without the container; then convert the login.")
+		return
+	}
+	if s, version := a.oldCLI(f, jobs); s != nil {
+		pin, _ := s.param("azcliversion")
+		line, _ := s.file.place(s.file.start(pin.key))
+		f.manual(fmt.Sprintf("line %d runs the Azure CLI %s, which is too old for OIDC and for the session of a newer one: both came with 2.30.0", line, version),
+			"Raise azcliversion to 2.30.0 or later, or take it out, see that the script still works, and then convert the login.")
+		return
+	}
 	for _, j := range jobs {
 		if minutes := timeout(j); minutes > maxMinutes && f.Kind != inventory.KindTerraformEnv {
 			f.review(fmt.Sprintf("job %s may run for %d minutes, and a session that began with OIDC cannot be renewed after an hour (AADSTS700024)", j.id, minutes))

@@ -95,6 +95,19 @@ func testsInScript(in scope, names map[string]bool) int {
 	return 0
 }
 
+// programSteps are what a person does for programs that sign in by themselves.
+var programSteps = map[string]string{
+	"azcopy":    "Sign in with azure/login before the step, set AZCOPY_AUTO_LOGIN_TYPE: AZCLI, and remove AZCOPY_SPA_CLIENT_SECRET and the azcopy login command.",
+	"kubelogin": "Sign in with azure/login before the step and use kubelogin convert-kubeconfig -l azurecli.",
+}
+
+// actionSteps are what a person does for actions that are known to work with the session of azure/login, or that a command replaces.
+var actionSteps = map[string][]string{
+	"azure/container-apps-deploy-action": {"Put a step of azure/login with client-id, tenant-id and subscription-id before it, and take azureCredentials out: the action uses the session of the Azure CLI.",
+		"Where it has acrUsername and acrPassword, run az acr login --name REGISTRY before it and take both out; the identity needs the role AcrPush on the registry.", "Grant the job id-token: write."},
+	"azure/acr-build": {"Put a step of azure/login with client-id, tenant-id and subscription-id in its place, and run az acr build --registry REGISTRY --image IMAGE after it.", "Grant the job id-token: write."},
+}
+
 // classifySDK treats the variables of the Azure SDKs' EnvironmentCredential and of tools that have their own.
 func (a *analysis) classifySDK(f *finding) {
 	name := strings.ToUpper(f.variableName())
@@ -106,12 +119,10 @@ func (a *analysis) classifySDK(f *finding) {
 			"Look for secret: parameters of modules in the playbooks.")
 		return
 	case "AZCOPY_SPA_CLIENT_SECRET":
-		f.manual("azcopy signs in with a service principal's secret",
-			"Sign in with azure/login before the step, set AZCOPY_AUTO_LOGIN_TYPE: AZCLI, and remove AZCOPY_SPA_CLIENT_SECRET and the azcopy login command.")
+		f.manual("azcopy signs in with a service principal's secret", programSteps["azcopy"])
 		return
 	case "AAD_SERVICE_PRINCIPAL_CLIENT_SECRET":
-		f.manual("kubelogin signs in with a service principal's secret (-l spn)",
-			"Sign in with azure/login before the step and use kubelogin convert-kubeconfig -l azurecli.")
+		f.manual("kubelogin signs in with a service principal's secret (-l spn)", programSteps["kubelogin"])
 		return
 	default:
 		f.manual("the Azure SDK signs in with a certificate", "Sign in with azure/login before the step and remove the certificate's variables, so that DefaultAzureCredential uses the Azure CLI's session.")
@@ -199,6 +210,11 @@ func (a *analysis) classifyCredsEnv(f *finding) {
 		return
 	}
 	if line, what := a.otherReaders(f, name); line > 0 {
+		if containsAny(what, emptyTests) {
+			f.manual(fmt.Sprintf("line %d tests whether the secret is set (%s)", line, what),
+				"When the logins with the secret are converted, let the line test the variable that holds the client id, or take the test out; then take "+name+" out.")
+			return
+		}
 		f.manual(fmt.Sprintf("line %d reads the whole credentials JSON (%s)", line, what), steps...)
 		return
 	}
@@ -382,6 +398,10 @@ func (a *analysis) classifyRegistry(f *finding) {
 		}
 		return
 	}
+	if f.step != nil && actionSteps[f.step.action] != nil {
+		f.manual("the action takes the credential, and can do without", actionSteps[f.step.action]...)
+		return
+	}
 	if f.step == nil || !registryActions[f.step.action] || f.step.action == "redhat-actions/podman-login" {
 		f.manual("the login is not a plain docker login", steps...)
 		return
@@ -456,6 +476,10 @@ func classifyOther(f *finding) {
 		f.manual("the password is that of the registry's admin user or of a repository token, not of a service principal", "Give the identity the role AcrPush (or AcrPull) on the registry.",
 			"Replace the login by azure/login and az acr login --name REGISTRY, and grant the job id-token: write.", "When nothing else uses it, switch the registry's admin user off.")
 	case inventory.KindRemoteActionInput:
+		if steps := actionSteps[f.step.action]; steps != nil {
+			f.manual("the action takes the credential, and can do without", steps...)
+			return
+		}
 		f.manual("an action of another repository takes the credential",
 			"See whether a version of the action signs in with OIDC or uses the session of the Azure CLI; if so put azure/login before it and drop the input.", "Otherwise ask its owner, or replace the action.")
 	default:
@@ -478,6 +502,10 @@ func classifyOther(f *finding) {
 			return
 		case f.command != nil:
 			reason = f.command.Name + " signs in with a service principal's secret"
+			if step := programSteps[f.command.Name]; step != "" {
+				f.manual(reason, step)
+				return
+			}
 		case f.all && f.file.usesALGo():
 			f.manual("AL-Go for GitHub takes its credentials JSON out of all secrets", keepForALGo)
 			return

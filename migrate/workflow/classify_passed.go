@@ -99,6 +99,11 @@ func (a *analysis) classifyUnknownTarget(f *finding) {
 			"Remove the credential here when the called file no longer takes it.")
 		return
 	}
+	if a.passedTo(f) != nil {
+		f.manual("what "+uses+" does with the credential is not known",
+			"Let what uses it there use OIDC or the session of azure/login, then remove the credential here and grant the calling job id-token: write.")
+		return
+	}
 	f.manual(uses+" takes the credential and was not read",
 		"See whether a version of it signs in with OIDC (inputs client-id, tenant-id, subscription-id), use that, and grant the job id-token: write.",
 		"Otherwise sign in with azure/login before it, where it uses the session of the Azure CLI.")

@@ -103,7 +103,6 @@ type credentialsJSON struct {
 	ClientSecret   string `json:"clientSecret"`
 	TenantID       string `json:"tenantId"`
 	SubscriptionID string `json:"subscriptionId"`
-	Resource       string `json:"resourceManagerEndpointUrl"`
 }
 
 // parseComposed reads a creds value that is written out as JSON with expressions in its strings.
@@ -134,7 +133,7 @@ func parseComposed(value string) (credentialsJSON, bool) {
 			*v = strings.ReplaceAll(*v, mark(i), value[s.start:s.end])
 		}
 	}
-	for _, v := range []*string{&c.ClientID, &c.ClientSecret, &c.TenantID, &c.SubscriptionID, &c.Resource} {
+	for _, v := range []*string{&c.ClientID, &c.ClientSecret, &c.TenantID, &c.SubscriptionID} {
 		back(v)
 	}
 	return c, true

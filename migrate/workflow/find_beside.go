@@ -218,17 +218,25 @@ func (f *finder) besideEnv(env *yaml.Node, j *job, s *step) {
 		if !strings.Contains(value, "${{") || f.seen[f.file.start(e.key)] != nil || !namesAClientSecret(name) || !f.handsOn(in, nil, value) {
 			continue
 		}
-		tenant := in.tenantBeside(env, name)
-		if tenant == "" || f.readByLogins(name, j, s) {
+		if in.tenantBeside(env, name) == "" || f.readByLogins(name, j, s) {
 			continue
 		}
 		if n := f.atKey(inventory.KindOther, e, j, s); n != nil {
 			n.Secrets = in.secretsOf(value, roleClientSecret)
-			n.beside, n.secretName = tenant, name
-			n.Identity.TenantID = in.besideValue(env, tenant)
-			n.Identity.ClientID = in.besideValue(env, prefixOf(name)+likeCase(name, "client_id"))
+			in.tellBeside(n, env, name)
 		}
 	}
+}
+
+// tellBeside notes the tenant and the client id that stand beside a client secret in an environment, where a tenant does.
+func (s scope) tellBeside(n *finding, env *yaml.Node, name string) {
+	tenant := s.tenantBeside(env, name)
+	if tenant == "" {
+		return
+	}
+	n.beside, n.secretName = tenant, name
+	n.Identity.TenantID = s.besideValue(env, tenant)
+	n.Identity.ClientID = s.besideValue(env, prefixOf(name)+likeCase(name, "client_id"))
 }
 
 // prefixOf is what comes before CLIENT_SECRET in a variable's name.

@@ -225,10 +225,12 @@ func (s scope) variableSecrets(list []inventory.SecretUse, r *runScript, name, r
 	if depth > maxFlow {
 		return list
 	}
+	set := false
 	for _, a := range r.Assignments {
 		if a.Name != name {
 			continue
 		}
+		set = true
 		value := r.original(a.Value)
 		role := roleOfScript(value, role)
 		list = s.follow(list, value, role, 0)
@@ -237,6 +239,9 @@ func (s scope) variableSecrets(list []inventory.SecretUse, r *runScript, name, r
 				list = s.variableSecrets(list, r, next, role, depth+1)
 			}
 		}
+	}
+	if !set {
+		list = s.readWritten(list, name, role, depth)
 	}
 	return list
 }
@@ -326,14 +331,7 @@ func (f *finder) cloudOf(s *step, r *runScript, c *script.Command) string {
 			}
 		}
 	}
-	steps := f.file.steps
-	if s.job != nil {
-		steps = s.job.steps
-	}
-	for _, before := range steps {
-		if before == s {
-			break
-		}
+	for _, before := range s.before() {
 		if run := text(before.run.value); strings.Contains(run, "az cloud set") {
 			look(before, &runScript{text: run, entry: before.run, Script: script.Find(script.ShellOf(before.shell), mask(run))}, len(run))
 		}

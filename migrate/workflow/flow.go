@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/internal/lazy"
@@ -127,6 +128,7 @@ func (s scope) read(list []inventory.SecretUse, r ref, role string, depth int) [
 		if v, in, ok := s.env(r.name()); ok {
 			return in.follow(list, v, role, depth+1)
 		}
+		return s.readWritten(list, r.name(), role, depth)
 	case "inputs":
 		return s.readInput(list, r, role, depth)
 	case "github": // github.event.inputs.X is the older spelling of inputs.X and never a secret
@@ -237,6 +239,68 @@ func (s scope) env(name string) (value string, in scope, ok bool) {
 		return text(e.value), scope{s.a, s.file, nil, nil}, true
 	}
 	return "", s, false
+}
+
+// readWritten follows a variable to what the steps before write to $GITHUB_ENV under its name: NAME=value, or lines between NAME<<END and END.
+func (s scope) readWritten(list []inventory.SecretUse, name, role string, depth int) []inventory.SecretUse {
+	if s.step == nil || depth > maxFlow {
+		return list
+	}
+	for _, before := range s.step.before() {
+		run := text(before.run.value)
+		if !strings.Contains(run, "GITHUB_ENV") || !strings.Contains(run, name) {
+			continue
+		}
+		in := scope{s.a, s.file, s.job, before}
+		value := writtenAs(run, name)
+		role := roleOfScript(value, role)
+		list = in.follow(list, value, role, depth+1)
+		for _, source := range variables(value) {
+			if v, from, ok := in.env(source); ok {
+				list = from.follow(list, v, role, depth+1)
+			}
+		}
+	}
+	return list
+}
+
+// before gives the steps that run before a step.
+func (s *step) before() []*step {
+	steps := s.file.steps
+	if s.job != nil {
+		steps = s.job.steps
+	}
+	if i := slices.Index(steps, s); i >= 0 {
+		return steps[:i]
+	}
+	return nil
+}
+
+// writtenAs is what a script writes under a name, with what follows it on its lines.
+func writtenAs(run, name string) string {
+	var value strings.Builder
+	delimiter := ""
+	for line := range strings.Lines(run) {
+		if delimiter != "" {
+			if strings.Contains(line, delimiter) {
+				delimiter = ""
+			} else {
+				value.WriteString(line)
+			}
+			continue
+		}
+		i := strings.Index(line, name)
+		if i < 0 || i > 0 && isWord(line[i-1]) {
+			continue
+		}
+		rest := line[i+len(name):]
+		if v, ok := strings.CutPrefix(rest, "="); ok {
+			value.WriteString(v)
+		} else if end, ok := strings.CutPrefix(rest, "<<"); ok {
+			delimiter = end[:len(end)-len(strings.TrimLeftFunc(end, func(c rune) bool { return c < 128 && isWord(byte(c)) }))]
+		}
+	}
+	return value.String()
 }
 
 // readInput follows an input to every caller in the tree.

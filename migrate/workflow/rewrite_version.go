@@ -3,6 +3,7 @@ package workflow
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -77,18 +78,21 @@ func versionIn(comment string) string { return versionForm().FindString(comment)
 // tooOld tells whether a tag of azure/login is before the first with OIDC. A bare v1 moves along and has it; a branch such
 // as master has it too.
 func tooOld(version string) bool {
-	parts := strings.Split(strings.TrimPrefix(strings.ToLower(version), "v"), ".")
-	major, err := strconv.Atoi(parts[0])
-	if err != nil || len(parts) == 1 && major >= 1 {
-		return false
-	}
-	minor := 0
-	if len(parts) > 1 {
-		if minor, err = strconv.Atoi(parts[1]); err != nil {
+	return earlier(version, firstOIDC) && strings.TrimPrefix(strings.ToLower(version), "v") != "1"
+}
+
+// earlier tells whether a version, as far as it is one, comes before another.
+func earlier(version string, than [2]int) bool {
+	parts := strings.Split(strings.TrimPrefix(strings.ToLower(strings.TrimSpace(version)), "v"), ".")
+	var have [2]int
+	for i := range min(len(parts), len(have)) {
+		n, err := strconv.Atoi(parts[i])
+		if err != nil {
 			return false
 		}
+		have[i] = n
 	}
-	return major < firstOIDC[0] || major == firstOIDC[0] && minor < firstOIDC[1]
+	return slices.Compare(have[:], than[:]) < 0
 }
 
 // commentAfter gives the comment that follows on the line.

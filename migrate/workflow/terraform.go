@@ -306,12 +306,31 @@ func (a *analysis) classifyArgument(f *finding) {
 // armEnvironment tells whether ARM_CLIENT_SECRET, which becomes ARM_USE_OIDC, or ARM_USE_OIDC itself is in the environment.
 func (a *analysis) armEnvironment(f *finding) bool {
 	in := scope{a, f.file, f.job, f.step}
-	for _, name := range []string{"ARM_CLIENT_SECRET", "ARM_USE_OIDC"} {
-		if _, _, ok := in.env(name); ok {
-			return true
-		}
+	if _, _, ok := in.env("ARM_CLIENT_SECRET"); ok {
+		return true
 	}
-	return false
+	value, _, _ := in.env("ARM_USE_OIDC")
+	return strings.EqualFold(strings.TrimSpace(value), "true")
+}
+
+// weighArgument leaves an argument of the backend as it is where ARM_CLIENT_SECRET, which was to become ARM_USE_OIDC, stays: the backend
+// would take that secret, which may be another identity's.
+func (a *analysis) weighArgument(f *finding) {
+	if f.option == "" || f.convert == nil {
+		return
+	}
+	e, ok := scopeEntry(f, "ARM_CLIENT_SECRET")
+	if !ok {
+		return
+	}
+	variable := f.fileFinding(a, f.file.start(e.key))
+	switch {
+	case variable == nil || variable.convert == nil:
+		f.manual(fmt.Sprintf("ARM_CLIENT_SECRET of line %d stays, and the backend would take it in the argument's place", e.key.Line),
+			fmt.Sprintf("Convert the variable of line %d, then take the argument out.", e.key.Line))
+	case variable.level > f.level:
+		f.review(fmt.Sprintf("ARM_CLIENT_SECRET of line %d becomes ARM_USE_OIDC after a review only", e.key.Line))
+	}
 }
 
 // wrapper names a program or container through which Terraform runs in the steps that can read a finding's variable.
