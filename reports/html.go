@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +32,7 @@ var htmlTemplate = sync.OnceValue(func() *template.Template {
 		"secrets": secretList,
 		"where":   connectionPlaces,
 		"stored":  storedCredential,
+		"class":   connectionClass,
 		"live":    func(c inventory.Credential, at time.Time) bool { return c.End.IsZero() || c.End.After(at) },
 		"last":    lastUse,
 		"signIn":  lastSignIn,
@@ -114,6 +116,24 @@ func connectionPlaces(c inventory.Connection) string {
 		names = append(names, p.Name)
 	}
 	return clip(c.Organization + ": " + strings.Join(names, ", "))
+}
+
+// connectionClass is what a connection is, for a reader: of the old issuer it says until when it works.
+func connectionClass(c inventory.Connection) string {
+	class, _ := inventory.ClassifyConnection(c)
+	if class == inventory.ClassFederatedOld {
+		return string(class) + ", until 2027-07-01"
+	}
+	return string(class)
+}
+
+// Connections are those of the inventory by place and name.
+func (p page) Connections() []inventory.Connection {
+	out := slices.Clone(p.Inventory.Connections)
+	slices.SortStableFunc(out, func(a, b inventory.Connection) int {
+		return strings.Compare(strings.ToLower(a.Place()+"/"+a.Name), strings.ToLower(b.Place()+"/"+b.Name))
+	})
+	return out
 }
 
 // storedCredential tells whether a connection is one of those that the summary counts.
