@@ -42,11 +42,12 @@ where that is necessary, and then it says why. What was done of the unit is not 
 			case o.dryRun || cmd.Flags().Changed("wait"):
 				return usageErrorf("--dry-run and --wait need --unit: without it only the state is read")
 			}
-			return a.plan(o.output)
+			return a.plan(o)
 		},
 	}
 	outputFlag(cmd, &o.output, "table", "json")
 	cmd.Flags().StringVar(&o.unit, "unit", "", "plan this `unit` again by itself, by id, from what it is about now")
+	cmd.Flags().BoolVar(&o.shared, "include-shared", false, "convert connections that several projects share, as plan.includeShared")
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "with --unit: read and show, and write nothing")
 	a.waitFlag(cmd)
 	return cmd
@@ -54,15 +55,26 @@ where that is necessary, and then it says why. What was done of the unit is not 
 
 type planOptions struct {
 	unit   string
+	shared bool
 	dryRun bool
 	output string
 }
 
-func (a *app) plan(output string) error {
-	if err := checkOutput(output, "table", "json"); err != nil {
+// settings is the configuration with what the command line adds to it.
+func (o planOptions) settings(a *app) (*config, error) {
+	c, err := a.config()
+	if err != nil {
+		return nil, err
+	}
+	c.Plan.IncludeShared = c.Plan.IncludeShared || o.shared
+	return c, nil
+}
+
+func (a *app) plan(o planOptions) error {
+	if err := checkOutput(o.output, "table", "json"); err != nil {
 		return err
 	}
-	c, err := a.config()
+	c, err := o.settings(a)
 	if err != nil {
 		return err
 	}
@@ -81,7 +93,7 @@ func (a *app) plan(output string) error {
 	if err := a.save(planFile, p); err != nil {
 		return err
 	}
-	if output == "json" {
+	if o.output == "json" {
 		return a.printJSON(p)
 	}
 	printPlan(a.std.out, p)

@@ -33,7 +33,7 @@ func (a *app) planUnit(ctx context.Context, o planOptions) error {
 	if err := checkOutput(o.output, "table", "json"); err != nil {
 		return err
 	}
-	c, err := a.config()
+	c, err := o.settings(a)
 	if err != nil {
 		return err
 	}

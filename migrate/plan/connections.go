@@ -125,7 +125,7 @@ func (p *planner) holdConnection(d *draft, c *connection) *Reason {
 		return hold("unreadable", "its projects could not be read", "let the scan read the organisation's projects, then scan again")
 	case c.Shared && !p.cfg.IncludeShared:
 		return hold("shared-connection", fmt.Sprintf("%d projects share it: %s", len(c.Projects), strings.Join(projectNames(c), ", ")),
-			"agree with these projects, then set includeShared: true and plan again")
+			append(consumers(c), "agree with these projects, then plan with --include-shared, or with includeShared: true in the configuration")...)
 	}
 	if r := holdTenant(d, c, hold); r != nil {
 		return r

@@ -204,6 +204,9 @@ func (p *planner) connectionNotes(d *draft) []Reason {
 			continue
 		}
 		object := "connection " + c.Name + " (" + c.place() + ")"
+		if c.Shared {
+			out = append(out, Reason{Code: "shared-connection", Object: object, Message: fmt.Sprintf("%d projects share it, and it changes for all of them at once: %s", len(c.Projects), strings.Join(projectNames(c), ", ")), Next: consumers(c)})
+		}
 		if c.isCertificate() {
 			out = append(out, Reason{Code: "certificate-connection", Object: object,
 				Message: "it signs in with a certificate: the conversion keeps it for seven days only, and a rollback after that gives the connection a new password instead",

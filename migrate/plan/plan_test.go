@@ -456,6 +456,14 @@ func samlSigningAndALock(inv *inventory.Inventory, _ *Config) {
 func sharedAndAllowed(inv *inventory.Inventory, c *Config) {
 	cases["connection-shared"](inv, c)
 	c.IncludeShared = true
+	n, at := &inv.Connections[0], inventory.PipelinePlace{Organization: "contoso", Project: "Billing"}
+	n.UsesKnown, n.PipelinesKnown = true, true
+	n.Uses = []inventory.Execution{{Project: "Billing", PlanType: "Build", DefinitionID: 3, Definition: "bill", Finished: scannedAt}, {Project: "Billing", PlanType: "Build", DefinitionID: 3, Definition: "bill"},
+		{Project: "Billing", PlanType: "Release", DefinitionID: 3, Definition: "ship"}}
+	for _, u := range [][2]string{{"bill", inventory.UseYAML}, {"ship", inventory.UseRelease}, {"roll out", inventory.UseTaskGroup}, {"vaulted", inventory.UseVariableGroup}} {
+		at.Pipeline = u[0]
+		n.PipelineUses = append(n.PipelineUses, inventory.PipelineUse{PipelinePlace: at, Source: u[1]})
+	}
 }
 
 // certificate is one that only verifies.
