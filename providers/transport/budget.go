@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -169,10 +170,14 @@ func (t *tripper) sleep(ctx context.Context, g *gate, d time.Duration) error {
 	return wait.For(ctx, d)
 }
 
-// gate gives the gate of a request: its host's, or that of a part of it.
+// gate gives the gate of a request: its host's, or that of a part of it. Azure DevOps counts by identity, whichever of its hosts is asked (Microsoft Learn:
+// Rate and usage limits), so that these have one together.
 func (t *tripper) gate(r *http.Request) *gate {
 	part := limitedPart(t.o.Kind, r.URL.Path)
 	name := r.URL.Host + part
+	if t.o.Kind == "azureDevOps" {
+		name = strings.ToLower(t.o.Hosts[0])
+	}
 	t.t.mu.Lock()
 	defer t.t.mu.Unlock()
 	g := t.t.gates[name]

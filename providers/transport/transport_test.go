@@ -275,6 +275,32 @@ func TestGitHubsLimitsAreKeptApart(t *testing.T) {
 	}
 }
 
+func TestAzureDevOpsLimitsAnIdentityOnAllHostsTogether(t *testing.T) {
+	for kind, want := range map[string]error{"azureDevOps": transport.ErrThrottled, "entra": nil} {
+		o := transport.ClientOptions{Kind: kind}
+		f := serve(t, transport.Options{MaxWait: time.Second}, o, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			if strings.HasPrefix(r.Host, "localhost") {
+				w.Header().Set("Retry-After", "3600")
+			}
+		})
+		main := strings.TrimPrefix(f.url, "http://")
+		releases := strings.Replace(main, "127.0.0.1", "localhost", 1) // the same server by another name
+		client, err := f.Client(transport.ClientOptions{Kind: kind, Hosts: []string{main, releases}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.client, f.url = client, "http://"+releases
+		if _, _, err := f.do(t, t.Context(), "GET", "/org/p/_apis/release/definitions", ""); err != nil {
+			t.Fatal(err)
+		}
+		f.url = "http://" + main
+		if _, _, err := f.do(t, t.Context(), "GET", "/org/p/_apis/build/definitions", ""); !errors.Is(err, want) {
+			t.Errorf("%s: after another host asked for a pause: %v", kind, err)
+		}
+	}
+}
+
 func TestTheSignInLogHasALimitOfItsOwn(t *testing.T) {
 	f := serve(t, transport.Options{MaxWait: time.Second}, transport.ClientOptions{Kind: "entra"}, func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.URL.Path, "/auditLogs/") {
