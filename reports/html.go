@@ -171,6 +171,10 @@ func lastSignIn(id inventory.Identity, key inventory.KeyID) string {
 			last = s.Time
 		}
 	}
+	i := slices.IndexFunc(id.Credentials, func(c inventory.Credential) bool { return strings.EqualFold(string(c.KeyID), string(key)) })
+	if last.IsZero() && i >= 0 && id.Unnamed(id.Credentials[i]) {
+		return "not known"
+	}
 	if last.IsZero() {
 		return "none since " + id.SignIns.Since.UTC().Format("2006-01-02")
 	}

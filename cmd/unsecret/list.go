@@ -275,6 +275,14 @@ func signInText(id inventory.Identity, last time.Time) string {
 	return "unknown"
 }
 
+// credentialUse is when a credential was used last, as far as the log tells which one was.
+func credentialUse(id inventory.Identity, c inventory.Credential) string {
+	if c.LastSignIn.IsZero() && id.Unnamed(c) {
+		return "unknown"
+	}
+	return signInText(id, c.LastSignIn)
+}
+
 // listedCredential is a credential with whose it is, for JSON.
 type listedCredential struct {
 	inventory.Credential
@@ -294,7 +302,7 @@ func (l *lister) credentials() (head []string, rows [][]string, values []any) {
 			if id.SAMLSigning(c) {
 				typ = "SAML signing"
 			}
-			rows = append(rows, []string{id.DisplayName, shortID(string(c.KeyID)), typ, dayText(c.End), signInText(id, c.LastSignIn)})
+			rows = append(rows, []string{id.DisplayName, shortID(string(c.KeyID)), typ, dayText(c.End), credentialUse(id, c)})
 			values = append(values, listedCredential{c, id.AppID, id.DisplayName, id.SAMLSigning(c)})
 		}
 	}

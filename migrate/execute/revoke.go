@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -258,11 +257,7 @@ func (e *Executor) usedGate(u plan.Unit, c *plan.CredentialStep, o RevokeOptions
 
 // unnamed tells whether a sign-in may have been made with a credential although the log does not tell its key id.
 func unnamed(c *plan.CredentialStep, s inventory.SignIn) bool {
-	kinds := []string{"clientsecret"}
-	if c.IsCertificate() {
-		kinds = []string{"certificate", "clientassertion"}
-	}
-	return s.KeyID == "" && slices.Contains(kinds, strings.ToLower(s.CredentialType)) && s.ErrorCode != errorInvalidSecret && s.ErrorCode != errorInvalidAssertion
+	return s.Unnamed(c.Type) && s.ErrorCode != errorInvalidSecret && s.ErrorCode != errorInvalidAssertion
 }
 
 // lastUse is the last time at which a credential was used since the last consumer moved; zero if it was not. A sign-in that failed because its

@@ -228,6 +228,19 @@ func TestEveryClassOfConnectionHasItsWords(t *testing.T) {
 	}
 }
 
+func TestACredentialThatMayHaveBeenUsedIsNotSaidToBeUnused(t *testing.T) {
+	inv := world()
+	inv.Identities[0].SignIns = inventory.SignInEvidence{Known: true, Since: scanned.AddDate(0, -1, 0), SignIns: []inventory.SignIn{{CredentialType: "clientSecret", Time: scanned}}}
+	in := input(t, inv, mapped())
+	if use := explain.Show(in, find(t, in, string(key))).LastUse; use.Known || !strings.Contains(use.Text, "not with which") {
+		t.Errorf("%+v", use)
+	}
+	inv.Identities[0].SignIns.SignIns = nil
+	if use := explain.Show(in, find(t, in, string(key))).LastUse; !use.Known || !strings.Contains(use.Text, "no sign-in since") {
+		t.Errorf("%+v", use)
+	}
+}
+
 func TestEveryObjectCanBeExplained(t *testing.T) {
 	inv := world()
 	inv.Identities[0].FederatedCredentials = []inventory.FederatedCredential{

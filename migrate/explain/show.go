@@ -210,6 +210,9 @@ func (in Input) showCredential(v *View, o inventory.Object) {
 		v.fact("purpose", "signs SAML tokens; never touched")
 	}
 	v.LastUse = signInUse(id, c.LastSignIn)
+	if c.LastSignIn.IsZero() && id.Unnamed(c) {
+		v.LastUse = Use{Text: "not known: the sign-in log shows sign-ins with a " + string(c.Type) + ", and not with which"}
+	}
 	in.relateOwner(v, id)
 }
 

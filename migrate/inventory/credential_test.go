@@ -55,3 +55,23 @@ func TestLastSignInsAreSummarisedAndFailuresDoNotCount(t *testing.T) {
 		t.Errorf("identity: %v", got)
 	}
 }
+
+func TestASignInWithoutAKeyIDSpeaksForEveryCredentialOfItsType(t *testing.T) {
+	password := inventory.Credential{KeyID: guidA, Type: inventory.CredentialPassword, Start: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)}
+	certificate := password
+	certificate.Type = inventory.CredentialCertificate
+	for kind, want := range map[string]struct{ password, certificate bool }{
+		"clientSecret": {true, false}, "certificate": {false, true}, "clientAssertion": {false, true}, "federatedIdentityCredential": {}, "": {},
+	} {
+		for _, s := range []inventory.SignIn{{CredentialType: kind}, {CredentialType: kind, KeyID: guidB}, {CredentialType: kind, ErrorCode: 7000215}} {
+			id := inventory.Identity{SignIns: inventory.SignInEvidence{Known: true, Since: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), SignIns: []inventory.SignIn{s}}}
+			says := s.KeyID == "" && s.ErrorCode == 0
+			if got := id.Unnamed(password); got != (says && want.password) || id.UnusedCredential(password) == got {
+				t.Errorf("%+v: password %t", s, got)
+			}
+			if got := id.Unnamed(certificate); got != (says && want.certificate) || id.UnusedCredential(certificate) == got {
+				t.Errorf("%+v: certificate %t", s, got)
+			}
+		}
+	}
+}

@@ -299,5 +299,21 @@ func (id Identity) Unused() bool {
 
 // UnusedCredential tells whether the sign-in log shows no use of a credential that was there in all the time that it was read for.
 func (id Identity) UnusedCredential(c Credential) bool {
-	return id.SignIns.Known && c.LastSignIn.IsZero() && c.Start.Before(id.SignIns.Since)
+	return id.SignIns.Known && c.LastSignIn.IsZero() && c.Start.Before(id.SignIns.Since) && !id.Unnamed(c)
+}
+
+// Unnamed tells whether the sign-in log shows a sign-in that may have been made with a credential, since it does not tell with which of its type.
+func (id Identity) Unnamed(c Credential) bool {
+	return slices.ContainsFunc(id.SignIns.SignIns, func(s SignIn) bool { return s.ErrorCode == 0 && s.Unnamed(c.Type) })
+}
+
+// Unnamed tells whether a sign-in was made with a credential of a type, and the log does not tell with which.
+func (s SignIn) Unnamed(t CredentialType) bool {
+	if s.KeyID != "" {
+		return false
+	}
+	if t == CredentialCertificate {
+		return strings.EqualFold(s.CredentialType, "certificate") || strings.EqualFold(s.CredentialType, "clientAssertion")
+	}
+	return strings.EqualFold(s.CredentialType, "clientSecret")
 }

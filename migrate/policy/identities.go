@@ -65,7 +65,7 @@ func credentialUnused(e *evaluation, r Rule) {
 			return "", false
 		}
 		used := slices.ContainsFunc(id.SignIns.SignIns, func(s inventory.SignIn) bool { return strings.EqualFold(string(s.KeyID), string(c.KeyID)) })
-		return fmt.Sprintf("a %s of %s was not used to sign in since %s", c.Type, identityObject(id), date(id.SignIns.Since)), !used
+		return fmt.Sprintf("a %s of %s was not used to sign in since %s", c.Type, identityObject(id), date(id.SignIns.Since)), !used && !id.Unnamed(c)
 	})
 }
 
@@ -86,6 +86,11 @@ func (e *evaluation) livePasswords(id inventory.Identity) []inventory.Credential
 		}
 	}
 	return out
+}
+
+// storedCredential tells whether a password or certificate works that somebody signs in with.
+func (e *evaluation) storedCredential(id inventory.Identity) bool {
+	return slices.ContainsFunc(id.Credentials, func(c inventory.Credential) bool { return e.live(c) && !id.SAMLSigning(c) })
 }
 
 func credentialOnServicePrincipal(e *evaluation, r Rule) {
@@ -119,8 +124,12 @@ func wideScope(scope string) bool {
 func identityPrivileged(e *evaluation, r Rule) {
 	for _, id := range e.inv.Identities {
 		roles := privileged(id)
-		if len(roles) > 0 && len(e.livePasswords(id)) > 0 {
-			e.add(r, Finding{Object: identityObject(id), Message: fmt.Sprintf("%s has a client secret and is %s", identityObject(id), strings.Join(roles, ", ")), Evidence: roles}, string(id.AppID))
+		has := "client secret"
+		if len(e.livePasswords(id)) == 0 {
+			has = "certificate"
+		}
+		if len(roles) > 0 && e.storedCredential(id) {
+			e.add(r, Finding{Object: identityObject(id), Message: fmt.Sprintf("%s has a %s and is %s", identityObject(id), has, strings.Join(roles, ", ")), Evidence: roles}, string(id.AppID))
 		}
 	}
 }

@@ -165,7 +165,7 @@ func init() {
 		},
 		{
 			ID: "identity-privileged", Name: "Privileged identity with a stored secret", Severity: Critical,
-			Text:       "The identity holds a privileged Azure role at a subscription or above, and it can be used by whoever gets hold of its stored secret.",
+			Text:       "The identity holds a privileged Azure role at a subscription or above, and it can be used by whoever gets hold of its stored secret or certificate.",
 			Remedy:     []string{"migrate it first, and narrow its role assignments"},
 			References: []string{refPrivileged, refUAA, refSecrets}, check: identityPrivileged,
 		},

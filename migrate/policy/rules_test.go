@@ -241,6 +241,11 @@ func credentialCases() []ruleCase {
 			id.SignIns.SignIns = []inventory.SignIn{{KeyID: key, Time: day(-1)}}
 		})
 	}
+	unnamed := func(kind string) *inventory.Inventory {
+		inv := used("")
+		inv.Identities[0].SignIns.SignIns[0].CredentialType = kind
+		return inv
+	}
 	two := func(change func(*inventory.Credential)) *inventory.Inventory {
 		return identity(func(id *inventory.Identity) {
 			second := password("k2")
@@ -263,6 +268,8 @@ func credentialCases() []ruleCase {
 		{"no sign-in", "credential-unused", credential(func(c *inventory.Credential) { c.Start = day(-100) }), Medium},
 		{"a sign-in with another key", "credential-unused", used("k9"), Medium},
 		{"a sign-in with this key", "credential-unused", used("k1"), ""},
+		{"a sign-in with a secret that the log does not name", "credential-unused", unnamed("clientSecret"), ""},
+		{"a sign-in with a certificate that the log does not name", "credential-unused", unnamed("certificate"), Medium},
 		{"younger than the log", "credential-unused", credential(func(*inventory.Credential) {}), ""},
 		{"the log could not be read", "credential-unused", identity(func(id *inventory.Identity) {
 			c := password("k1")
@@ -302,6 +309,11 @@ func identityCases() []ruleCase {
 		{"owner of a resource group", "identity-privileged", with(inventory.RoleAssignment{Role: "Owner", Scope: resourceGroup}), ""},
 		{"reader of a subscription", "identity-privileged", with(inventory.RoleAssignment{Role: "Reader", Scope: subscription}), ""},
 		{"owner without a secret", "identity-privileged", identity(func(id *inventory.Identity) { id.Roles = []inventory.RoleAssignment{owner} }), ""},
+		{"owner with a certificate", "identity-privileged", identity(func(id *inventory.Identity) {
+			c := password("k1")
+			c.Type = inventory.CredentialCertificate
+			id.Credentials, id.Roles = []inventory.Credential{c}, []inventory.RoleAssignment{owner}
+		}), Critical},
 		{"owner whose secret has expired", "identity-privileged", identity(func(id *inventory.Identity) {
 			c := password("k1")
 			c.End = day(-1)
