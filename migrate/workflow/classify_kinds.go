@@ -380,6 +380,10 @@ func (a *analysis) classifyRegistry(f *finding) {
 		classifyImage(f)
 		return
 	}
+	if f.command != nil && isPullSecret(f.command) {
+		classifyPullSecret(f)
+		return
+	}
 	if f.script != nil {
 		c := f.command
 		_, _, lines := f.commandLines()
@@ -398,6 +402,10 @@ func (a *analysis) classifyRegistry(f *finding) {
 		}
 		return
 	}
+	if f.unsure {
+		f.manual("it is not known whether the registry, whose name is computed, is one of Azure", steps...)
+		return
+	}
 	if f.step != nil && actionSteps[f.step.action] != nil {
 		f.manual("the action takes the credential, and can do without", actionSteps[f.step.action]...)
 		return
@@ -412,6 +420,13 @@ func (a *analysis) classifyRegistry(f *finding) {
 	}
 	f.automatic("az acr login can take the place of the registry login after azure/login", registryToACR)
 	f.review(registryRisk)
+}
+
+// classifyPullSecret gives the manual steps of a registry's password that is stored in a cluster.
+func classifyPullSecret(f *finding) {
+	f.manual("the cluster pulls images with the password that the command stores in it",
+		"Let the cluster pull with its own identity: az aks update --name CLUSTER --resource-group GROUP --attach-acr REGISTRY, or give its kubelet's identity the role AcrPull.",
+		"Take the command out, and imagePullSecrets out of what the cluster runs.")
 }
 
 // classifyImage gives the manual steps of a password with which GitHub itself pulls an image.
@@ -473,6 +488,10 @@ func classifyOther(f *finding) {
 			classifyImage(f)
 			return
 		}
+		if f.command != nil && isPullSecret(f.command) {
+			classifyPullSecret(f)
+			return
+		}
 		f.manual("the password is that of the registry's admin user or of a repository token, not of a service principal", "Give the identity the role AcrPush (or AcrPull) on the registry.",
 			"Replace the login by azure/login and az acr login --name REGISTRY, and grant the job id-token: write.", "When nothing else uses it, switch the registry's admin user off.")
 	case inventory.KindRemoteActionInput:
@@ -491,6 +510,10 @@ func classifyOther(f *finding) {
 		switch {
 		case f.tests:
 			f.manual("the script tests whether the secret is set", "When the logins with the secret are converted, let the script test the variable that holds the client id, or take the test out.")
+			return
+		case f.command != nil && f.command.Is("az", "login"):
+			f.manual("the command signs in as a user, with a password, where Microsoft Entra ID demands a second factor",
+				"Give a service principal or a managed identity the roles that the job needs.", "Remove the command, and put a step of azure/login with client-id, tenant-id and subscription-id before the step.", "Grant the job id-token: write.")
 			return
 		case f.command != nil && f.command.Name == "packer":
 			f.manual("Packer takes the client secret as a variable", packerSteps...)

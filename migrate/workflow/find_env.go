@@ -30,6 +30,8 @@ var envKinds = map[string]inventory.Kind{
 	"SWA_CLI_DEPLOYMENT_TOKEN":            inventory.KindStaticWebAppsToken,
 	"AZURE_FUNCTIONAPP_PUBLISH_PROFILE":   inventory.KindPublishProfile,
 	"AZURE_WEBAPP_PUBLISH_PROFILE":        inventory.KindPublishProfile,
+	"AZURE_PUBLISH_PROFILE":               inventory.KindPublishProfile,
+	"PUBLISH_PROFILE":                     inventory.KindPublishProfile,
 	"AZURE_CREDENTIALS":                   inventory.KindCredsEnv,
 }
 

@@ -16,16 +16,21 @@ func isRegistryLogin(c *script.Command) bool {
 	case "helm":
 		return len(c.Words) > 2 && c.Words[1].Text == "registry" && c.Words[2].Text == "login"
 	}
-	return false
+	return isPullSecret(c)
+}
+
+// isPullSecret recognises the command that stores a registry's password in a cluster, which pulls images with it.
+func isPullSecret(c *script.Command) bool {
+	return c.Is("kubectl", "create", "secret", "docker-registry") || c.Is("oc", "create", "secret", "docker-registry")
 }
 
 // registryLogin recognises a login to an Azure container registry with a user name and password.
 func (f *finder) registryLogin(s *step, r *runScript, c *script.Command) {
-	password, ok := c.Flag("-p", "--password")
+	password, ok := c.Flag("-p", "--password", "--docker-password")
 	if !ok && !c.Has("--password-stdin") {
 		return
 	}
-	user, _ := c.Flag("-u", "--username")
+	user, _ := c.Flag("-u", "--username", "--docker-username")
 	whole := r.text[c.Start:c.End]
 	if c.Name != "az" && !f.isACR(s, r, c, whole) {
 		return
@@ -98,7 +103,7 @@ func (f *finder) imageLogin(j *job, image *yaml.Node) {
 func (f *finder) registryPassword(in scope, password entry, user string) *finding {
 	value := text(password.value)
 	kind := inventory.KindDockerACRAdmin
-	if isServicePrincipal(in.secrets(user, roleClientID), in.secrets(value, roleClientSecret), user, value) {
+	if f.servicePrincipal(in, user, value) {
 		kind = inventory.KindDockerACRSP
 	}
 	n := f.withSecrets(f.atKey(kind, password, in.job, in.step), in, password, roleOfRegistry(kind))
@@ -111,12 +116,30 @@ func (f *finder) registryPassword(in scope, password entry, user string) *findin
 	return n
 }
 
+// servicePrincipal tells whether a user name and a password, as they stand in the file, are those of a service principal.
+func (f *finder) servicePrincipal(in scope, user, password string) bool {
+	return isServicePrincipal(in.secrets(user, roleClientID), in.secrets(password, roleClientSecret), user, password)
+}
+
+// inputDefault gives the default of an input of an action, or of a workflow that is called or dispatched.
+func (f *file) inputDefault(name string) string {
+	for _, inputs := range []*yaml.Node{get(f.root, "inputs"), get(f.call, "inputs"), get(get(get(f.root, "on"), "workflow_dispatch"), "inputs")} {
+		if e, ok := lookup(inputs, name); ok {
+			return text(get(e.value, "default"))
+		}
+	}
+	return ""
+}
+
 // isACR tells whether a registry login goes to an Azure registry: by its host, or by an environment variable that holds one.
 func (f *finder) isACR(s *step, r *runScript, c *script.Command, whole string) bool {
 	if containsFold(whole, "azurecr") {
 		return true
 	}
 	in := scope{f.analysis, f.file, s.job, s}
+	if w, ok := c.Flag("--docker-server"); ok {
+		return in.namesACR(r.original(w), 0)
+	}
 	for _, w := range c.Words[1:] {
 		if strings.HasPrefix(w.Text, "-") {
 			continue
@@ -146,6 +169,9 @@ func (s scope) namesACR(value string, depth int) bool {
 			if v, in, ok := s.env(r.name()); ok && in.namesACR(v, depth+1) {
 				return true
 			}
+		}
+		if r.context == "inputs" && containsFold(s.file.inputDefault(r.name()), "azurecr.") {
+			return true
 		}
 		if (r.context == "secrets" || r.context == "vars" || r.context == "env") && strings.Contains(tokenized(r.text), "_acr_") {
 			return true

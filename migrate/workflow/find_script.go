@@ -57,7 +57,7 @@ func (r *runScript) repeats() bool { return r.inline && r.entry.key.Value == "co
 // scriptMarks are the byte strings without one of which a script holds nothing that commandLogin, assignmentLogin or besideCommands recognise:
 // the words of their commands and options, and the names of variables.
 var scriptMarks = newSearchAnyCase(append(variableNames(), "login", "azaccount", "azurermaccount", "azcopy", "account-key", "connection-string", "sas-token",
-	"access_key", "sas_token", "sp_password", "deployment-token", "sqlcmd", "sqlpackage", "client_secret", "client-secret", "clientsecret")...)
+	"access_key", "sas_token", "sp_password", "deployment-token", "docker-password", "sqlcmd", "sqlpackage", "client_secret", "client-secret", "clientsecret")...)
 
 // variableNames are the names in envKinds in lower case.
 func variableNames() []string {
@@ -280,8 +280,12 @@ func variables(value string) []string {
 }
 
 func (f *finder) azLogin(s *step, r *runScript, c *script.Command) {
-	if !c.Has("--service-principal") {
-		return // interactive, device code or the runner's managed identity
+	if !c.Has("--service-principal") { // interactive, device code, the runner's managed identity, or a user
+		password, _ := c.Flag("-p", "--password")
+		if len(f.scriptSecrets(s, r, r.original(password), roleOther)) > 0 && !c.Has("--identity", "-i") {
+			f.command(inventory.KindOther, s, r, c, password, roleOther)
+		}
+		return
 	}
 	if c.Has("--federated-token") {
 		n := f.command(inventory.KindAzLoginSP, s, r, c, script.Word{}, roleOther)

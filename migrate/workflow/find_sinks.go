@@ -96,10 +96,15 @@ func (f *finder) registryAction(s *step) {
 		// The action is made for Azure's registry; another host is told by its name.
 		acr = !strings.Contains(host, ".") || strings.Contains(host, "${{")
 	}
-	if !acr {
+	user := text(paramValue(s, "username"))
+	// An action that knows any registry gets a service principal's credential for Azure's only.
+	unsure := !acr && strings.Contains(host, "${{") && f.servicePrincipal(in, user, text(password.value))
+	if !acr && !unsure {
 		return
 	}
-	f.registryPassword(in, password, text(paramValue(s, "username")))
+	if n := f.registryPassword(in, password, user); n != nil {
+		n.unsure = unsure
+	}
 }
 
 // dropFetched takes back a finding whose value is fetched in the run itself, with a session that is found on its own.
@@ -336,17 +341,25 @@ func (f *finder) carrierInputs(s *step) {
 		}
 		in := scope{f.analysis, f.file, s.job, s}
 		role := f.roleInto(in, target, remote, known, e.key.Value, value)
-		if role == "" {
-			continue
-		}
 		kind := inventory.KindRemoteActionInput
-		if local {
+		switch {
+		case role == "" && !known && namesStorageKey(e.key.Value) && f.handsOn(in, nil, value):
+			kind, role = inventory.KindStorageKey, roleOther
+		case role == "":
+			continue
+		case local:
 			kind = inventory.KindCompositeInput
 		}
 		if n := f.atKey(kind, e, s.job, s); n != nil {
 			n.Secrets = rolesByName(in.secretsOf(value, role))
 		}
 	}
+}
+
+// namesStorageKey tells whether an input is called as one that takes the key or the connection string of a storage account.
+func namesStorageKey(input string) bool {
+	n := squash(input)
+	return strings.HasPrefix(n, "armaccesskey") || strings.Contains(n, "storage") && containsAny(n, []string{"azurestoragekey", "accountkey", "accesskey", "azurestorageconnectionstring"})
 }
 
 // roleInto tells what a value is that goes into an input or secret of another file. Where that file is known, its own logins

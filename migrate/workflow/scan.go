@@ -55,6 +55,7 @@ type finding struct {
 	federated      bool // the command signs in without a stored credential
 	noSubscription bool // creds names no subscription, and allow-no-subscriptions says that none is needed
 	registryUser   script.Word
+	unsure         bool                            // whether the registry is one of Azure
 	image          bool                            // with which GitHub pulls the image of a container or service
 	own            func(*rewriter, *finding) error // converts what uses a credential that comes from callers
 	channels       []*channel                      // through which the credential comes from callers
