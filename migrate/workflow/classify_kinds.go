@@ -3,6 +3,7 @@ package workflow
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
@@ -450,6 +451,8 @@ func (a *analysis) classifyCluster(f *finding) {
 		"A cluster with local accounts disabled needs use-kubelogin: 'true' and azure/use-kubelogin."}
 	s := f.step
 	switch {
+	case f.usesSession() && f.signedInBefore():
+		f.automatic(fmt.Sprintf("azure/aks-set-context %s has no input creds: it uses the session of azure/login before it, so the line can go", s.version), deleteCredential)
 	case f.Kind == inventory.KindK8sSetContext && !strings.EqualFold(text(paramValue(s, "method")), "service-principal"):
 		f.manual("a kubeconfig or service account is not a service principal's secret", append([]string{"Where the cluster is AKS:"}, steps...)...)
 	case strings.EqualFold(text(paramValue(s, "cluster-type")), "arc"):
@@ -463,8 +466,25 @@ func (a *analysis) classifyCluster(f *finding) {
 			return
 		}
 		f.automatic("azure/aks-set-context uses the session of azure/login", clusterToLogin)
+		if f.usesSession() {
+			f.review("the action has not used creds so far, so where its session came from is not known")
+			return
+		}
 		f.review("the version of the action changes, and a cluster without local accounts needs kubelogin")
 	}
+}
+
+// usesSession tells whether a step is azure/aks-set-context of version 2 or later, which has no input creds.
+func (f *finding) usesSession() bool {
+	version := strings.TrimPrefix(f.step.knownVersion(), "v")
+	return f.Kind == inventory.KindAKSSetContextCreds && version != "" && isDigit(version[0]) && !earlier(version, [2]int{2, 0})
+}
+
+// signedInBefore tells whether azure/login runs before a step, in every case in which the step does.
+func (f *finding) signedInBefore() bool {
+	return slices.ContainsFunc(f.step.before(), func(s *step) bool {
+		return s.action == "azure/login" && (s.condition == "" || s.condition == f.step.condition)
+	})
 }
 
 // classifyOther gives the manual steps of what has no automatic form.

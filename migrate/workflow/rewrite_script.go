@@ -291,7 +291,8 @@ func registryToACR(r *rewriter, f *finding) error {
 	}
 	uses := s.uses
 	with, _ := lookup(s.node, "with")
-	start, end := f.file.entryRange(uses)
+	start := f.file.start(uses.key)
+	_, end := f.usesRange()
 	r.edit(f.file, f.ID, start, end, "run: "+acrLogin(text(host), f.file.newline(start)+f.file.margin(start)), reason)
 	if err := r.deleteEntry(f, with, "az acr login takes no user name and password"); err != nil {
 		return err
@@ -419,7 +420,23 @@ func clusterToLogin(r *rewriter, f *finding) error {
 			}
 		}
 	}
-	start, end := f.file.content(f.step.uses.raw), f.file.end(f.step.uses.raw)
-	r.edit(f.file, f.ID, start, end, r.uses("azure/aks-set-context", "v4"), reason)
+	if f.usesSession() {
+		return nil
+	}
+	const action, version = "azure/aks-set-context", "v4"
+	if isCommit(f.step.version) && r.options.Pins[action+"@"+version] == "" {
+		return fmt.Errorf("%s is pinned to a commit, and no commit of %s %s is configured", f.step.action, action, version)
+	}
+	start, end := f.usesRange()
+	r.edit(f.file, f.ID, start, end, r.uses(action, version), reason)
 	return nil
+}
+
+// usesRange gives the bytes of the action that a step uses, with the comment that names the version of a commit.
+func (f *finding) usesRange() (start, end int) {
+	start, end = f.file.content(f.step.uses.raw), f.file.end(f.step.uses.raw)
+	if comment, _, stop := f.file.commentAfter(end); isCommit(f.step.version) && versionIn(comment) != "" {
+		end = stop
+	}
+	return start, end
 }

@@ -337,7 +337,7 @@ func (a *analysis) weighArgument(f *finding) {
 func wrapper(f *finding) (what string) {
 	runs(f, func(s *step) bool {
 		run := strings.ToLower(text(s.run.value))
-		for _, name := range []string{"terragrunt", "terratest", "rover ", "docker run", "docker compose", "docker-compose"} {
+		for _, name := range []string{"terragrunt", "terratest", "go test", "rover ", "docker run", "docker compose", "docker-compose"} {
 			if strings.Contains(run, name) {
 				what = strings.TrimSpace(name)
 				return true
