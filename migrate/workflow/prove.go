@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -67,6 +68,9 @@ func (r *rewriter) prove(f *file, p *filePlan, after []byte) (*file, error) {
 	if err := sameRuns(f, now); err != nil {
 		return nil, err
 	}
+	if err := readsDeclared(f, now); err != nil {
+		return nil, err
+	}
 	if f.action {
 		return now, nil
 	}
@@ -116,6 +120,34 @@ func sameRuns(was, now *file) error {
 		}
 	}
 	return nil
+}
+
+// readsDeclared holds that a called file reads no input whose declaration the rewrite has taken away: it would be empty.
+func readsDeclared(was, now *file) error {
+	for _, inputs := range [][2]*yaml.Node{{get(was.root, "inputs"), get(now.root, "inputs")}, {get(was.call, "inputs"), get(now.call, "inputs")}} {
+		for e := range each(inputs[0]) {
+			if _, still := lookup(inputs[1], e.key.Value); !still && now.readsInput(e.key.Value) {
+				return fmt.Errorf("the result would read the input %s without declaring it", e.key.Value)
+			}
+		}
+	}
+	return nil
+}
+
+// readsInput tells whether an input is read outside of comments: inputs.NAME or inputs['NAME'].
+func (f *file) readsInput(name string) bool {
+	lower, wanted := f.lowered(), []byte(strings.ToLower(name))
+	for at := 0; ; {
+		i := bytes.Index(lower[at:], wanted)
+		if i < 0 {
+			return false
+		}
+		start, end := at+i, at+i+len(wanted)
+		at = end
+		if (end == len(lower) || !isName(lower[end])) && hasSuffix(bytes.TrimRight(lower[:start], " \t[.'\""), "inputs") && !f.commented(start) {
+			return true
+		}
+	}
 }
 
 func flatText(n *yaml.Node) string {

@@ -158,7 +158,7 @@ func flagRange(c *script.Command, names ...string) (start, end int, ok bool) {
 			if w.Text == name && i+1 < len(c.Words) {
 				return w.Start, c.Words[i+1].End, true
 			}
-			if strings.HasPrefix(w.Text, name+"=") && strings.HasPrefix(name, "--") {
+			if script.Joined(w.Text, name) {
 				return w.Start, w.End, true
 			}
 		}

@@ -84,7 +84,7 @@ func Find(shell Shell, text string) Script {
 	return search(text)
 }
 
-// Flag gives the value of a command's option: "-p x", "--password x" and "--password=x". Names are compared without case where
+// Flag gives the value of a command's option: "-p x", "-p=x", "--password x" and "--password=x". Names are compared without case where
 // they begin with one dash and are longer than a letter, as PowerShell has them.
 func (c Command) Flag(names ...string) (Word, bool) {
 	for i, w := range c.Words {
@@ -95,8 +95,8 @@ func (c Command) Flag(names ...string) (Word, bool) {
 				}
 				return Word{Start: w.End, End: w.End}, true
 			}
-			if value, ok := strings.CutPrefix(w.Text, name); ok && strings.HasPrefix(value, "=") && strings.HasPrefix(name, "--") {
-				return Word{Start: min(w.Start+len(name)+1, w.End), End: w.End, Text: value[1:]}, true
+			if Joined(w.Text, name) {
+				return Word{Start: min(w.Start+len(name)+1, w.End), End: w.End, Text: w.Text[len(name)+1:]}, true
 			}
 			if n := len(name); isParameter(name) && len(w.Text) > n && w.Text[n] == ':' && strings.EqualFold(w.Text[:n], name) {
 				return Word{Start: min(w.Start+n+1, w.End), End: w.End, Text: w.Text[n+1:]}, true
@@ -106,11 +106,17 @@ func (c Command) Flag(names ...string) (Word, bool) {
 	return Word{}, false
 }
 
+// Joined tells whether a word is an option with its value: --password=x, or -p=x.
+func Joined(word, option string) bool {
+	value, ok := strings.CutPrefix(word, option)
+	return ok && strings.HasPrefix(value, "=") && !isParameter(option)
+}
+
 // Has tells whether a command has an option or word.
 func (c Command) Has(names ...string) bool {
 	for _, w := range c.Words {
 		for _, name := range names {
-			if value, ok := strings.CutPrefix(w.Text, name); same(w.Text, name) || ok && strings.HasPrefix(value, "=") && strings.HasPrefix(name, "--") {
+			if same(w.Text, name) || Joined(w.Text, name) {
 				return true
 			}
 		}
