@@ -3,6 +3,7 @@ package workflow
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
@@ -232,8 +233,11 @@ func (a *analysis) classifyCreds(f *finding) {
 			f.review(fmt.Sprintf("a script of a step before writes %s", r.name()))
 		}
 	default:
-		f.manual(fmt.Sprintf("the value of creds (%s) is computed, so which identity signs in is not certain", strings.TrimSpace(value)),
-			"Find out which identities the value can hold, and give the step client-id, tenant-id and subscription-id instead of creds.")
+		steps := []string{"Find out which identities the value can hold, and give the step client-id, tenant-id and subscription-id instead of creds."}
+		if slices.ContainsFunc(refsOf(value), func(r ref) bool { return r.context == "secrets" && r.index != nil }) {
+			steps = append(steps, "Where each secret belongs to a stage: make an environment of each, give it the variables AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_SUBSCRIPTION_ID, and let the job name it (environment:), which also becomes the subject of its token.")
+		}
+		f.manual(fmt.Sprintf("the value of creds (%s) is computed, so which identity signs in is not certain", strings.TrimSpace(value)), steps...)
 	}
 }
 
@@ -298,7 +302,7 @@ func (a *analysis) oldCLI(f *finding, jobs []*job) (*step, string) {
 		steps = append(steps[:len(steps):len(steps)], j.steps...)
 	}
 	for _, s := range steps {
-		if s.action != "azure/cli" || s.never {
+		if s.action != "azure/cli" || s.never || text(get(s.node, "continue-on-error")) == "true" {
 			continue
 		}
 		if pin := (scope{a, s.file, s.job, s}).readable(text(paramValue(s, "azcliversion"))); strings.Contains(pin, ".") && earlier(pin, firstMSAL) {
