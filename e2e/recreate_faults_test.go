@@ -42,72 +42,89 @@ func (j *journey) migrated() {
 }
 
 func TestWhatIsNotKnownOfTheServiceIsMetBothWays(t *testing.T) {
-	for name, tc := range map[string]struct {
-		knob    func(*world.Knobs)
-		applied execute.UnitState
-		says    string
-	}{
+	for name, tc := range map[string]notKnown{
 		"as described":                  {func(*world.Knobs) {}, execute.UnitMigrated, ""},
 		"a connection takes its time":   {func(k *world.Knobs) { k.CreateAsync = 2 * time.Minute }, execute.UnitMigrated, ""},
 		"trust takes its time":          {func(k *world.Knobs) { k.FICPropagation = 2 * time.Minute }, execute.UnitMigrated, ""},
 		"the older issuer":              {func(k *world.Knobs) { k.ConvertOldIssuer = true }, execute.UnitMigrated, ""},
-		"registries have no test":       {func(k *world.Knobs) { k.ACRNoTest = true }, execute.UnitMigrated, ""},
+		noTest:                          {func(k *world.Knobs) { k.ACRNoTest = true }, execute.UnitMigrated, ""},
 		"no such connection is made":    {func(k *world.Knobs) { k.RefuseCreate = "The scheme is not supported for this type." }, execute.UnitFailed, "The scheme is not supported for this type."},
-		"checks are not as they were":   {func(k *world.Knobs) { k.ChecksGrow = true }, execute.UnitFailed, "connection registry-wif still lacks what registry has: the settings of check Approval in project Shop"},
+		"checks are not as they were":   {func(k *world.Knobs) { k.ChecksGrow = true }, execute.UnitFailed, "connection NEW still lacks what OLD has: the settings of check Approval in project Shop"},
 		"it is never ready":             {func(k *world.Knobs) { k.CreateAsync = 300 * time.Hour }, execute.UnitFailed, "it is still not ready after 10m0s"},
-		"what is trusted is refused":    {func(k *world.Knobs) { k.RefuseFederation = 700223 }, execute.UnitFailed, "connection registry-wif does not sign in: AADSTS700223"},
+		"what is trusted is refused":    {func(k *world.Knobs) { k.RefuseFederation = 700223 }, execute.UnitFailed, "connection NEW does not sign in: AADSTS700223"},
+		"saving renews automatic ones":  {func(k *world.Knobs) { k.SaveRenews = true }, execute.UnitMigrated, ""},
 		"nothing is disabled by update": {func(k *world.Knobs) { k.IgnoreDisable = true }, execute.UnitMigrated, ""},
 	} {
-		t.Run(name, func(t *testing.T) {
-			j := registryJourney(t, func(w *world.World) { tc.knob(&w.Knobs) })
-			j.makePlan()
-			before := j.found("registry")
-			j.pass(time.Hour)
-			r := j.apply()
-			if tc.applied == execute.UnitFailed {
-				j.want(r, "pusher", execute.UnitFailed, tc.says)
-				if next := j.unit(r, "pusher").Next; len(next) == 0 {
-					t.Error("nobody is told what to do")
-				}
-				j.want(j.apply(), "pusher", execute.UnitFailed, tc.says) // a second time makes nothing twice
-				if c := j.found("registry-wif"); c != nil && len(c.Checks) > len(before.Checks) {
-					t.Errorf("its checks are %+v", c.Checks)
-				}
-				if diff := cmp.Diff(accessOf(before, ""), accessOf(j.found("registry"), "")); diff != "" {
-					t.Errorf("the old connection has changed:\n%s", diff)
-				}
-				j.mustRun("after a failure")
-				j.want(j.rollback(j.plan.Units[0].ID), "pusher", execute.UnitRolledBack, "")
-				if c := j.found("registry-wif"); c != nil {
-					t.Error("the new connection is left")
-				}
-				return
-			}
-			j.mergeAll()
-			j.want(j.apply(), "pusher", tc.applied, "")
-			j.mustRun("after the merge")
-			if name == "registries have no test" {
-				j.want(j.verify(), "pusher", execute.UnitPending, "connection registry-wif cannot test itself, and no run with it has succeeded yet")
-				j.used("registry-wif", "images", "succeeded")
-			}
-			j.want(j.verify(), "pusher", execute.UnitVerified, "")
-			j.pass(8 * 24 * time.Hour)
-			j.want(j.revoke(), "pusher", execute.UnitRevoked, "")
-			ignored := name == "nothing is disabled by update"
-			if c := j.found("registry"); c.Disabled == ignored {
-				t.Errorf("the old connection is disabled: %t", c.Disabled)
-			}
-			if told := strings.Contains(fmt.Sprintf("%+v", j.status()), "did not disable it, and its credential is gone: disable it by hand"); told != ignored {
-				t.Errorf("a person is told: %t", told)
-			}
-			j.rollback(j.plan.Units[0].ID)
-			j.mergeAll()
-			if name == "registries have no test" { // the run above was before the revert
-				j.pass(time.Minute)
-			}
-			j.want(j.rollback(j.plan.Units[0].ID), "pusher", execute.UnitRolledBack, "")
-			j.mustRun("after rollback")
-		})
+		for _, lives := range allLives {
+			t.Run(name+" "+lives.name, func(t *testing.T) { tc.met(t, lives, name) })
+		}
+	}
+}
+
+// noTest is the case in which connections to registries have no test of their own.
+const noTest = "registries have no test"
+
+// notKnown is a way that the service can take.
+type notKnown struct {
+	knob    func(*world.Knobs)
+	applied execute.UnitState
+	says    string
+}
+
+// met goes through a life with a service that takes this way.
+func (tc notKnown) met(t *testing.T, lives replacedLives, name string) {
+	j := lives.begin(t, func(w *world.World) { tc.knob(&w.Knobs) })
+	j.makePlan()
+	before := j.found(lives.old)
+	j.pass(time.Hour)
+	r := j.apply()
+	if tc.applied == execute.UnitFailed {
+		tc.fails(j, lives, r, before)
+		return
+	}
+	j.mergeAll()
+	j.want(j.apply(), lives.unit, tc.applied, "")
+	j.pass(time.Minute)
+	lives.works(j, "after the merge")
+	if name == noTest && lives.name == "registry" {
+		j.want(j.verify(), lives.unit, execute.UnitPending, "connection registry-wif cannot test itself, and no run with it has succeeded yet")
+		j.used(lives.made(), "images", "succeeded")
+	}
+	j.want(j.verify(), lives.unit, execute.UnitVerified, "")
+	j.pass(8 * 24 * time.Hour)
+	j.want(j.revoke(), lives.unit, execute.UnitRevoked, "")
+	ignored := name == "nothing is disabled by update"
+	if c := j.found(lives.old); c.Disabled == ignored {
+		t.Errorf("the old connection is disabled: %t", c.Disabled)
+	}
+	if told := strings.Contains(fmt.Sprintf("%+v", j.status()), "did not disable it, and its credential is gone: disable it by hand"); told != ignored {
+		t.Errorf("a person is told: %t", told)
+	}
+	j.rollback(j.plan.Units[0].ID)
+	j.mergeAll()
+	j.pass(time.Minute) // the runs above were before the revert
+	j.want(j.rollback(j.plan.Units[0].ID), lives.unit, execute.UnitRolledBack, "")
+	lives.works(j, "after rollback")
+}
+
+// fails sees that a failure changes nothing for what works, is told twice in the same words, and can be taken back.
+func (tc notKnown) fails(j *journey, lives replacedLives, r execute.Result, before *world.Connection) {
+	says := strings.NewReplacer("NEW", lives.made(), "OLD", lives.old).Replace(tc.says)
+	j.want(r, lives.unit, execute.UnitFailed, says)
+	if next := j.unit(r, lives.unit).Next; len(next) == 0 {
+		j.t.Error("nobody is told what to do")
+	}
+	j.want(j.apply(), lives.unit, execute.UnitFailed, says) // a second time makes nothing twice
+	if c := j.found(lives.made()); c != nil && len(c.Checks) > len(before.Checks) {
+		j.t.Errorf("its checks are %+v", c.Checks)
+	}
+	if diff := cmp.Diff(accessOf(before, ""), accessOf(j.found(lives.old), "")); diff != "" {
+		j.t.Errorf("the old connection has changed:\n%s", diff)
+	}
+	lives.works(j, "after a failure")
+	j.want(j.rollback(j.plan.Units[0].ID), lives.unit, execute.UnitRolledBack, "")
+	if c := j.found(lives.made()); c != nil {
+		j.t.Error("the new connection is left")
 	}
 }
 
@@ -136,36 +153,44 @@ func (l *losingOne) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestALostAnswerNeverMakesTwo(t *testing.T) {
-	for _, l := range []losingOne{
+	devOps := []losingOne{
 		{method: "POST", path: "/_apis/serviceendpoint/endpoints", sent: true}, {method: "POST", path: "/_apis/serviceendpoint/endpoints"},
 		{method: "PATCH", path: "/_apis/serviceendpoint/endpoints", sent: true}, {method: "POST", path: "/checks/configurations", sent: true},
 		{method: "PUT", path: "/_apis/securityroles/", sent: true}, {method: "PATCH", path: "/pipelinepermissions/", sent: true}, {method: "PATCH", path: "/pipelinepermissions/"},
-		{method: "POST", path: "/federatedIdentityCredentials", sent: true},
-	} {
-		t.Run(fmt.Sprintf("%s %s sent %t", l.method, strings.ReplaceAll(l.path, "/", " "), l.sent), func(t *testing.T) {
-			j := registryJourney(t, nil)
-			j.makePlan()
-			j.pass(time.Hour)
-			healthy := j.set
-			l.at = 1
-			j.set = j.connectWith(transport.Options{Base: &l, Attempts: 1})
-			j.log(j.apply())
-			j.set = healthy
-			if l.n == 0 {
-				t.Fatal("nothing was lost")
-			}
-			j.log(j.apply())
-			old, made := j.found("registry"), j.found("registry-wif")
-			if made == nil {
-				t.Fatal("no connection was made")
-			}
-			if diff := cmp.Diff(accessOf(old, ""), accessOf(made, made.Roles[made.Refs[0].ProjectID][0].Identity)); diff != "" {
-				t.Errorf("who may use them differs (-old +new):\n%s", diff)
-			}
-			j.mergeAll()
-			j.mustRun("after the merge")
-			j.want(j.verify(), "pusher", execute.UnitVerified, "")
-		})
+	}
+	trust := map[string][]losingOne{
+		"registry": {{method: "POST", path: "/federatedIdentityCredentials", sent: true}},
+		"identity": {{method: "PUT", path: "/federatedIdentityCredentials", sent: true}, {method: "PUT", path: "/federatedIdentityCredentials"}, {method: "PUT", path: "/userAssignedIdentities/id-shipper", sent: true}, {method: "PUT", path: "/roleAssignments/", sent: true}},
+	}
+	for _, lives := range allLives {
+		for _, l := range slices.Concat(devOps, trust[lives.name]) {
+			t.Run(fmt.Sprintf("%s %s %s sent %t", lives.name, l.method, strings.ReplaceAll(l.path, "/", " "), l.sent), func(t *testing.T) {
+				j := lives.begin(t, nil)
+				j.makePlan()
+				j.pass(time.Hour)
+				healthy := j.set
+				l.at = 1
+				j.set = j.connectWith(transport.Options{Base: &l, Attempts: 1})
+				j.log(j.apply())
+				j.set = healthy
+				if l.n == 0 {
+					t.Fatal("nothing was lost")
+				}
+				j.log(j.apply())
+				old, made := j.found(lives.old), j.found(lives.made())
+				if made == nil {
+					t.Fatal("no connection was made")
+				}
+				if diff := cmp.Diff(accessOf(old, ""), accessOf(made, made.Roles[made.Refs[0].ProjectID][0].Identity)); diff != "" {
+					t.Errorf("who may use them differs (-old +new):\n%s", diff)
+				}
+				j.mergeAll()
+				j.apply()
+				j.pass(time.Minute)
+				lives.works(j, "after the merge")
+				j.want(j.verify(), lives.unit, execute.UnitVerified, "")
+			})
+		}
 	}
 }
 
@@ -211,14 +236,14 @@ func TestANameThatIsTakenStopsBeforeAnythingChanges(t *testing.T) {
 		j := registryJourney(t, taken("Registry-WIF"))
 		j.makePlan()
 		u := j.planned("pusher")
-		if text := fmt.Sprint(u.Withheld); !strings.Contains(text, "registry-name-taken") || slices.ContainsFunc(u.Steps, func(s plan.Step) bool { return s.Replacement != nil && s.Replacement.Name == "registry" }) {
+		if text := fmt.Sprint(u.Withheld); !strings.Contains(text, "connection-name-taken") || slices.ContainsFunc(u.Steps, func(s plan.Step) bool { return s.Replacement != nil && s.Replacement.Name == "registry" }) {
 			t.Errorf("%s", text)
 		}
 		j.settings = func(c *plan.Config) {
-			c.Connections.Registry, c.Connections.RegistrySuffix, c.IncludeShared = plan.ConnectionsRecreate, ".federated", true
+			c.Connections.Registry, c.Connections.RecreateSuffix, c.IncludeShared = plan.ConnectionsRecreate, ".federated", true
 		}
 		j.makePlan()
-		if u := j.planned("pusher"); strings.Contains(fmt.Sprint(u.Withheld), "registry-name-taken") {
+		if u := j.planned("pusher"); strings.Contains(fmt.Sprint(u.Withheld), "connection-name-taken") {
 			t.Errorf("%+v", u.Withheld)
 		}
 	})
@@ -310,7 +335,7 @@ func TestWhatOnlyAPersonCanNameWithholdsTheRevoke(t *testing.T) {
 	})
 	j.migrated()
 	u := j.planned("pusher")
-	if text := fmt.Sprint(u.Withheld); !strings.Contains(text, "registry-named") || !strings.Contains(text, "after apply, let registry-wif be named in Shop/images (Shop/images/azure-pipelines.yml:9)") {
+	if text := fmt.Sprint(u.Withheld); !strings.Contains(text, "connection-named") || !strings.Contains(text, "after apply, let registry-wif be named in Shop/images (Shop/images/azure-pipelines.yml:9)") {
 		t.Errorf("withheld is %s", text)
 	}
 	if text := j.text("Shop", "images", "azure-pipelines.yml"); strings.Contains(text, "-wif") {
@@ -333,7 +358,7 @@ func TestAReplacedConnectionIsPlannedAgainAsItStands(t *testing.T) {
 	j.migrated()
 	first := j.plan.Hash()
 	j.settings = func(c *plan.Config) {
-		c.Connections.Registry, c.Connections.RegistrySuffix, c.IncludeShared = plan.ConnectionsRecreate, "-other", true
+		c.Connections.Registry, c.Connections.RecreateSuffix, c.IncludeShared = plan.ConnectionsRecreate, "-other", true
 	}
 	j.makePlan()
 	if j.plan.Hash() == first {

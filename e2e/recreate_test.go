@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/e2e/lab"
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
+	"github.com/unsecret-dev/unsecret/e2e/sampling"
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
 )
@@ -87,8 +89,20 @@ func registryJourney(t *testing.T, change func(*world.World)) *journey {
 	}
 	c := devOps(w, "registry")
 	c.Refs[1].Name = "store-registry"
+	guard(w, c, "images")
+	if change != nil {
+		change(w)
+	}
+	j := startJourney(t, w, mapping)
+	j.settings = func(c *plan.Config) { c.Connections.Registry, c.IncludeShared = plan.ConnectionsRecreate, true }
+	return j
+}
+
+// guard lets only one pipeline of the first project use a connection, and all of the second, with an approval and other checks, a role of its own in the first and none of the
+// project's in the second.
+func guard(w *world.World, c *world.Connection, pipeline string) {
 	for _, d := range w.DevOps["contoso"].Definitions {
-		if d.Name == "images" {
+		if d.Name == pipeline {
 			c.Pipelines = []int{d.ID}
 		}
 	}
@@ -99,12 +113,6 @@ func registryJourney(t *testing.T, change func(*world.World)) *journey {
 	c.Roles = map[string][]*world.ConnectionRole{c.Refs[0].ProjectID: {{Identity: w.NewID(), Name: "Robin", Role: "User"}}}
 	c.Alone = []string{c.Refs[1].ProjectID}
 	w.Knobs.AskPermission = true
-	if change != nil {
-		change(w)
-	}
-	j := startJourney(t, w, mapping)
-	j.settings = func(c *plan.Config) { c.Connections.Registry, c.IncludeShared = plan.ConnectionsRecreate, true }
-	return j
 }
 
 // found gives a copy of the connection of a name in its origin project, or nil.
@@ -142,10 +150,10 @@ func accessOf(c *world.Connection, ignore string) string {
 	return b.String()
 }
 
-// registryState is what the replacement of a connection may change, without the ids that depend on how often something was tried.
-func (j *journey) registryState() string {
+// connectionState is what there is of connections and applications, without the ids that depend on how often something was tried.
+func (j *journey) connectionState(names ...string) string {
 	var b strings.Builder
-	for _, name := range []string{"registry", "registry-wif"} {
+	for _, name := range names {
 		c := j.found(name)
 		if c == nil {
 			fmt.Fprintf(&b, "\nno %s", name)
@@ -162,6 +170,15 @@ func (j *journey) registryState() string {
 				fmt.Fprintf(&b, "%s has %d federated credentials and %d passwords\n", a.DisplayName, len(a.FICs), len(a.Passwords))
 			}
 		}
+	})
+	return b.String()
+}
+
+// registryState is what the replacement of a connection to a registry may change.
+func (j *journey) registryState() string {
+	var b strings.Builder
+	b.WriteString(j.connectionState("registry", "registry-wif"))
+	j.change(func(*world.World) {
 		for _, at := range [][2]string{{"Shop", "images"}, {"Store", "site"}} {
 			r := j.repo(at[0], at[1])
 			fmt.Fprintf(&b, "%s is %s\n", at[1], r.Tree("main")["azure-pipelines.yml"])
@@ -236,22 +253,38 @@ func TestARegistrysConnectionIsReplacedFromApplyToRollback(t *testing.T) {
 	if c := j.found("registry"); c.Disabled {
 		t.Error("the old connection is still disabled")
 	}
-	cut := func(s string) string {
-		var out []string
-		for _, l := range strings.Split(s, "\n") {
-			if !strings.HasPrefix(l, "pull request") {
-				out = append(out, l)
-			}
-		}
-		return strings.Join(out, "\n")
-	}
-	if diff := cmp.Diff(cut(before), cut(j.registryState())); diff != "" {
+	if diff := cmp.Diff(withoutPulls(before), withoutPulls(j.registryState())); diff != "" {
 		t.Errorf("not everything is as before:\n%s", diff)
 	}
 	j.holdsNoSecret()
 }
 
-func TestARegistrysConnectionGoesBackAtEveryPoint(t *testing.T) {
+// withoutPulls leaves out the pull requests of a state, which stay where they were.
+func withoutPulls(state string) string {
+	return strings.Join(slices.DeleteFunc(strings.Split(state, "\n"), func(l string) bool { return strings.HasPrefix(l, "pull request") }), "\n")
+}
+
+// replacedLives is a kind of organisation in which new connections take the place of old ones.
+type replacedLives struct {
+	name  string
+	begin func(t *testing.T, change func(*world.World)) *journey
+	works func(j *journey, when string)
+	state func(*journey) string
+	old   string // the name of the connection that is replaced
+	unit  string
+}
+
+// made is the name of the new connection.
+func (lives replacedLives) made() string { return lives.old + "-wif" }
+
+// allLives are a connection to a registry, which keeps its application, and one to Azure, whose unit moves to a managed identity.
+var allLives = []replacedLives{
+	{"registry", registryJourney, (*journey).mustRun, (*journey).registryState, "registry", "pusher"},
+	{"identity", movingJourney, (*journey).movingWorks, (*journey).movingState, "ship", "shipper"},
+}
+
+// goesBackAtEveryPoint rolls a unit back after each command, and applies it again.
+func (lives replacedLives) goesBackAtEveryPoint(t *testing.T) {
 	points := []struct {
 		name string
 		do   func(*journey)
@@ -263,48 +296,55 @@ func TestARegistrysConnectionGoesBackAtEveryPoint(t *testing.T) {
 	}
 	for n := range points {
 		t.Run("after "+points[n].name, func(t *testing.T) {
-			j := registryJourney(t, nil)
+			j := lives.begin(t, nil)
+			before := withoutPulls(lives.state(j))
 			u := j.makePlan().Units[0]
 			for _, p := range points[:n+1] {
 				j.pass(time.Minute)
 				p.do(j)
-				j.mustRun("after " + p.name)
+				lives.works(j, "after "+p.name)
 			}
 			j.rollback(u.ID)
-			j.mustRun("while rolling back")
+			lives.works(j, "while rolling back")
 			j.mergeAll()
-			j.want(j.rollback(u.ID), "pusher", execute.UnitRolledBack, "")
-			j.mustRun("after rollback")
-			if j.found("registry-wif") != nil {
-				t.Error("the new connection is still there")
-			}
-			if text := j.text("Shop", "images", "azure-pipelines.yml"); strings.Contains(text, "-wif") {
-				t.Errorf("the pipeline still names it:\n%s", text)
+			j.want(j.rollback(u.ID), u.Title, execute.UnitRolledBack, "")
+			lives.works(j, "after rollback")
+			if diff := cmp.Diff(before, withoutPulls(lives.state(j))); diff != "" {
+				t.Errorf("not everything is as before:\n%s", diff)
 			}
 			// The whole thing can be done again.
 			j.pass(time.Minute)
 			j.applyWith(execute.ApplyOptions{Only: []string{u.ID}})
 			j.mergeAll()
 			j.applyWith(execute.ApplyOptions{Only: []string{u.ID}})
-			j.want(j.verify(), "pusher", execute.UnitVerified, "")
-			j.mustRun("when applied again")
+			lives.works(j, "when applied again")
+			j.want(j.verify(), u.Title, execute.UnitVerified, "")
+			if j.found(lives.made()) == nil {
+				t.Error("there is no new connection")
+			}
 		})
 	}
 }
 
-// registryLife is live for a connection that is replaced.
-func registryLife(t *testing.T, k *killer) (states []string) {
+func TestAReplacedConnectionGoesBackAtEveryPoint(t *testing.T) {
+	for _, lives := range allLives {
+		t.Run(lives.name, lives.goesBackAtEveryPoint)
+	}
+}
+
+// life is live for connections that are replaced.
+func (lives replacedLives) life(t *testing.T, k *killer) (states []string) {
 	t.Helper()
-	j := registryJourney(t, nil)
+	j := lives.begin(t, nil)
 	j.makePlan()
 	j.killedBy(k)
 	again := func(name string, work func(*execute.Executor) (execute.Result, error)) execute.Result {
 		t.Helper()
-		r := j.untilAlive(k, name, func() { j.mustRun("when killed in " + name) }, func(e *execute.Executor) (execute.Result, error) {
+		r := j.untilAlive(k, name, func() { lives.works(j, "when killed in "+name) }, func(e *execute.Executor) (execute.Result, error) {
 			e.Parallel = 1
 			return work(e)
 		})
-		j.mustRun("after " + name)
+		lives.works(j, "after "+name)
 		return r
 	}
 	apply := func(e *execute.Executor) (execute.Result, error) {
@@ -316,10 +356,10 @@ func registryLife(t *testing.T, k *killer) (states []string) {
 	again("apply", apply)
 	j.pass(time.Minute)
 	j.mergeAll()
-	j.mustRun("after the merge")
+	lives.works(j, "after the merge")
 	again("second apply", apply)
 	j.pass(time.Minute)
-	states = append(states, "migrated:\n"+j.registryState())
+	states = append(states, "migrated:\n"+lives.state(j))
 	j.pass(8 * 24 * time.Hour)
 	if r := again("revoke", func(e *execute.Executor) (execute.Result, error) {
 		return e.Revoke(context.Background(), execute.RevokeOptions{})
@@ -327,34 +367,39 @@ func registryLife(t *testing.T, k *killer) (states []string) {
 		j.log(r)
 		t.Error("the unit is not revoked")
 	}
-	states = append(states, "revoked:\n"+j.registryState())
+	states = append(states, "revoked:\n"+lives.state(j))
 	again("rollback", rollback)
 	j.mergeAll()
-	j.mustRun("after the revert")
+	lives.works(j, "after the revert")
 	if r := again("second rollback", rollback); r.Count(execute.UnitRolledBack) != 1 {
 		j.log(r)
 		t.Error("the unit is not rolled back")
 	}
-	return append(states, "rolled back:\n"+j.registryState())
+	return append(states, "rolled back:\n"+lives.state(j))
 }
 
 func TestKilledAnywhereAConnectionIsReplacedOnce(t *testing.T) {
-	k := newKiller("", 0)
-	want := registryLife(t, k)
-	t.Logf("events: %v", k.seen)
-	step := 1
-	if testing.Short() {
-		step = 9
-	}
-	for _, kind := range kills {
-		for n := 1; n <= k.seen[kind]; n += step {
-			t.Run(fmt.Sprintf("%s/%d", strings.ReplaceAll(kind, " ", "-"), n), func(t *testing.T) {
-				k := newKiller(kind, n)
-				got := registryLife(t, k)
-				if diff := cmp.Diff(want, got); diff != "" || !k.killed {
-					t.Errorf("killed %t; the world differs (-uninterrupted +killed):\n%s", k.killed, diff)
-				}
-			})
+	for i, lives := range allLives {
+		k := newKiller("", 0)
+		want := lives.life(t, k)
+		t.Logf("%s: events: %v", lives.name, k.seen)
+		step := 1
+		switch {
+		case testing.Short():
+			step = 9
+		case i > 0 && !sampling.Long():
+			step = 3
+		}
+		for _, kind := range kills {
+			for n := 1; n <= k.seen[kind]; n += step {
+				t.Run(fmt.Sprintf("%s/%s/%d", lives.name, strings.ReplaceAll(kind, " ", "-"), n), func(t *testing.T) {
+					k := newKiller(kind, n)
+					got := lives.life(t, k)
+					if diff := cmp.Diff(want, got); diff != "" || !k.killed {
+						t.Errorf("killed %t; the world differs (-uninterrupted +killed):\n%s", k.killed, diff)
+					}
+				})
+			}
 		}
 	}
 }

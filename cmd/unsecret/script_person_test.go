@@ -13,8 +13,11 @@ import (
 var people = map[string]func(*world.World){
 	"forbids-passwords": func(w *world.World) { w.Knobs.NewPasswordPolicy = true },
 	"allows-passwords":  func(w *world.World) { w.Knobs.NewPasswordPolicy = false },
-	"archives":          func(w *world.World) { everyRepo(w, func(r *world.Repo) { r.Archived = true }) },
-	"unarchives":        func(w *world.World) { everyRepo(w, func(r *world.Repo) { r.Archived = false }) },
+	"refuses-federation": func(w *world.World) {
+		w.Knobs.RefuseCreate = "No connection with workload identity federation is made here."
+	},
+	"archives":   func(w *world.World) { everyRepo(w, func(r *world.Repo) { r.Archived = true }) },
+	"unarchives": func(w *world.World) { everyRepo(w, func(r *world.Repo) { r.Archived = false }) },
 	"deletes-applications": func(w *world.World) {
 		for _, t := range w.Tenants {
 			t.Apps = nil

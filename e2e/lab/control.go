@@ -205,7 +205,7 @@ func (l *Lab) controlFaults(r *http.Request) (any, error) {
 func (l *Lab) controlKnobs(r *http.Request) (any, error) {
 	var q struct {
 		ConvertAsync, CreateAsync, RevertWindow, FICPropagation, SignInLogLatency                                         *string
-		ACRNoTest, IgnoreDisable, ChecksGrow, AskPermission                                                               *bool
+		ACRNoTest, IgnoreDisable, SaveRenews, ChecksGrow, AskPermission                                                   *bool
 		ConvertOldIssuer, NewPasswordPolicy, ACRConvert, AutoMergeable, EnvironmentAsCreated, NoGitBatches, ReviewersHold *bool
 		SignInLogForbid, Expand, KeyWriteBack, RefuseCreate                                                               *string
 		GraphQLMaxRepos                                                                                                   *int
@@ -233,6 +233,7 @@ func (l *Lab) controlKnobs(r *http.Request) (any, error) {
 	set(&k.ACRConvert, q.ACRConvert)
 	set(&k.ACRNoTest, q.ACRNoTest)
 	set(&k.IgnoreDisable, q.IgnoreDisable)
+	set(&k.SaveRenews, q.SaveRenews)
 	set(&k.ChecksGrow, q.ChecksGrow)
 	set(&k.AskPermission, q.AskPermission)
 	set(&k.RefuseCreate, q.RefuseCreate)

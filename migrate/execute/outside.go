@@ -124,9 +124,9 @@ type Connections interface {
 	Test(ctx context.Context, c inventory.Connection) (ok bool, message string, err error)
 	// Named finds the connection of a name in a project. ErrNotFound: none is visible there.
 	Named(ctx context.Context, organization string, project inventory.ProjectID, name string) (inventory.Connection, error)
-	// Recreate makes a connection in the origin project of another one, to the same service and as the same identity, with workload identity federation. ErrConflict: the
-	// name is taken. ErrRefused: the service makes no such connection.
-	Recreate(ctx context.Context, old inventory.Connection, name, description string) (inventory.Connection, error)
+	// Recreate makes a connection in the origin project of another one, to the same service and in the same tenant, which signs in as an application or managed identity with
+	// workload identity federation. ErrConflict: the name is taken. ErrRefused: the service makes no such connection.
+	Recreate(ctx context.Context, old inventory.Connection, as inventory.AppID, name, description string) (inventory.Connection, error)
 	// Share makes a connection visible in more projects, under the names that they give.
 	Share(ctx context.Context, c inventory.Connection, projects []inventory.ConnectionProject, description string) error
 	// Delete deletes a connection, and nothing of the application that it signs in as. ErrNotFound: it is not there.

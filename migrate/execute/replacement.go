@@ -99,7 +99,7 @@ func (g gap) text() []string {
 }
 
 // replacementOf finds the connection that a unit's step made in place of another one: by its id, or where only the announcement is known by its name and the mark in its
-// description. What else has that name is somebody else's: it would be let sign in as the unit's application.
+// description. What else has that name is somebody else's: it would be let sign in as what the unit signs in as.
 func (e *Executor) replacementOf(ctx context.Context, unit string, p *plan.ReplacementStep) (inventory.Connection, error) {
 	progress := e.step(unit, string(plan.StepReplacement)+"/"+string(p.ID))
 	if progress.done != nil {
@@ -113,15 +113,35 @@ func (e *Executor) replacementOf(ctx context.Context, unit string, p *plan.Repla
 	if err != nil {
 		return c, err
 	}
-	if !marked(c, p, progress.intent.Before["mark"]) {
+	if !marked(c, p, progress.intent.Before["mark"], announcedClient(p, progress.intent)) {
 		return c, none
 	}
 	return c, nil
 }
 
-// marked tells whether a connection is the one that was announced with a mark.
-func marked(c inventory.Connection, p *plan.ReplacementStep, mark string) bool {
-	return mark != "" && c.Mark == mark && c.Replaces == p.ID && strings.EqualFold(string(c.AppID), string(p.AppID))
+// marked tells whether a connection is the one that was announced with a mark and the client id that it was to sign in as.
+func marked(c inventory.Connection, p *plan.ReplacementStep, mark, client string) bool {
+	return mark != "" && c.Mark == mark && c.Replaces == p.ID && client != "" && strings.EqualFold(string(c.AppID), client)
+}
+
+// announcedClient is the client id that a connection was announced with: that of a managed identity is in the journal, since a later one of the same name has another.
+func announcedClient(p *plan.ReplacementStep, intent *Record) string {
+	if p.Identity != "" && intent != nil {
+		return intent.Before[plan.FactClient]
+	}
+	return string(p.AppID)
+}
+
+// clientOf is what a new connection is to sign in as: the application, or a managed identity as it is now. ErrNotFound: that is not there.
+func (e *Executor) clientOf(ctx context.Context, p *plan.ReplacementStep) (inventory.AppID, error) {
+	if p.Identity == "" {
+		return p.AppID, nil
+	}
+	m, err := e.Outside.Identities.ManagedIdentity(ctx, p.Identity)
+	if err != nil {
+		return "", fmt.Errorf("read what connection %s signs in as: %w", p.NewName, err)
+	}
+	return inventory.AppID(strings.ToLower(string(m.ClientID))), nil
 }
 
 // newMark makes a mark that nobody can know before.
@@ -161,6 +181,14 @@ func (r *replacementEffect) look(ctx context.Context) (sight, error) {
 		r.mark = newMark()
 	}
 	out.facts["mark"] = r.mark
+	client, err := r.e.clientOf(ctx, r.step)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return sight{}, err
+	}
+	if r.step.Identity != "" {
+		out.facts[plan.FactClient] = string(client)
+	}
+	mine := cmp.Or(string(client), announcedClient(r.step, r.progress.intent)) // an identity that is gone does not make the connection somebody else's
 	for _, q := range r.step.Projects {
 		taken, err := r.e.Outside.Connections.Named(ctx, r.step.Organization, q.ID, q.As)
 		switch {
@@ -168,7 +196,7 @@ func (r *replacementEffect) look(ctx context.Context) (sight, error) {
 			out.facts[plan.NameField(q)] = ""
 		case err != nil:
 			return sight{}, err
-		case marked(taken, r.step, r.mark):
+		case marked(taken, r.step, r.mark, mine):
 			out.facts[plan.NameField(q)], out.begun = "", true
 			if q.ID == r.step.Project {
 				out.present, out.state = usable(taken) && len(r.unshared(taken)) == 0, r.state(taken)
@@ -192,7 +220,15 @@ func (r *replacementEffect) unshared(c inventory.Connection) []inventory.Connect
 
 func (r *replacementEffect) state(c inventory.Connection) State {
 	return State{"kind": string(plan.StepReplacement), "organization": r.step.Organization, "project": string(r.step.Project), "id": string(c.ID), "name": r.step.NewName,
-		"replaces": string(r.step.ID), "issuer": c.Issuer, "subject": c.Subject}
+		"replaces": string(r.step.ID), "issuer": c.Issuer, "subject": c.Subject, plan.FactClient: string(c.AppID)}
+}
+
+// setting is what of the configuration has a new connection made.
+func (r *replacementEffect) setting() string {
+	if r.step.Identity != "" {
+		return "connections.identity"
+	}
+	return "connections.registry"
 }
 
 // do makes what is missing of the connection: it may have been made already, and not be shared or ready yet.
@@ -218,7 +254,7 @@ func (r *replacementEffect) do(ctx, stop context.Context) (State, error) {
 		c = now
 		if strings.EqualFold(c.State, "Failed") {
 			return false, &manualError{err: fmt.Errorf("make connection %s: Azure DevOps says: %s: %w", r.step.NewName, c.StateMessage, ErrRefused),
-				next: []string{"correct what its message names, " + again, "or delete it (Project settings, Service connections, " + r.step.NewName + "), and plan again with connections.registry: report"}}
+				next: []string{"correct what its message names, " + again, "or delete it (Project settings, Service connections, " + r.step.NewName + "), and plan again with " + r.setting() + ": report"}}
 		}
 		return usable(c) && len(r.unshared(c)) == 0, nil
 	})
@@ -236,7 +272,12 @@ func (r *replacementEffect) make(ctx context.Context) (inventory.Connection, err
 	if err != nil {
 		return old, err
 	}
-	c, err := r.e.Outside.Connections.Recreate(ctx, old, r.step.NewName, inventory.ReplacementDescription(r.step.ID, r.mark))
+	client, err := r.e.clientOf(ctx, r.step)
+	if err != nil {
+		return old, err
+	}
+	old.TenantID = cmp.Or(old.TenantID, r.step.TenantID)
+	c, err := r.e.Outside.Connections.Recreate(ctx, old, client, r.step.NewName, inventory.ReplacementDescription(r.step.ID, r.mark))
 	switch {
 	case err == nil:
 		return c, nil
@@ -245,10 +286,10 @@ func (r *replacementEffect) make(ctx context.Context) (inventory.Connection, err
 			return found, nil
 		}
 	case errors.Is(err, ErrRefused):
-		return c, &manualError{err: err, next: []string{"the service makes no such connection, and nothing was changed: set connections.registry: report and plan again, which lists how it is done by hand"}}
+		return c, &manualError{err: err, next: []string{"the service makes no such connection, and nothing was changed: set " + r.setting() + ": report and plan again, which lists how it is done by hand"}}
 	}
 	if errors.Is(err, ErrConflict) {
-		err = &manualError{err: err, next: []string{"another connection has that name, which the caller may not see: set connections.registrySuffix to another ending, then plan again"}}
+		err = &manualError{err: err, next: []string{"another connection has that name, which the caller may not see: set connections.recreateSuffix to another ending, then plan again"}}
 	}
 	return c, err
 }
@@ -378,17 +419,29 @@ func (d *disableEffect) look(ctx context.Context) (sight, error) {
 
 func (d *disableEffect) state(disabled bool) State {
 	s := State{"kind": string(plan.StepDisable), "id": string(d.step.ID), "name": d.step.Name}
-	if !disabled {
+	switch {
+	case disabled:
+	case d.step.Automatic:
+		s["left"] = leftAutomatic
+	default:
 		s["left"] = "true"
 	}
 	return s
 }
 
-// do disables the connection. That an update may do so is described, but not that it always does: where it is not disabled afterwards, that is left to a person.
+// leftAutomatic marks a connection that was not touched, since its application would get a new secret.
+const leftAutomatic = "automatic"
+
+// do disables the connection. That an update may do so is described, but not that it always does: where it is not disabled afterwards, that is left to a person. So is one
+// whose application Azure DevOps made: what is saved of it gets a new secret, which would undo the revoke (Microsoft Learn: Troubleshoot Azure Resource Manager service
+// connections).
 func (d *disableEffect) do(ctx, _ context.Context) (State, error) {
 	c, err := d.e.replacedConnection(ctx, d.step)
 	if err != nil {
 		return nil, err
+	}
+	if d.step.Automatic {
+		return d.state(c.Disabled), nil
 	}
 	err = d.e.Outside.Connections.SetDisabled(ctx, c, true)
 	if err != nil && !errors.Is(err, ErrRefused) {
@@ -405,7 +458,12 @@ func leftEnabled(p stepProgress) string {
 	if p.done == nil || p.done.After["left"] == "" {
 		return ""
 	}
-	return "Azure DevOps did not disable it, and its credential is gone: disable it by hand (Project settings, Service connections, " + p.done.After["name"] + "), or delete it when no rollback is wanted any more"
+	why, then := "Azure DevOps did not disable it", ""
+	if p.done.After["left"] == leftAutomatic {
+		why = "it was left as it is, since Azure DevOps gives an automatic connection a new secret when it is saved"
+		then = " and see that its application has no new secret afterwards,"
+	}
+	return why + ", and its credential is gone: disable it by hand (Project settings, Service connections, " + p.done.After["name"] + ")," + then + " or delete it when no rollback is wanted any more"
 }
 
 // proveReplacement sees that the new connection signs in, and that whoever may use the old one may use it.
@@ -420,6 +478,16 @@ func (e *Executor) proveReplacement(ctx context.Context, unit string, s plan.Ste
 	}
 	if !usable(c) {
 		p.world = append(p.world, fmt.Sprintf("connection %s is not ready, or uses scheme %s", s.Replacement.NewName, c.Scheme))
+		return c, nil
+	}
+	switch client, err := e.clientOf(ctx, s.Replacement); {
+	case errors.Is(err, ErrNotFound):
+		p.world = append(p.world, "what connection "+s.Replacement.NewName+" signs in as is gone: "+s.Replacement.Identity)
+		return c, nil
+	case err != nil:
+		return c, err
+	case !strings.EqualFold(string(c.AppID), string(client)):
+		p.world = append(p.world, fmt.Sprintf("connection %s signs in as %s, and was made to sign in as %s", s.Replacement.NewName, c.AppID, client))
 		return c, nil
 	}
 	ok, message, known, err := e.tested(ctx, c)

@@ -45,7 +45,7 @@ type PipelineUse struct {
 	As       string `json:"as,omitempty"`       // the name, id or expression that is written there
 	Maybe    bool   `json:"maybe,omitempty"`    // the text can also mean another connection, or the condition is not decided by it
 	Disabled bool   `json:"disabled,omitempty"` // the step does not run
-	// Texts are the places that give the name, of a connection to a registry, where a pull request can write another one. One without a File stands for
+	// Texts are the places that give the name, of a connection to Azure or to a registry, where a pull request can write another one. One without a File stands for
 	// a name that only a person can change. What has none at all was not looked at for that.
 	Texts []NameText `json:"texts,omitempty"`
 }

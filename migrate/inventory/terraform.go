@@ -78,14 +78,10 @@ func terraformType(c Connection) string {
 // another id and without the connection's permissions and checks (microsoft/terraform-provider-azuredevops#1573). It is nil for types that have no such resource. Made are
 // the resources that were found to make it.
 func TerraformChange(c Connection, made ...TerraformResource) []string {
-	resource := terraformType(c)
-	if resource == "" {
+	if terraformType(c) == "" {
 		return nil
 	}
-	where := `in its resource ` + resource
-	if len(made) > 0 {
-		where = "in " + made[0].Place() + ", " + made[0].Address()
-	}
+	where := terraformPlace(c, made)
 	credentials := `credentials { serviceprincipalid = "` + string(c.AppID) + `" }`
 	if strings.EqualFold(c.CreationMode, "Automatic") {
 		credentials = "no credentials block"
@@ -94,5 +90,23 @@ func TerraformChange(c Connection, made ...TerraformResource) []string {
 		where + ` (service_endpoint_name = "` + c.Name + `") set service_endpoint_authentication_scheme = "WorkloadIdentityFederation", with ` + credentials + ` and without serviceprincipalkey; merge that together with the conversion`,
 		"do not run terraform apply between the conversion and that change",
 		"afterwards terraform plan must show no replacement of the resource: it reads the new scheme back; if it shows one, do not apply it",
+	}
+}
+
+// terraformPlace says where the resource of a connection is.
+func terraformPlace(c Connection, made []TerraformResource) string {
+	if len(made) > 0 {
+		return "in " + made[0].Place() + ", " + made[0].Address()
+	}
+	return "in its resource " + terraformType(c)
+}
+
+// TerraformReplacement is what a person does so that Terraform knows a connection that was made in place of one of its own, and leaves that one alone
+// (terraform-provider-azuredevops: azuredevops_serviceendpoint_azurerm, "Import" and service_endpoint_authentication_scheme). Client is what the new one signs in as.
+func TerraformReplacement(c Connection, name, client string, made ...TerraformResource) []string {
+	return []string{
+		"add a resource " + terraformType(c) + ` with service_endpoint_name = "` + name + `", service_endpoint_authentication_scheme = "WorkloadIdentityFederation" and credentials { serviceprincipalid = "` + client + `" }, and import the new connection into it (terraform import ADDRESS PROJECT-ID/CONNECTION-ID)`,
+		terraformPlace(c, made) + ` (service_endpoint_name = "` + c.Name + `"): before the revoke have it forgotten with a removed block and lifecycle { destroy = false }`,
+		"afterwards terraform plan must show no change of either; if it shows one, do not apply it",
 	}
 }

@@ -69,15 +69,15 @@ var all = []Permission{
 	},
 	{
 		ID: DevOpsConnectionMaker, System: AzureDevOps, Name: "Creator role on service connections, Administrator on those that are replaced", Scope: "vso.serviceendpoint_manage, vso.pipelineresources_manage", Phases: []Phase{Apply}, Optional: true,
-		Where:   "plan.connections.registry: recreate",
-		For:     "new connections in place of those to registries, with their pipeline permissions, checks and roles, where plan.connections.registry is recreate",
+		Where:   "plan.connections.registry or plan.connections.identity: recreate",
+		For:     "new connections in place of others, with their pipeline permissions, checks and roles",
 		Without: "no connection is made, and its pipelines go on with the old one",
 		Grant:   []string{urlConnections + " (⋮, Security: role Creator, for all connections of the project; role Administrator, on the connections of the plan)"},
 		Source:  "Azure DevOps REST API: Endpoints - Create, Pipeline Permissions - Update, Check Configurations - Add; Microsoft Learn: Set service connection permissions",
 	},
 	{
 		ID: DevOpsConnectionOff, System: AzureDevOps, Name: "Administrator role on service connections that were replaced", Scope: "vso.serviceendpoint_manage", Phases: []Phase{Revoke}, Optional: true,
-		Where:   "plan.connections.registry: recreate",
+		Where:   "plan.connections.registry or plan.connections.identity: recreate",
 		For:     "disabling connections in whose place new ones were made; and in a rollback writing a new secret back and deleting the new ones",
 		Without: "they stay enabled, with a credential that is gone",
 		Grant:   []string{urlConnections + " (⋮, Security: role Administrator, on the connections of the plan)"},

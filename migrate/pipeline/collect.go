@@ -5,8 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"go.yaml.in/yaml/v4"
 )
 
 // collector gathers what is found in all pipelines.
@@ -21,8 +19,8 @@ type collector struct {
 	terraform    []TerraformUse
 	gaps         []Gap
 	included     map[fileKey]bool
-	steps        []*step                 // those that the rewriter looks at
-	held         map[NameText]*yaml.Node // names of connections that variables and parameters hold
+	steps        []*step             // those that the rewriter looks at
+	held         map[NameText]source // names of connections that variables and parameters hold
 }
 
 // useKey is what makes two uses one: the same text in the same job, expanded more than once.
@@ -32,7 +30,7 @@ type useKey struct {
 }
 
 func newCollector() *collector {
-	return &collector{byPlace: make(map[useKey]*Use), included: make(map[fileKey]bool), held: make(map[NameText]*yaml.Node)}
+	return &collector{byPlace: make(map[useKey]*Use), included: make(map[fileKey]bool), held: make(map[NameText]source)}
 }
 
 func (c *collector) gap(g Gap) { c.gaps = append(c.gaps, g) }

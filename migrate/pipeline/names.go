@@ -32,7 +32,7 @@ func (w *walker) nameTexts(v *node, l *leaf) []NameText {
 			t.Repository, t.File = at.doc.repository, at.doc.path
 			t.Line, t.Column = at.doc.place(at.doc.start(at.n))
 			if at != v.at {
-				w.out.held[t] = at.n
+				w.out.held[t] = at
 			}
 		}
 		out = append(out, t)
@@ -45,9 +45,14 @@ func (w *walker) nameTexts(v *node, l *leaf) []NameText {
 
 // keepNames drops the places of names that are read as something else, too. All files of the pipelines are read by now.
 func (c *collector) keepNames(p *project) {
-	bad := map[NameText]bool{}
-	for t, n := range c.held {
-		bad[t] = !p.onlyNames(n)
+	bad, known := map[NameText]bool{}, map[string]bool{}
+	for t, at := range c.held {
+		name, _ := nameOfValue(at.doc.root, at.n, 0)
+		name = strings.ToLower(name)
+		if _, seen := known[name]; !seen {
+			known[name] = name != "" && p.onlyNames(name)
+		}
+		bad[t] = !known[name]
 	}
 	for _, u := range c.uses {
 		for i, t := range u.Texts {
@@ -76,20 +81,14 @@ func (d *document) renames(n *yaml.Node) bool {
 	return ok && len(parts) == 1 && n.Kind == yaml.ScalarNode && n.Style&yaml.LiteralStyle == 0
 }
 
-// onlyNames tells whether what a variable or parameter holds is read as nothing but the name of a connection to a registry: in all files of the pipeline its own name stands only where it gets a value, where it is handed on under the same name, and as the whole input of such a connection. When in
+// renamable tells whether a pull request may write another name of a connection of this kind: of those in whose place new ones are made.
+func renamable(k Kind) bool { return k == KindAzureRM || k == KindDockerRegistry }
+
+// onlyNames tells whether what variables and parameters of a name (in lower case) hold is read as nothing but the name of a connection to Azure or to a registry: in all files of the pipeline the name stands only where it gets a value, where it is handed on under the same name, and as the whole input of such a connection. When in
 // doubt it does not.
-func (p *project) onlyNames(n *yaml.Node) bool {
-	name := ""
+func (p *project) onlyNames(name string) bool {
 	for _, d := range p.docs {
-		if found, ok := nameOfValue(d.root, n, 0); ok {
-			name = found
-		}
-	}
-	if name == "" {
-		return false
-	}
-	for _, d := range p.docs {
-		m := mentions{name: strings.ToLower(name)}
+		m := mentions{name: name}
 		m.walk(d.root, 0)
 		if m.other > 0 {
 			return false
@@ -128,7 +127,7 @@ func scalarOf(m *yaml.Node, key string) string {
 	return ""
 }
 
-// mentions counts where a name stands other than where it gets a value or names a connection to a registry.
+// mentions counts where a name stands other than where it gets a value or names a connection to Azure or to a registry.
 type mentions struct {
 	name  string // lower case
 	other int
@@ -140,8 +139,11 @@ func (m *mentions) walk(n *yaml.Node, depth int) {
 		return
 	}
 	if n.Kind == yaml.MappingNode {
-		task := parseTask(scalarOf(n, "task"))
+		task, container := parseTask(scalarOf(n, "task")), scalarOf(n, "container") != ""
 		for i := 0; i+1 < len(n.Content); i += 2 {
+			if key := n.Content[i].Value; container && (strings.EqualFold(key, "endpoint") || strings.EqualFold(key, "azureSubscription")) && m.whole(n.Content[i+1].Value) {
+				continue // of a container resource
+			}
 			m.pair(n.Content[i], n.Content[i+1], task, depth)
 		}
 		return
@@ -166,13 +168,13 @@ func (m *mentions) pair(key, val *yaml.Node, task taskRef, depth int) {
 	case strings.EqualFold(key.Value, "inputs") && val.Kind == yaml.MappingNode:
 		for i := 0; i+1 < len(val.Content); i += 2 {
 			t, ok := task.connectionType(val.Content[i].Value)
-			if ok && kindOf(t) == KindDockerRegistry && m.whole(val.Content[i+1].Value) {
-				continue
+			if !ok { // the name of such an input is often that of what it takes
+				m.walk(val.Content[i], depth+1)
 			}
-			m.walk(val.Content[i], depth+1)
-			m.walk(val.Content[i+1], depth+1)
+			if !ok || !renamable(kindOf(t)) || !m.whole(val.Content[i+1].Value) {
+				m.walk(val.Content[i+1], depth+1)
+			}
 		}
-	case strings.EqualFold(key.Value, "endpoint") && m.whole(val.Value):
 	default:
 		m.walk(key, depth+1)
 		m.walk(val, depth+1)

@@ -15,7 +15,7 @@ const pushStep = `- task: Docker@2
     repository: shop
 `
 
-// namesOf gives the places of the names that a pipeline's connections to registries have, with the text that stands there.
+// namesOf gives the places of the names that a pipeline's connections have, with the text that stands there.
 func namesOf(files []File) []string {
 	var out []string
 	for _, u := range ScanWith(files[:1], func(_, path, _ string) ([]byte, error) {
@@ -58,7 +58,15 @@ func TestANameIsFoundWhereNothingElseIsReadFromIt(t *testing.T) {
 		"of a container":          {root: "resources:\n  containers:\n  - container: c\n    image: a\n    endpoint: prod\nsteps: []\n", want: []string{"prod at p.yml:5:15"}},
 		"on an anchor":            {root: "steps:\n" + fmt.Sprintf(pushStep, "&n prod"), want: []string{"prod"}},
 		"in either of two places": {root: "variables:\n- ${{ if eq(variables['Build.Reason'], 'Manual') }}:\n  - name: acr\n    value: prod\n- ${{ else }}:\n  - name: acr\n    value: prod\nsteps:\n" + fmt.Sprintf(pushStep, "$(acr)"), want: []string{"prod"}},
-		"of Azure itself":         {root: "steps:\n- task: AzureCLI@2\n  inputs: {azureSubscription: prod}\n"},
+		"of Azure itself":         {root: "steps:\n- task: AzureCLI@2\n  inputs: {azureSubscription: prod}\n", want: []string{"prod at p.yml:3:31"}},
+		"of Terraform":            {root: "variables: {azure: prod}\nsteps:\n- task: TerraformTaskV4@4\n  inputs: {backendServiceArm: $(azure), environmentServiceNameAzureRM: $(azure)}\n", want: []string{"prod at p.yml:1:20", "prod at p.yml:1:20"}},
+		"of a container in Azure": {root: "resources:\n  containers:\n  - container: c\n    type: ACR\n    azureSubscription: prod\nsteps: []\n", want: []string{"prod at p.yml:5:24"}},
+		"in a parameter with the name of the input": {root: "steps:\n- template: t.yml\n  parameters: {azureSubscription: prod}\n",
+			template: "parameters:\n- name: azureSubscription\n  type: string\nsteps:\n- task: AzureCLI@2\n  inputs: {azureSubscription: '${{ parameters.azureSubscription }}'}\n- task: AzureCLI@2\n  inputs: {azureSubscription: other}\n",
+			want:     []string{"prod at p.yml:3:35", "other at t.yml:8:31"}},
+		"in a variable that is handed on as something else": {root: "variables: {azure: prod}\nsteps:\n- task: AzureCLI@2\n  inputs: {azureSubscription: $(azure)}\n- template: t.yml\n  parameters: {azureSubscription: $(azure), endpoint: $(azure), acr: x}\n", template: template, want: []string{"prod", "x at p.yml:6:70"}},
+		"in a part without a name":                          {root: "steps:\n- template: t.yml\n", template: "parameters:\n- name: e\n  type: object\n  default: {value: prod}\nsteps:\n- task: AzureCLI@2\n  inputs: {azureSubscription: '${{ parameters.e.value }}'}\n", want: []string{"prod"}},
+		"of a cluster":                                      {root: "steps:\n- task: Kubernetes@1\n  inputs: {kubernetesServiceEndpoint: prod}\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := namesOf([]File{{Path: "p.yml", Content: []byte(tc.root)}, {Path: "t.yml", Content: []byte(tc.template)}})

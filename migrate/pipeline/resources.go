@@ -91,7 +91,7 @@ func (w *walker) connection(p *pair, u Use, c context) *Use {
 			u.Kind = k
 		}
 	}
-	if u.Kind == KindDockerRegistry {
+	if renamable(u.Kind) {
 		u.Texts = w.nameTexts(v, l)
 	}
 	return w.out.use(u)

@@ -47,7 +47,6 @@ func (p *planner) linkConnections() {
 	}
 	for i := range p.inv.Connections {
 		c := &connection{Connection: &p.inv.Connections[i], registries: p.cfg.Connections.registries()}
-		c.recreated = c.isRegistry() && p.cfg.Connections.Registry == ConnectionsRecreate
 		c.replacement = p.replacementOf(c)
 		c.organizationID = orgs[strings.ToLower(c.Organization)]
 		if reason := unlinkable(c); reason != nil {
@@ -72,7 +71,7 @@ func unlinkable(c *connection) *Reason {
 	case c.Scheme == inventory.SchemePublishProfile:
 		return &Reason{Code: "publish-profile", Message: "it uses a web app's publish profile, which is not a service principal's secret",
 			Next: []string{"make a new azurerm connection with workload identity federation, use it in the pipelines, then delete this one"}}
-	case c.isRegistry() && c.replacement != nil && c.Disabled:
+	case c.Scheme == inventory.SchemeServicePrincipal && c.replacement != nil && c.Disabled:
 		return &Reason{Code: "already", Message: fmt.Sprintf("connection %s was made in its place, and it is disabled", c.replacement.OriginName()),
 			Next: []string{"delete it when nobody wants it back any more: a rollback of its unit puts a new password into it"}}
 	case c.AppID == "":
@@ -104,12 +103,12 @@ func (p *planner) holdConnection(d *draft, c *connection) *Reason {
 		return hold(e.Code, e.Message, e.Next...)
 	}
 	switch {
-	case c.isRegistry() && !c.registries:
+	case c.isRegistry() && !c.registries && d.target == nil:
 		return hold("registry", "it signs in to a registry with a service principal, and nothing public says whether the service converts such a connection",
 			append([]string{"set connections.registry: convert and plan again: where the service refuses, it changes nothing and its words are reported",
 				"or set connections.registry: recreate and plan again: a new connection is made in its place, with its permissions, checks and roles, and pull requests let the pipelines name it; or do by hand:"},
 				p.replaceRegistry(d, c)...)...)
-	case c.never():
+	case c.never() && !c.isRegistry():
 		return hold("other-type", fmt.Sprintf("a connection of type %s with scheme %s cannot be converted by the service", c.Type, c.Scheme),
 			"make a new connection with workload identity federation, use it in the pipelines, then delete this one")
 	case c.isCertificate() && p.cfg.Connections.Certificates == ConnectionsLeave:
@@ -145,10 +144,15 @@ func (p *planner) replaceRegistry(d *draft, c *connection) []string {
 	if tenant == "" && d.identity != nil {
 		tenant = d.identity.TenantID
 	}
-	return p.replaceByHand(c, "Docker Registry, Azure Container Registry, login server "+c.LoginServer, string(c.AppID), tenant, func(s subject.Subject) string {
+	return p.replaceByHand(c, registryByHand(c), string(c.AppID), tenant, func(s subject.Subject) string {
 		return fmt.Sprintf(`let application %s trust it: az ad app federated-credential create --id %s --parameters '{"name":"%s","issuer":"%s","subject":"%s","audiences":["%s"]}'`,
 			c.AppID, c.AppID, newConnectionID, s.Issuer, s.Value, s.Audience)
 	})
+}
+
+// registryByHand is the kind of connection that a person makes to a registry.
+func registryByHand(c *connection) string {
+	return "Docker Registry, Azure Container Registry, login server " + c.LoginServer
 }
 
 // holdTenant holds what Entra's issuer refuses: applications of several tenants (AADSTS70052) and, for automatic

@@ -108,6 +108,7 @@ func (p *planner) settle() {
 		d.target, d.targetProblem = p.target(d)
 	}
 	p.shareTargets()
+	p.chooseReplaced()
 	p.holdLogins()
 	p.holdConnections()
 	for changed := true; changed; {
@@ -117,6 +118,7 @@ func (p *planner) settle() {
 		}
 		changed = p.holdShared() || changed
 		changed = p.holdTogether() || changed
+		changed = p.holdCrossed() || changed
 	}
 }
 
@@ -135,6 +137,10 @@ func (p *planner) settleUnit(d *draft) bool {
 	}
 	if d.targetProblem != nil {
 		d.blockers = []Reason{*d.targetProblem}
+		return false
+	}
+	if r := p.replacedOtherwise(d); r != nil {
+		d.blockers = []Reason{*r}
 		return false
 	}
 	changed := p.chooseTrust(d)

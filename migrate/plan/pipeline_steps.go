@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -108,9 +109,14 @@ func (p *planner) cannotChange(repo *inventory.PipelineRepository, file string) 
 }
 
 // rewrittenText says what becomes of a place.
-func rewrittenText(n inventory.Concern) string {
-	if n.After {
+func rewrittenText(c *connection, n inventory.Concern) string {
+	switch {
+	case n.After && c.recreated:
+		return "; a pull request puts it right when the new connection is there: until it and those that name the new connection are merged the pipeline fails"
+	case n.After:
 		return "; a pull request puts it right after the conversion: until it is merged the pipeline fails"
+	case c.recreated:
+		return "; a pull request puts it right before anything names the new connection"
 	}
 	return "; a pull request puts it right before the conversion"
 }
@@ -276,8 +282,69 @@ func (t textPlan) after(repo inventory.RepositoryName) []string {
 			out = appendOnce(out, id)
 		}
 	}
+	for _, other := range t.fixedIn(repo) {
+		out = appendOnce(out, PullRequestID(other))
+	}
 	slices.Sort(out)
 	return out
+}
+
+// fixedIn are the other repositories whose steps must work with a connection before the texts of a repository name it: those of templates, say.
+func (t textPlan) fixedIn(repo inventory.RepositoryName) []inventory.RepositoryName {
+	var out []inventory.RepositoryName
+	for _, e := range t[repo] {
+		for other, edits := range t {
+			if e.rename != nil && other != repo && slices.ContainsFunc(edits, func(o *pipelineEdit) bool { return o.rename == nil && !o.after && sharesConnection(o, e) }) {
+				out = appendOnce(out, other)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func sharesConnection(a, b *pipelineEdit) bool {
+	return slices.ContainsFunc(a.conns, func(id inventory.ConnectionID) bool { return slices.Contains(b.conns, id) })
+}
+
+// crossed tells whether the pull request of a repository would have to wait for itself.
+func (t textPlan) crossed(repo inventory.RepositoryName) bool {
+	seen, open := map[inventory.RepositoryName]bool{}, t.fixedIn(repo)
+	for len(open) > 0 {
+		next := open[0]
+		open = open[1:]
+		if next == repo {
+			return true
+		}
+		if !seen[next] {
+			seen[next] = true
+			open = append(open, t.fixedIn(next)...)
+		}
+	}
+	return false
+}
+
+// holdCrossed holds connections that are named in a repository whose pull request would wait for one that waits for it.
+func (p *planner) holdCrossed() bool {
+	changed := false
+	for _, d := range p.drafts {
+		texts := p.texted(d)
+		for _, repo := range slices.Sorted(maps.Keys(texts)) {
+			if !texts.crossed(repo) {
+				continue
+			}
+			edits := texts[repo]
+			for _, c := range d.conns {
+				if c.hold == nil && slices.ContainsFunc(edits, func(e *pipelineEdit) bool { return e.rename != nil && slices.Contains(e.conns, c.ID) }) {
+					changed = true
+					c.hold = &Reason{Code: "pipeline-crossed", Object: "connection " + c.Name + " (" + c.place() + ")",
+						Message: fmt.Sprintf("%s names it, whose pull request would have to wait for one in %s that waits for this one: each has steps that must change before the other names a new connection", repo, texts.fixedIn(repo)[0]),
+						Next:    []string{"change the steps in one of the two by hand, then scan and plan again"}}
+				}
+			}
+		}
+	}
+	return changed
 }
 
 // addTo puts a repository's pipelines into the step that opens its pull request.

@@ -22,8 +22,11 @@ type ConnectionRules struct {
 	// Registry says what becomes of connections to an Azure registry with a service principal: report (default), convert or recreate. The service does not say
 	// whether it converts them; it changes nothing where it refuses. recreate makes a new connection for each, and lets the pipelines name that.
 	Registry string `yaml:"registry" json:"registry,omitempty"`
-	// RegistrySuffix ends the name of a connection that is made in place of another one; default "-wif".
-	RegistrySuffix string `yaml:"registrySuffix" json:"registrySuffix,omitempty"`
+	// Identity says what becomes of the connections of a unit that moves to a managed identity (Config.Targets): report (default) lists how a person replaces them;
+	// recreate makes a new connection for each, which signs in as that identity, and lets the pipelines name it.
+	Identity string `yaml:"identity" json:"identity,omitempty"`
+	// RecreateSuffix ends the name of a connection that is made in place of another one; default "-wif".
+	RecreateSuffix string `yaml:"recreateSuffix" json:"recreateSuffix,omitempty"`
 	// Issuer says what becomes of connections on the issuer that retires: move (default) or report.
 	Issuer string `yaml:"issuer" json:"issuer,omitempty"`
 	// Pipelines says what becomes of YAML pipelines that would fail on a converted connection: rewrite (default) changes those by pull request whose
@@ -61,6 +64,7 @@ func (r ConnectionRules) validate() error {
 	for _, err := range []error{
 		oneOf("certificates", r.Certificates, "", ConnectionsConvert, ConnectionsLeave),
 		oneOf("registry", r.Registry, "", ConnectionsReport, ConnectionsConvert, ConnectionsRecreate),
+		oneOf("identity", r.Identity, "", ConnectionsReport, ConnectionsRecreate),
 		oneOf("issuer", r.Issuer, "", ConnectionsMove, ConnectionsReport),
 		oneOf("pipelines", r.Pipelines, "", PipelinesRewrite, PipelinesInterrupt, ConnectionsReport),
 	} {
@@ -68,8 +72,8 @@ func (r ConnectionRules) validate() error {
 			return err
 		}
 	}
-	if r.RegistrySuffix != "" && !nameSuffix().MatchString(r.RegistrySuffix) {
-		return fmt.Errorf("registrySuffix: %q is not of at most 40 letters, digits, dashes, dots and underscores", r.RegistrySuffix)
+	if r.RecreateSuffix != "" && !nameSuffix().MatchString(r.RecreateSuffix) {
+		return fmt.Errorf("recreateSuffix: %q is not of at most 40 letters, digits, dashes, dots and underscores", r.RecreateSuffix)
 	}
 	for i, a := range r.Accept {
 		if a.Rule == "" {
@@ -208,28 +212,46 @@ func (p *planner) connectionNotes(d *draft) []Reason {
 			out = append(out, Reason{Code: "shared-connection", Object: object, Message: fmt.Sprintf("%d projects share it, and it changes for all of them at once: %s", len(c.Projects), strings.Join(projectNames(c), ", ")), Next: consumers(c)})
 		}
 		if c.isCertificate() {
+			message := "it signs in with a certificate: the conversion keeps it for seven days only, and a rollback after that gives the connection a new password instead"
+			if c.recreated {
+				message = "it signs in with a certificate, which it keeps: a rollback writes the public part of that back, or gives the connection a new password where that cannot be"
+			}
 			out = append(out, Reason{Code: "certificate-connection", Object: object,
-				Message: "it signs in with a certificate: the conversion keeps it for seven days only, and a rollback after that gives the connection a new password instead",
+				Message: message,
 				Next:    []string{"revoke removes the certificates of the application by writing back the others, one after the other; exclude one by its key id (exclude: [{credential: KEYID}]) if something else needs it"}})
 		}
 		if c.recreated {
-			out = append(out, p.replacementNote(c, object))
+			out = append(out, p.replacementNote(d, c, object))
 		} else if c.isRegistry() {
 			out = append(out, Reason{Code: "registry-connection", Object: object,
 				Message: "nothing public says whether the service converts connections to registries; where it refuses, it changes nothing and its words are reported"})
 		}
-		made := p.inv.TerraformOfConnection(*c.Connection)
-		if next := inventory.TerraformChange(*c.Connection, made...); (c.Terraform || len(made) > 0) && next != nil {
-			because := "its description says that Terraform manages it"
-			if len(made) > 0 {
-				because = made[0].Address() + " in " + made[0].Place() + " makes a connection of this name"
-			}
-			out = append(out, Reason{Code: "terraform-managed", Object: object,
-				Message: because + ": after the conversion the next terraform apply would replace it by a new connection with another id, unless its resource is changed", Next: next})
+		if r := p.terraformConnection(d, c, object); r != nil {
+			out = append(out, *r)
 		}
 		out = append(out, p.concernNotes(c, object)...)
 	}
 	return out
+}
+
+// terraformConnection tells of a connection that Terraform makes what its next apply would do.
+func (p *planner) terraformConnection(d *draft, c *connection, object string) *Reason {
+	made := p.inv.TerraformOfConnection(*c.Connection)
+	next := inventory.TerraformChange(*c.Connection, made...)
+	if !c.Terraform && len(made) == 0 || next == nil {
+		return nil
+	}
+	because := "its description says that Terraform manages it"
+	if len(made) > 0 {
+		because = made[0].Address() + " in " + made[0].Place() + " makes a connection of this name"
+	}
+	if d.target != nil && c.recreated {
+		return &Reason{Code: "terraform-managed", Object: object,
+			Message: because + ": after the revoke a terraform apply may enable it again, or make it anew; and the new connection is in no state of Terraform",
+			Next:    inventory.TerraformReplacement(*c.Connection, p.newNames(c)[0].As, p.clientID(d.unit.AppID), made...)}
+	}
+	return &Reason{Code: "terraform-managed", Object: object,
+		Message: because + ": after the conversion the next terraform apply would replace it by a new connection with another id, unless its resource is changed", Next: next}
 }
 
 // terraformNotes tell of the secrets and passwords of a unit that Terraform code makes: an apply after the revoke would bring them back.
@@ -266,7 +288,7 @@ func (p *planner) concernNotes(c *connection, object string) []Reason {
 		}
 		switch {
 		case n.Severity == inventory.ConcernBlocker && !n.Maybe && !p.accepted(c, n) && p.cannotRewrite(c, n) == nil:
-			r.Code, r.Message = "pipeline-rewritten", r.Message+rewrittenText(n)
+			r.Code, r.Message = "pipeline-rewritten", r.Message+rewrittenText(c, n)
 		case n.Severity == inventory.ConcernBlocker:
 			r.Code, r.Message = "pipeline-accepted", r.Message+"; the configuration accepts it"
 		}

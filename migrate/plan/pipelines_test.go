@@ -137,7 +137,7 @@ var pipelineCases = map[string]edit{
 	"connection-registry-recreated-names-accepted": func(inv *inventory.Inventory, c *Config) {
 		recreated(inv, c).PipelinesKnown = false
 		c.Connections.Accept = []AcceptedConcern{{Rule: RuleNamesUnknown, Connection: "production"}}
-		c.Connections.RegistrySuffix = ".federated"
+		c.Connections.RecreateSuffix = ".federated"
 	},
 	"connection-registry-recreated-text-of-two": func(inv *inventory.Inventory, c *Config) {
 		r := recreated(inv, c)

@@ -664,7 +664,7 @@ func TestBadConfigurationsAreNamed(t *testing.T) {
 		"is not an application (client) id":                            {Mapping: []Mapping{{Repository: "o/r", Secret: "X", AppID: "x"}}},
 		"environment needs repository":                                 {Mapping: []Mapping{{Organization: "o", Environment: "e", Secret: "X", AppID: appA}}},
 		"waves[0]: wave 0":                                             {Waves: []WaveRule{{}}},
-		"connections.registrySuffix: \" x\" is not of":                 {Connections: ConnectionRules{RegistrySuffix: " x"}},
+		"connections.recreateSuffix: \" x\" is not of":                 {Connections: ConnectionRules{RecreateSuffix: " x"}},
 		`connections.registry: "replace" is not one of`:                {Connections: ConnectionRules{Registry: "replace"}},
 		"syntax error in pattern":                                      {Waves: []WaveRule{{Wave: 1, Repositories: []string{"["}}}},
 		"exclude[0]: names nothing":                                    {Exclude: []Exclusion{{Reason: "x"}}},

@@ -27,7 +27,31 @@ func (p *planner) replacementOf(c *connection) *inventory.Connection {
 	return nil
 }
 
-// trusts tells whether the application trusts what a connection presents, as far as that is known.
+// chooseReplaced finds the connections in whose place new ones are made: those to registries where the configuration says so, and those of units that move to a managed
+// identity, since a conversion keeps the application. What signs in to a registry takes part in either.
+func (p *planner) chooseReplaced() {
+	for _, d := range p.drafts {
+		for _, c := range d.conns {
+			switch {
+			case d.target == nil:
+				c.recreated = c.isRegistry() && p.cfg.Connections.Registry == ConnectionsRecreate
+			case p.cfg.Connections.Identity == ConnectionsRecreate:
+				c.recreated = c.isRegistry() || strings.EqualFold(c.Type, "azurerm") && c.Scheme == inventory.SchemeServicePrincipal
+				c.registries = true
+			}
+		}
+	}
+}
+
+// principal is what a unit signs in as, and its name; the client id is empty where a managed identity is not there yet.
+func (d *draft) principal() (client inventory.AppID, name string) {
+	if d.target != nil {
+		return d.target.ClientID, "managed identity " + d.target.Name
+	}
+	return d.unit.AppID, d.unit.Title
+}
+
+// trusts tells whether what a unit signs in as trusts what a connection presents, as far as that is known.
 func (d *draft) trusts(c *inventory.Connection) bool {
 	return c != nil && c.Subject != "" && subject.Cover([]subject.Subject{{Issuer: c.Issuer, Value: c.Subject, Audience: subject.Audience}}, d.trusting()).Complete()
 }
@@ -42,9 +66,30 @@ func (p *planner) newNames(c *connection) []inventory.ConnectionProject {
 				continue
 			}
 		}
-		out[i].As = cmp.Or(q.As, c.Name) + cmp.Or(p.cfg.Connections.RegistrySuffix, defaultSuffix)
+		out[i].As = cmp.Or(q.As, c.Name) + cmp.Or(p.cfg.Connections.RecreateSuffix, defaultSuffix)
 	}
 	return out
+}
+
+// replacedOtherwise blocks a unit of which an earlier plan has replaced a connection otherwise than this one would: what names the new one already would go on signing in as
+// something else than the rest.
+func (p *planner) replacedOtherwise(d *draft) *Reason {
+	client, name := d.principal()
+	for _, c := range d.conns {
+		made := c.replacement
+		if made == nil || c.already() || p.excludedConnection(c) != nil || c.recreated && made.AppID == client {
+			continue
+		}
+		other := "convert it, too, or leave it"
+		if c.recreated {
+			other = "have it sign in as " + name
+		}
+		return &Reason{Code: "connection-replaced", Object: "connection " + c.Name + " (" + c.place() + ")",
+			Message: fmt.Sprintf("connection %s was made in its place, which signs in as %s, and this plan would %s", made.OriginName(), made.AppID, other),
+			Next: []string{"set plan.targets and plan.connections as they were when it was made, and plan again",
+				"or take it back with the plan that made it (unsecret rollback), then scan and plan again"}}
+	}
+	return nil
 }
 
 // holdReplacement holds a connection whose replacement would have a name that is taken.
@@ -59,8 +104,8 @@ func (p *planner) holdReplacement(c *connection, hold func(code, message string,
 			}
 			for _, q := range other.Projects {
 				if q.ID == want.ID && strings.EqualFold(cmp.Or(q.As, other.Name), want.As) {
-					return hold("registry-name-taken", fmt.Sprintf("the connection that takes its place would be called %s in project %s, and another one is called so (id %s)", want.As, want.Name, other.ID),
-						"set connections.registrySuffix to another ending and plan again")
+					return hold("connection-name-taken", fmt.Sprintf("the connection that takes its place would be called %s in project %s, and another one is called so (id %s)", want.As, want.Name, other.ID),
+						"set connections.recreateSuffix to another ending and plan again")
 				}
 			}
 		}
@@ -86,28 +131,45 @@ func replaced(d *draft) []*connection {
 
 func (p *planner) replacement(d *draft, c *connection) *ReplacementStep {
 	names := p.newNames(c)
-	return &ReplacementStep{Organization: c.Organization, Project: c.Projects[0].ID, ID: c.ID, Name: c.OriginName(), NewName: names[0].As, Projects: names, AppID: d.unit.AppID,
-		TenantID: cmp.Or(c.TenantID, d.identity.TenantID), Certificate: c.isCertificate(), ByHand: p.byHand(c)}
+	client, _ := d.principal()
+	out := &ReplacementStep{Organization: c.Organization, Project: c.Projects[0].ID, ID: c.ID, Name: c.OriginName(), NewName: names[0].As, Projects: names, AppID: client,
+		TenantID: cmp.Or(c.TenantID, d.identity.TenantID), Certificate: c.isCertificate(), Automatic: c.automatic(), ByHand: p.byHand(c)}
+	if d.target != nil {
+		out.Identity = d.target.Resource
+	}
+	return out
 }
+
+// automatic tells whether Azure DevOps gives the application of a connection a new secret when the connection is saved (Microsoft Learn: Troubleshoot Azure Resource
+// Manager service connections, "Automatically created service principal client secret is expired").
+func (c *connection) automatic() bool { return strings.EqualFold(c.Type, "azurerm") && !c.manual() }
 
 // replacementSteps make new connections: first the connection, since its id is in what it presents, then the trust in that, then all that decides who may use it.
 // Only then a text may name it.
 func (p *planner) replacementSteps(d *draft) []Step {
 	var out []Step
+	_, name := d.principal()
 	for _, c := range replaced(d) {
 		r := p.replacement(d, c)
 		facts := ConnectionFacts(*c.Connection)
+		title := fmt.Sprintf("make service connection %s in place of %s (%s)", r.NewName, c.OriginName(), c.place())
+		if d.target != nil {
+			title += ", which signs in as " + name
+			if r.AppID != "" {
+				facts[FactClient] = string(r.AppID)
+			}
+		}
 		for _, q := range r.Projects {
 			facts[NameField(q)] = ""
 		}
 		out = append(out, Step{ID: c.newStep(), Kind: StepReplacement, Class: OnceOnly, Phase: PhaseApply,
-			Title:        fmt.Sprintf("make service connection %s in place of %s (%s)", r.NewName, c.OriginName(), c.place()),
+			Title:        title,
 			Precondition: facts,
 			Undo:         "delete it, when nothing uses it any more",
 			Replacement:  r})
 		trust := federatedStep(d, inventory.FederatedCredential{Name: strings.ToLower(string(c.ID)) + "-replaced", Audience: subject.Audience,
 			Description: fmt.Sprintf("added by unsecret for service connection %s in %s", r.NewName, c.place())})
-		trust.Title = fmt.Sprintf("trust what connection %s presents on %s", r.NewName, d.unit.Title)
+		trust.Title = fmt.Sprintf("trust what connection %s presents on %s", r.NewName, name)
 		trust.DependsOn, trust.FederatedCredential.Replacement = []string{c.newStep()}, r
 		out = append(out, trust, Step{ID: c.accessStep(), Kind: StepAccess, Class: Repeatable, Phase: PhaseApply,
 			Title:        fmt.Sprintf("give connection %s the permissions, checks and roles of %s, and test it", r.NewName, c.OriginName()),
@@ -119,6 +181,9 @@ func (p *planner) replacementSteps(d *draft) []Step {
 	return out
 }
 
+// FactClient names, in a precondition, the client id of the managed identity that a new connection signs in as.
+const FactClient = "clientId"
+
 // NameField names the name of a new connection in a precondition.
 func NameField(q inventory.ConnectionProject) string { return "name " + q.As + " in " + q.Name }
 
@@ -127,12 +192,17 @@ func (p *planner) disableSteps(d *draft, after []string) []Step {
 	var out []Step
 	for _, c := range replaced(d) {
 		r := p.replacement(d, c)
-		out = append(out, Step{ID: string(StepDisable) + "/" + string(c.ID), Kind: StepDisable, Class: Repeatable, Phase: PhaseRevoke,
+		s := Step{ID: string(StepDisable) + "/" + string(c.ID), Kind: StepDisable, Class: Repeatable, Phase: PhaseRevoke,
 			Title:        fmt.Sprintf("disable service connection %s (%s), which %s has replaced", c.OriginName(), c.place(), r.NewName),
 			DependsOn:    after,
 			Precondition: map[string]string{"scheme": c.Scheme},
 			Undo:         "enable it again",
-			Replacement:  r})
+			Replacement:  r}
+		if r.Automatic {
+			s.Title = fmt.Sprintf("leave it to a person to disable service connection %s (%s), which %s has replaced: saving an automatic one renews its secret", c.OriginName(), c.place(), r.NewName)
+			s.Undo = "nothing: it changes nothing"
+		}
+		out = append(out, s)
 	}
 	return out
 }
@@ -250,7 +320,7 @@ func (p *planner) namedByHand(d *draft) []Reason {
 			if len(places) == 1 {
 				verb = "names"
 			}
-			r := Reason{Code: "registry-named", Object: object, Message: fmt.Sprintf("%s %s it where no pull request can change that", count(len(places), "place"), verb)}
+			r := Reason{Code: "connection-named", Object: object, Message: fmt.Sprintf("%s %s it where no pull request can change that", count(len(places), "place"), verb)}
 			for i, place := range places {
 				if i == mostPlaces {
 					r.Next = append(r.Next, fmt.Sprintf("and %d more: unsecret show %s", len(places)-i, c.ID))
@@ -262,7 +332,7 @@ func (p *planner) namedByHand(d *draft) []Reason {
 			out = append(out, r)
 		}
 		if !c.PipelinesKnown && !p.accepted(c, inventory.Concern{Rule: RuleNamesUnknown}) {
-			out = append(out, Reason{Code: "registry-names-unknown", Object: object, Message: "not every place that names it is known: not every definition could be read, or some name a connection by an expression",
+			out = append(out, Reason{Code: "connection-names-unknown", Object: object, Message: "not every place that names it is known: not every definition could be read, or some name a connection by an expression",
 				Next: []string{"see which (unsecret list gaps), and let " + name + " be named there",
 					fmt.Sprintf("then scan and plan again; or accept it with connections.accept: [{rule: %s, connection: %s}]: the sign-in log still has to show that nothing uses its credential", RuleNamesUnknown, c.OriginName())}})
 		}
@@ -271,12 +341,20 @@ func (p *planner) namedByHand(d *draft) []Reason {
 }
 
 // replacementNote tells a reviewer what becomes of a connection that is replaced.
-func (p *planner) replacementNote(c *connection, object string) Reason {
+func (p *planner) replacementNote(d *draft, c *connection, object string) Reason {
 	names := p.newNames(c)
 	var where []string
 	for _, q := range names {
 		where = append(where, q.Name+"/"+q.As)
 	}
-	return Reason{Code: "registry-recreated", Object: object,
-		Message: fmt.Sprintf("a new connection is made in its place (%s), with the same application, its pipeline permissions, checks and roles; what it presents is known, and trusted, when it is there. The old one stays as it is until the revoke, which disables it; nothing deletes it", strings.Join(where, ", "))}
+	as, until := "the same application", "the revoke, which disables it"
+	if d.target != nil {
+		_, as = d.principal()
+	}
+	if c.automatic() {
+		as += " (its creation mode is Manual: Azure DevOps does not look after what it signs in as)"
+		until = "the revoke, after which a person disables it"
+	}
+	return Reason{Code: "connection-recreated", Object: object,
+		Message: fmt.Sprintf("a new connection is made in its place (%s), with %s, its pipeline permissions, checks and roles; what it presents is known, and trusted, when it is there. The old one stays as it is until %s; nothing deletes it", strings.Join(where, ", "), as, until)}
 }

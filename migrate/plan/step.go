@@ -89,9 +89,11 @@ type ReplacementStep struct {
 	Name         string                        `json:"name"`    // of the old connection
 	NewName      string                        `json:"newName"` // in the origin
 	Projects     []inventory.ConnectionProject `json:"projects"`
-	AppID        inventory.AppID               `json:"appId"`
+	AppID        inventory.AppID               `json:"appId,omitempty"`    // that the new one signs in as; empty: known when its managed identity is there
+	Identity     string                        `json:"identity,omitempty"` // ARM id of the managed identity that the new one signs in as, where that is not the application
 	TenantID     inventory.TenantID            `json:"tenantId,omitempty"`
 	Certificate  bool                          `json:"certificate,omitempty"` // the old one signs in with a certificate
+	Automatic    bool                          `json:"automatic,omitempty"`   // Azure DevOps made the application of the old one, and renews its secret when the connection is saved
 	ByHand       []string                      `json:"byHand,omitempty"`      // places that a person has to let name the new one
 }
 

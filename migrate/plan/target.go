@@ -209,10 +209,10 @@ func (p *planner) holdTargetLogin(m *member) *Reason {
 	return nil
 }
 
-// holdTargetConnection leaves a connection to a person: the conversion of Azure DevOps keeps the application, and that a connection takes
-// another client id afterwards is not documented.
+// holdTargetConnection leaves a connection to a person where the configuration does not say that a new one is made in its place: the conversion of Azure DevOps keeps the
+// application, and that a connection takes another client id afterwards is not documented.
 func (p *planner) holdTargetConnection(d *draft, c *connection, hold func(code, message string, next ...string) *Reason) *Reason {
-	if d.target == nil {
+	if d.target == nil || c.recreated {
 		return nil
 	}
 	t := d.target
@@ -220,12 +220,17 @@ func (p *planner) holdTargetConnection(d *draft, c *connection, hold func(code, 
 	if client == "" {
 		client = "of managed identity " + t.Name + " (apply makes it: az identity show --ids " + t.Resource + ")"
 	}
-	next := p.replaceByHand(c, "Azure Resource Manager, identity type app registration or managed identity (manual), subscription "+string(c.SubscriptionID), client, d.identity.TenantID, func(s subject.Subject) string {
+	how := "Azure Resource Manager, identity type app registration or managed identity (manual), subscription " + string(c.SubscriptionID)
+	if c.isRegistry() {
+		how = registryByHand(c)
+	}
+	next := p.replaceByHand(c, how, client, d.identity.TenantID, func(s subject.Subject) string {
 		return fmt.Sprintf("let managed identity %s trust it: az identity federated-credential create --identity-name %s --resource-group %s --subscription %s --name %s --issuer %s --subject %s --audiences %s",
 			t.Name, t.Name, t.rule.ResourceGroup, t.rule.Subscription, newConnectionID, s.Issuer, s.Value, s.Audience)
 	})
 	return hold("target-connection", fmt.Sprintf("its unit moves to managed identity %s, and a conversion keeps the application: no documented call gives a connection another identity", t.Name),
-		append(next, "or keep the application: take the unit out of plan.targets")...)
+		append(append([]string{"set connections.identity: recreate and plan again: a new connection is made in its place, with its permissions, checks and roles, and pull requests let the pipelines name it; or do by hand:"}, next...),
+			"or keep the application: take the unit out of plan.targets")...)
 }
 
 // clientIDMark stands for the client id of a managed identity that is not there yet, followed by its resource id.
@@ -264,12 +269,27 @@ func (d *draft) extraRoles() []inventory.RoleAssignment {
 	})
 }
 
+// staysFederated are the connections that sign in as a unit's application by federation already: they are no part of the unit.
+func (p *planner) staysFederated(d *draft) []string {
+	var out []string
+	for i := range p.inv.Connections {
+		if c := (&connection{Connection: &p.inv.Connections[i]}); c.AppID == d.unit.AppID && c.already() {
+			out = append(out, "connection "+c.OriginName()+" ("+c.place()+")")
+		}
+	}
+	return out
+}
+
 // targetNotes tell a reviewer what a move to another identity brings.
-func (d *draft) targetNotes() []Reason {
+func (p *planner) targetNotes(d *draft) []Reason {
 	var out []Reason
 	for _, r := range d.extraRoles() {
 		out = append(out, Reason{Code: "target-more-roles", Object: d.unit.Title,
 			Message: fmt.Sprintf("managed identity %s is %s of %s, which the application is not: its pipelines will be able to do more than before", d.target.Name, r.Role, r.Scope)})
+	}
+	if n := p.staysFederated(d); d.target != nil && len(n) > 0 {
+		out = append(out, Reason{Code: "target-application-stays", Object: d.unit.Title,
+			Message: fmt.Sprintf("the application has to stay, with its roles: without a secret already, and not moved, %s signs in as it", strings.Join(n, ", "))})
 	}
 	if d.target != nil && d.target.rule.AcceptOtherGrants && d.identity.Grants != nil && len(d.identity.Grants.List()) > 0 {
 		out = append(out, Reason{Code: "target-grants", Object: d.unit.Title,

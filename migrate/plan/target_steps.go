@@ -78,11 +78,11 @@ func dependOnTarget(steps, target []Step) {
 	for i := range steps {
 		s := &steps[i]
 		switch s.Kind {
-		case StepFederatedCredential, StepVariable:
+		case StepFederatedCredential, StepVariable, StepReplacement:
 			if first := target[0]; first.Kind == StepIdentity {
 				s.DependsOn = append(s.DependsOn, first.ID)
 			}
-		case StepPullRequest:
+		case StepPullRequest, StepAccess:
 			s.DependsOn = append(s.DependsOn, target[len(target)-1].ID)
 		}
 	}

@@ -302,14 +302,23 @@ func (t *trust) needs(s subject.Subject, id string) bool {
 	return false
 }
 
-// checkLimit blocks a unit whose connections alone need more than an application can trust.
+// checkLimit blocks a unit whose connections need more than what it signs in as can trust.
 func (t *trust) checkLimit(d *draft) {
-	if n := len(d.taken()) + t.late; n > subject.Limit && len(t.service)+len(t.byHand)+t.late > 0 {
-		t.blockers = append(t.blockers, Reason{Code: "too-many-subjects", Object: d.unit.Title,
-			Message: fmt.Sprintf("an application can have %d federated credentials; %d exist and its connections need %d more",
-				subject.Limit, len(d.trusting()), len(t.service)+len(t.byHand)+t.late),
-			Next: []string{"split the connections over several applications with the same roles, or remove federated credentials that nobody needs"}})
+	connections := len(t.service) + len(t.byHand) + t.late
+	if len(d.all())+t.late <= subject.Limit || connections == 0 {
+		return
 	}
+	r := Reason{Code: "too-many-subjects", Object: d.unit.Title,
+		Message: fmt.Sprintf("an application can have %d federated credentials; %d exist and its connections need %d more", subject.Limit, len(d.trusting()), connections),
+		Next:    []string{"split the connections over several applications with the same roles, or remove federated credentials that nobody needs"}}
+	if d.target != nil {
+		r.Message = strings.Replace(r.Message, "an application", "a managed identity", 1)
+		r.Next = []string{"give some of them an application of their own, which moves to an identity of its own, or remove federated credentials that nobody needs"}
+	}
+	if n := len(t.github); n > 0 {
+		r.Message += fmt.Sprintf(", and its logins %d", n)
+	}
+	t.blockers = append(t.blockers, r)
 }
 
 // coverage writes down the proof: every needed subject, with what will trust it.

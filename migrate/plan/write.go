@@ -62,7 +62,7 @@ func (p *planner) write(d *draft) Unit {
 	u.Steps = p.steps(d, u)
 	u.Named, u.Soak = p.named(d), p.soakOf(d)
 	u.Notes = slices.Concat(p.notes(d), p.connectionNotes(d), p.terraformNotes(d, u.Secrets))
-	u.Notes = append(u.Notes, d.targetNotes()...)
+	u.Notes = append(u.Notes, p.targetNotes(d)...)
 	u.Notes = append(u.Notes, p.endStateNotes(d, u)...)
 	if u.NoRollback = p.noWayBack(d); u.NoRollback != nil {
 		u.Notes = append(u.Notes, *u.NoRollback)

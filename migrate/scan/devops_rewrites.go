@@ -13,6 +13,7 @@ import (
 type readFiles struct {
 	files []pipeline.File
 	read  pipeline.Resolver
+	noted map[string]bool // those that a pull request can change, by repository and path
 }
 
 // resolve reads a file and keeps it, unless a version of its own was asked for.
@@ -45,8 +46,15 @@ func (r *projectReader) changeable(d pipeline.BuildDefinition, files *readFiles,
 		return false
 	}
 	content := files.files[i].Content
+	if files.noted[repository+"|"+path] {
+		return true
+	}
 	repo.Files = []inventory.File{{Path: path, OID: inventory.BlobOID(content), Size: len(content)}}
 	r.out.Rewrites = append(r.out.Rewrites, repo)
+	if files.noted == nil {
+		files.noted = map[string]bool{}
+	}
+	files.noted[repository+"|"+path] = true
 	return true
 }
 

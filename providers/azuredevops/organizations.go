@@ -68,12 +68,12 @@ func (o Organizations) Named(ctx context.Context, organization string, project i
 }
 
 // Recreate implements execute.Connections.
-func (o Organizations) Recreate(ctx context.Context, old inventory.Connection, name, description string) (inventory.Connection, error) {
+func (o Organizations) Recreate(ctx context.Context, old inventory.Connection, as inventory.AppID, name, description string) (inventory.Connection, error) {
 	c, err := o.client(old.Organization)
 	if err != nil {
 		return inventory.Connection{}, err
 	}
-	return c.Recreate(ctx, old, name, description)
+	return c.Recreate(ctx, old, as, name, description)
 }
 
 // Share implements execute.Connections.

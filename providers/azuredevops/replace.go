@@ -53,24 +53,17 @@ func reference(p inventory.ConnectionProject, name, description string) map[stri
 
 // Recreate makes a connection like another one, with workload identity federation and creation mode Manual, which needs no rights in Entra (Microsoft Learn: Automate service connections). What
 // of the other one belongs to its secret, or to the application as the service made it, is left out.
-func (c *Client) Recreate(ctx context.Context, old inventory.Connection, name, description string) (inventory.Connection, error) {
+func (c *Client) Recreate(ctx context.Context, old inventory.Connection, as inventory.AppID, name, description string) (inventory.Connection, error) {
 	what := c.about("making a connection in place of", old.ID, old.Name)
 	raw, e, err := c.fresh(ctx, old)
 	if err != nil {
 		return inventory.Connection{}, fmt.Errorf("%s: %w", what, err)
 	}
-	data := map[string]any{"creationMode": "Manual"}
-	for k, v := range e.Data {
-		lower := strings.ToLower(k)
-		if lower == "creationmode" || lower == "revertschemedeadline" || lower == "appobjectid" || lower == "spnobjectid" || strings.HasPrefix(lower, "azurespn") {
-			continue
-		}
-		data[k] = v
-	}
+	data, parameters := e.federated(as, old.TenantID)
 	body, err := encode(map[string]any{
 		"name": name, "type": raw["type"], "url": raw["url"], "description": description, "isShared": false, "isReady": true,
 		"data":                             data,
-		"authorization":                    map[string]any{"scheme": inventory.SchemeFederation, "parameters": e.withoutSecret()},
+		"authorization":                    map[string]any{"scheme": inventory.SchemeFederation, "parameters": parameters},
 		"serviceEndpointProjectReferences": []any{reference(old.Projects[0], name, description)},
 	})
 	if err != nil {
@@ -81,6 +74,37 @@ func (c *Client) Recreate(ctx context.Context, old inventory.Connection, name, d
 		return inventory.Connection{}, fmt.Errorf("%s: %w", what, err)
 	}
 	return made.connection(c.organization), nil
+}
+
+// azureScope is what of the data of a connection to Azure Resource Manager says what it is for (Microsoft Learn: Automate service connections, whose body has the first
+// four; Azure DevOps REST API: Types - List, azurerm). All else belongs to its application.
+var azureScope = []string{"environment", "scopeLevel", "subscriptionId", "subscriptionName", "managementGroupId", "managementGroupName", "resourceGroupName", "mlWorkspaceName", "mlWorkspaceLocation"}
+
+// federated are the data and parameters of a connection that is made like this one, and signs in as an application or managed identity of a tenant.
+func (e endpoint) federated(as inventory.AppID, tenant inventory.TenantID) (data, parameters map[string]any) {
+	data, parameters = map[string]any{"creationMode": "Manual"}, map[string]any{}
+	if strings.EqualFold(e.Type, "azurerm") {
+		for _, k := range azureScope {
+			if v := lookup(e.Data, k); v != "" {
+				data[k] = v
+			}
+		}
+		return data, map[string]any{"tenantid": tenant, "serviceprincipalid": as}
+	}
+	for k, v := range e.Data {
+		lower := strings.ToLower(k)
+		if lower == "creationmode" || lower == "revertschemedeadline" || lower == "appobjectid" || lower == "spnobjectid" || strings.HasPrefix(lower, "azurespn") {
+			continue
+		}
+		data[k] = v
+	}
+	for k, v := range e.withoutSecret() {
+		if strings.EqualFold(k, "serviceprincipalid") {
+			v = as
+		}
+		parameters[k] = v
+	}
+	return data, parameters
 }
 
 // Share implements a part of execute.Connections.

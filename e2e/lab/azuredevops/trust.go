@@ -56,7 +56,7 @@ func (t trust) credential() *world.FIC {
 	return nil
 }
 
-// appOf finds the application that a connection signs in as.
+// appOf finds the application or managed identity that a connection signs in as.
 func (c *call) appOf(conn *world.Connection) (*world.Tenant, *world.App) {
 	tenant := c.w.Tenants[strings.ToLower(value(conn.Params, paramTenant))]
 	if tenant == nil {
@@ -68,6 +68,11 @@ func (c *call) appOf(conn *world.Connection) (*world.Tenant, *world.App) {
 	for _, app := range tenant.Apps {
 		if strings.EqualFold(app.AppID, value(conn.Params, paramClient)) {
 			return tenant, app
+		}
+	}
+	for _, m := range c.w.ManagedIdentities {
+		if strings.EqualFold(m.TenantID, tenant.ID) && strings.EqualFold(m.App.AppID, value(conn.Params, paramClient)) {
+			return tenant, m.App
 		}
 	}
 	return tenant, nil

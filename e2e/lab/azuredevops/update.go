@@ -60,7 +60,9 @@ func (c *call) update(conn *world.Connection, in endpointInput, operation string
 		if c.w.Knobs.IgnoreDisable {
 			in.IsDisabled = nil
 		}
-		err = replace(conn, in)
+		if err = replace(conn, in); err == nil && c.w.Knobs.SaveRenews {
+			c.renew(conn)
+		}
 	case strings.EqualFold(operation, convertOperation):
 		err = c.convert(conn, in)
 	default:
@@ -156,4 +158,18 @@ func reseed(conn *world.Connection, in endpointInput) error {
 func leaveFederation(conn *world.Connection) {
 	drop(conn.Params, paramIssuer, paramIssuerType, paramSubject)
 	conn.BeforeScheme, conn.BeforeParams, conn.RevertUntil = "", nil, time.Time{}
+}
+
+// renew gives the application that the service made for a connection another secret, and the connection with it, as saving it in the portal does (Microsoft Learn:
+// Troubleshoot Azure Resource Manager service connections, "Automatically created service principal client secret is expired").
+func (c *call) renew(conn *world.Connection) {
+	_, app := c.appOf(conn)
+	if app == nil || conn.Scheme != servicePrincipal || !strings.EqualFold(value(conn.Data, dataCreationMode), automatic) {
+		return
+	}
+	now := c.w.Clock.Now()
+	p := &world.AppPassword{KeyID: c.w.NewID(), Value: c.w.NewSecret(), Start: now, End: now.AddDate(2, 0, 0)}
+	app.Passwords = append(app.Passwords, p)
+	drop(conn.Hidden, paramKey)
+	conn.Hidden[paramKey] = p.Value
 }

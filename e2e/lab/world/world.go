@@ -111,6 +111,7 @@ type Knobs struct {
 	RefuseCreate      string        // when set, no connection with federation is made, and this text says why
 	CreateAsync       time.Duration // how long a new connection is not ready, on the lab's clock
 	IgnoreDisable     bool          // an update leaves isDisabled as it is
+	SaveRenews        bool          // an update of a connection whose application the service made gives that a new secret, as Save in the portal does
 	ChecksGrow        bool          // the service adds something to the settings of a new check
 	AskPermission     bool          // a pipeline runs only with connections that it is permitted to use
 	AutoMergeable     bool          // pull requests are mergeable at once; otherwise undecided until asked once

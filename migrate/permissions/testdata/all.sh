@@ -11,9 +11,9 @@
 #     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role User, on the connections of the plan)
 #   Azure DevOps: Administrator role on service connections
 #     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role Administrator, on the connections of the plan)
-#   Azure DevOps: Creator role on service connections, Administrator on those that are replaced, only with plan.connections.registry: recreate
+#   Azure DevOps: Creator role on service connections, Administrator on those that are replaced, only with plan.connections.registry or plan.connections.identity: recreate
 #     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role Creator, for all connections of the project; role Administrator, on the connections of the plan)
-#   Azure DevOps: Administrator role on service connections that were replaced, only with plan.connections.registry: recreate
+#   Azure DevOps: Administrator role on service connections that were replaced, only with plan.connections.registry or plan.connections.identity: recreate
 #     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role Administrator, on the connections of the plan)
 #   Azure DevOps: Read on repositories, pipelines and library
 #     https://dev.azure.com/<organisation>/<project>/_settings/repositories (Security: Read, for all repositories of the project)

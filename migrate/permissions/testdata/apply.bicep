@@ -8,7 +8,7 @@
 //     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role User, on the connections of the plan)
 //   Azure DevOps: Administrator role on service connections
 //     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role Administrator, on the connections of the plan)
-//   Azure DevOps: Creator role on service connections, Administrator on those that are replaced, only with plan.connections.registry: recreate
+//   Azure DevOps: Creator role on service connections, Administrator on those that are replaced, only with plan.connections.registry or plan.connections.identity: recreate
 //     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role Creator, for all connections of the project; role Administrator, on the connections of the plan)
 //   Azure DevOps: Contribute, Create branch, Contribute to pull requests
 //     https://dev.azure.com/<organisation>/<project>/_settings/repositories (Security: Contribute, Create branch and Contribute to pull requests, on the repositories of the plan)

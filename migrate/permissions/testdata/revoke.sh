@@ -9,7 +9,7 @@
 #     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role Reader, for all connections of the project)
 #   Azure DevOps: User role on service connections
 #     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role User, on the connections of the plan)
-#   Azure DevOps: Administrator role on service connections that were replaced, only with plan.connections.registry: recreate
+#   Azure DevOps: Administrator role on service connections that were replaced, only with plan.connections.registry or plan.connections.identity: recreate
 #     https://dev.azure.com/<organisation>/<project>/_settings/adminservices (⋮, Security: role Administrator, on the connections of the plan)
 #   GitHub: Actions: read
 #     fine-grained token: https://github.com/settings/personal-access-tokens, edit it, Actions: read
