@@ -80,7 +80,11 @@ func (c *collection) result(job *actionlint.Job, o JobOptions) inventory.JobSubj
 	}
 	out.Unbounded = c.open || len(out.Patterns) > 0
 	if !c.runs && len(c.remarks) == 0 {
-		c.remark("the job never runs: its conditions exclude every trigger")
+		what := "job"
+		if o.Steps[jobID(job)] != "" {
+			what = "step"
+		}
+		c.remark("the " + what + " never runs: its conditions exclude every trigger")
 	}
 	out.Reasons = append(out.Reasons, c.remarks...)
 	return out

@@ -15,6 +15,7 @@ type scope struct {
 	w     *world
 	f     *frame
 	job   *actionlint.Job
+	step  bool // in a step of the job rather than in its own keys
 	depth int
 }
 

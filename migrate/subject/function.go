@@ -46,7 +46,7 @@ func (s scope) status(name string) tri {
 	switch {
 	case name == "always":
 		return yes
-	case name == "cancelled":
+	case name == "cancelled", s.step: // a step before may fail
 		return unknown
 	case name == "success" && !s.needsRan():
 		return no

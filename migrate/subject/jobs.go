@@ -17,6 +17,7 @@ type JobOptions struct {
 	Repository    inventory.RepositoryName // may be empty
 	Callers       []Caller                 // workflows that call this one by workflow_call
 	Environments  []string                 // names of environments that exist, for their case and for inputs of type environment
+	Steps         map[string]string        // conditions of steps by the id of their job: where given, what is told is which tokens those steps can have
 }
 
 // Caller is a job that calls a workflow.
@@ -95,7 +96,9 @@ func Jobs(w *actionlint.Workflow, o JobOptions) []inventory.JobSubjects {
 	frames := e.frames(Caller{Path: o.Path, Workflow: w, Callers: o.Callers, Repository: o.Repository, DefaultBranch: o.DefaultBranch}, o.Repository, maxCalls)
 	var out []inventory.JobSubjects
 	for _, job := range inOrder(w) {
-		out = append(out, e.job(job, frames)...)
+		if _, asked := o.Steps[jobID(job)]; asked || o.Steps == nil {
+			out = append(out, e.job(job, frames)...)
+		}
 	}
 	return out
 }
@@ -202,7 +205,7 @@ func (e *engine) visit(c *collection, f *frame, job *actionlint.Job, t trigger) 
 			ch = &choices{frozen: true}
 		}
 		s := scope{w: newWorld(ch, t, known), f: f, job: job}
-		if s.runs() != no {
+		if s.runs() != no && s.stepRuns() != no {
 			c.runs = true
 			if t.note != "" {
 				c.remark(t.note)
@@ -260,6 +263,16 @@ func (s scope) runs() tri {
 		}
 	}
 	return t
+}
+
+// stepRuns tells whether the step that is asked for runs in this world, once its job does.
+func (s scope) stepRuns() tri {
+	text := s.f.engine.options.Steps[jobID(s.job)]
+	if text == "" {
+		return yes
+	}
+	s.step = true
+	return s.condition(text)
 }
 
 // ran tells whether a job of the same workflow runs.

@@ -15,7 +15,7 @@ func (a *analysis) subjects() {
 			files = append(files, f)
 		}
 	}
-	s := &subjectReader{analysis: a, parsed: make(map[*file]*actionlint.Workflow), jobs: make(map[*file][]inventory.JobSubjects)}
+	s := &subjectReader{analysis: a, parsed: make(map[*file]*actionlint.Workflow), jobs: make(map[*file][]inventory.JobSubjects), steps: make(map[stepCondition][]inventory.JobSubjects)}
 	var workflows []*file
 	seen := make(map[*file]bool)
 	for _, f := range files {
@@ -30,7 +30,7 @@ func (a *analysis) subjects() {
 		return
 	}
 	results := make([][]inventory.JobSubjects, len(workflows))
-	a.parallel(len(workflows), func(i int) { results[i] = s.of(workflows[i]) })
+	a.parallel(len(workflows), func(i int) { results[i] = s.of(workflows[i], nil) })
 	for i, f := range workflows {
 		s.jobs[f] = results[i]
 	}
@@ -43,6 +43,7 @@ type subjectReader struct {
 	*analysis
 	parsed map[*file]*actionlint.Workflow
 	jobs   map[*file][]inventory.JobSubjects
+	steps  map[stepCondition][]inventory.JobSubjects
 }
 
 // need lists the workflows that the subjects of a file's logins depend on: itself and its callers.
@@ -63,8 +64,28 @@ func (s *subjectReader) need(f *file, seen map[*file]bool, list *[]*file, depth 
 	}
 }
 
-func (s *subjectReader) of(f *file) []inventory.JobSubjects {
-	return subject.Jobs(s.parsed[f], subject.JobOptions{DefaultBranch: s.tree.DefaultBranch, Path: f.path, Repository: s.tree.Repository, Environments: s.tree.Environments, Callers: s.callersOf(f, 0)})
+func (s *subjectReader) of(f *file, steps map[string]string) []inventory.JobSubjects {
+	return subject.Jobs(s.parsed[f], subject.JobOptions{DefaultBranch: s.tree.DefaultBranch, Path: f.path, Repository: s.tree.Repository, Environments: s.tree.Environments, Callers: s.callersOf(f, 0), Steps: steps})
+}
+
+// inStep gives the subjects of a login in a step with a condition of its own that can exclude cases, such as one on the event.
+func (s *subjectReader) inStep(n *finding) ([]inventory.JobSubjects, bool) {
+	if n.step == nil || n.step.job == nil || n.written || len(n.needsToken) > 1 || !containsAny(n.step.condition, []string{"github", "inputs", "needs", "matrix"}) {
+		return nil, false
+	}
+	key := stepCondition{n.step.job, n.step.condition}
+	list, known := s.steps[key]
+	if !known {
+		list = s.of(n.file, map[string]string{n.step.job.id: n.step.condition})
+		s.steps[key] = list
+	}
+	return list, true
+}
+
+// stepCondition is a job with the condition of a step of it.
+type stepCondition struct {
+	job  *job
+	text string
 }
 
 func (s *subjectReader) callersOf(f *file, depth int) []subject.Caller {
@@ -83,6 +104,9 @@ func (s *subjectReader) callersOf(f *file, depth int) []subject.Caller {
 
 // login gives the subjects of the jobs in which a login can happen.
 func (s *subjectReader) login(n *finding) []inventory.JobSubjects {
+	if list, ok := s.inStep(n); ok {
+		return list
+	}
 	var list []inventory.JobSubjects
 	jobs := n.needsToken
 	if n.file.action || jobs == nil {
