@@ -39,8 +39,10 @@ they sign in with workload identity federation, by byte edits that leave everyth
 else as it is. Prints a unified diff; --write changes the files.
 
 Only edits that provably keep the behaviour are made (--level safe). What is left
-alone is listed with its reason. No network and no credential is needed; the
-identity must trust the workflow before the new version can sign in: see
+alone is listed with its reason: also what can only change together with a file that
+is not at PATH, such as an action that is handed the credential. No network and no
+credential is needed; the identity must trust the workflow before the new version
+can sign in: see
 ` + "`unsecret subjects`" + ` for the subjects to trust.`,
 		Example: `  unsecret rewrite .github/workflows/deploy.yml
   unsecret rewrite . --write --ids secrets`,
@@ -167,7 +169,7 @@ func rewriteTrees(ctx context.Context, path string, o rewriteOptions, engine wor
 	var done []rewrittenTree
 	gaps, err := scan.EachLocalTree(ctx, path, func(number int, t scan.LocalTree) {
 		t.DefaultPermissions = o.defaults
-		r := workflow.Rewrite(t.Tree, engine)
+		r := workflow.Rewrite(t.Tree, within(engine, t))
 		t.Files = nil // what changes is in the rewriting
 		diffs := make([]string, len(r.Files))
 		for i, f := range r.Files {
@@ -185,6 +187,12 @@ func rewriteTrees(ctx context.Context, path string, o rewriteOptions, engine wor
 	})
 	slices.SortFunc(done, func(a, b rewrittenTree) int { return a.number - b.number })
 	return done, gaps, err
+}
+
+// within lets the engine change the files of a tree that were asked for, and nothing that changes only together with others.
+func within(engine workflow.RewriteOptions, t scan.LocalTree) workflow.RewriteOptions {
+	engine.Within = t.Asked
+	return engine
 }
 
 // add takes over what the engine did to one tree and writes the files if asked. It gives the number of files that could not be written or were refused.

@@ -248,3 +248,32 @@ func (d *document) indent(offset int) (string, bool) {
 
 func isBreak(c byte) bool { return c == '\n' || c == '\r' }
 func isBlank(c byte) bool { return c == ' ' || c == '\t' }
+
+// shape holds that what a workflow or an action is read by has the form that GitHub demands: jobs is a mapping, and steps are a list. In
+// any other form a login would be passed over.
+func (d *document) shape() error {
+	if err := stepsAreList(get(d.root, "runs")); err != nil {
+		return err
+	}
+	jobs := get(d.root, "jobs")
+	if jobs == nil || get(d.root, "on") == nil || text(jobs) == "" && jobs.Kind == yaml.ScalarNode {
+		return nil // what nothing starts is no workflow: pipelines of Azure DevOps have jobs too, as a list
+	}
+	if jobs.Kind != yaml.MappingNode {
+		return &parseError{line: int(jobs.Line), column: int(jobs.Column), message: "jobs is not a mapping"}
+	}
+	for j := range each(jobs) {
+		if err := stepsAreList(j.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func stepsAreList(owner *yaml.Node) error {
+	steps := get(owner, "steps")
+	if steps == nil || steps.Kind == yaml.SequenceNode || steps.Kind == yaml.ScalarNode && steps.Value == "" {
+		return nil
+	}
+	return &parseError{line: int(steps.Line), column: int(steps.Column), message: "steps is not a list"}
+}

@@ -70,6 +70,14 @@ func (r *rewriter) refuse(f *file, why string) {
 // of those that are not specified are set to none" (github/docs, github-token-scope-descriptions), so a job that gets its first
 // block also gets the scopes that it had without one.
 func (r *rewriter) grant(j *job, login inventory.LoginID) error {
+	before := len(r.plan(j.file).edits)
+	if err := r.grantScope(j, login); err != nil || len(r.plan(j.file).edits) == before {
+		return err
+	}
+	return r.options.mayChange(j.file.path)
+}
+
+func (r *rewriter) grantScope(j *job, login inventory.LoginID) error {
 	if j.perms.key != nil {
 		return r.extend(j, login)
 	}

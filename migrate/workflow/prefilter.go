@@ -32,9 +32,10 @@ var marks = newSearch(append([]string{"publish-profile", "kubelogin", "rincipal"
 	"windows.net", "ccountKey", "aks-set-context", "k8s-set-context"}, clientSecretSpellings...)...)
 
 // IsCandidate is the fast prefilter: where it is false, no login can be in the file. It is true where one of the marks is in
-// the file, in comments too, or where the file hands secrets or inputs to an action of its repository or to a reusable workflow.
+// the file, in comments too, or where the file uses an action of its repository or a reusable workflow: it may hand something on, and its
+// triggers and permissions are those of the login there.
 func IsCandidate(content []byte) bool {
-	return TouchesAzure(content) || passesOn(content)
+	return TouchesAzure(content) || usesOwn(content)
 }
 
 // TouchesAzure is the prefilter of a file that can call no other: it tells whether one of the marks is in the file. In UTF-16 no mark
@@ -96,14 +97,6 @@ func hasAz(content []byte, z byte) bool {
 		}
 	}
 	return false
-}
-
-// passesOn tells whether the file uses a local action or a reusable workflow and reads something that it can pass to it.
-func passesOn(content []byte) bool {
-	if !usesOwn(content) {
-		return false
-	}
-	return bytes.Contains(content, []byte("secrets")) || bytes.Contains(content, []byte("inputs"))
 }
 
 // usesOwn tells whether the file uses a local action or a reusable workflow.

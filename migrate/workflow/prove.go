@@ -25,6 +25,9 @@ func (r *rewriter) applyAll() []FileRewrite {
 	parallel(len(files), func(i int) {
 		f, p := files[i], r.plans[files[i]]
 		sort.SliceStable(p.edits, func(i, j int) bool { return p.edits[i].Start < p.edits[j].Start })
+		if err := r.options.mayChange(f.path); err != nil && p.refused == "" {
+			p.refused = err.Error()
+		}
 		if r.stopped() {
 			p.refused = "the program was interrupted before the result was proven"
 			return

@@ -79,7 +79,7 @@ func (r *rewriter) convertOne(f *finding) {
 	switch {
 	case f.Conversion == inventory.ConversionNone:
 		return
-	case r.options.Only != nil && !r.options.Only[f.ID]:
+	case r.options.Only != nil && !r.options.Only[f.ID], r.options.mayChange(f.file.path) != nil:
 		return
 	case f.convert == nil:
 		r.leave(f, f.Reason)

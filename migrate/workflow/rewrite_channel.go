@@ -61,6 +61,14 @@ func (r *rewriter) mayConvert(c *channel) error {
 			}
 		}
 	}
+	if err := r.options.mayChange(c.target.path); err != nil {
+		return err
+	}
+	for _, n := range c.members() {
+		if err := r.options.mayChange(n.file.path); err != nil {
+			return err
+		}
+	}
 	if !c.ids {
 		return nil
 	}

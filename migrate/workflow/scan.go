@@ -146,7 +146,7 @@ func (a *analysis) parse() {
 		called = called || f.action || f.has("workflow_call")
 	}
 	if called {
-		a.parseWhere(passesOn)
+		a.parseWhere(usesOwn)
 	}
 }
 
@@ -159,6 +159,9 @@ func (a *analysis) parseWhere(wanted func([]byte) bool) {
 		}
 		a.memories.with(func(m *memory) {
 			d, err := m.parse(in.Path, in.Content)
+			if err == nil {
+				err = d.shape()
+			}
 			if err != nil {
 				gaps[i] = a.gap(in.Path, err)
 				return

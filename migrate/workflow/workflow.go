@@ -4,6 +4,8 @@
 package workflow
 
 import (
+	"fmt"
+
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/terraform"
 )
@@ -80,12 +82,21 @@ const (
 // RewriteOptions are the options of Rewrite.
 type RewriteOptions struct {
 	Only         map[inventory.LoginID]bool // nil: all
+	Within       func(path string) bool     // the files that may change; nil: all. What changes together with another file stays
 	Names        func(inventory.Login) IdentityNames
 	Level        Level
 	Permissions  PermissionMode
 	IDs          string            // context that new ids are read from where Names is nil: "vars" (default) or "secrets"
 	LoginVersion string            // of azure/login where one is written: "v2" (default) or "v3"
 	Pins         map[string]string // action@version → commit
+}
+
+// mayChange tells whether a file may change at all.
+func (o RewriteOptions) mayChange(path string) error {
+	if o.Within == nil || o.Within(path) {
+		return nil
+	}
+	return fmt.Errorf("%s would have to change with it, and is not among the files that may change: name the whole checkout", path)
 }
 
 // idContext is the context that new ids are read from.
