@@ -228,6 +228,23 @@ func TestEveryClassOfConnectionHasItsWords(t *testing.T) {
 	}
 }
 
+func TestWhySaysSomethingOfACredentialWhoseUnitTakesNoSecretAway(t *testing.T) {
+	inv := world()
+	c := &inv.Connections[0]
+	c.Scheme, c.Issuer, c.Subject = inventory.SchemeFederation, "https://vstoken.dev.azure.com/e08e523c-54da-4401-8fb6-e1439b52cc97", "sc://contoso/Shop/production"
+	inv.Logins = nil
+	in := input(t, inv, plan.Config{})
+	e := explain.Why(in, find(t, in, string(key)))
+	if len(e.Units) != 1 || len(e.Reasons) != 1 || !strings.Contains(strings.Join(e.Reasons[0].Next, " "), "--key-id "+string(key)) {
+		t.Errorf("%+v", e)
+	}
+	inv.Identities[0].Credentials[0].Type = inventory.CredentialCertificate
+	e = explain.Why(in, find(t, in, string(key)))
+	if len(e.Reasons) != 1 || !strings.HasSuffix(e.Reasons[0].Next[len(e.Reasons[0].Next)-1], "--cert") {
+		t.Errorf("%+v", e)
+	}
+}
+
 func TestACredentialThatMayHaveBeenUsedIsNotSaidToBeUnused(t *testing.T) {
 	inv := world()
 	inv.Identities[0].SignIns = inventory.SignInEvidence{Known: true, Since: scanned.AddDate(0, -1, 0), SignIns: []inventory.SignIn{{CredentialType: "clientSecret", Time: scanned}}}

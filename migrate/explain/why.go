@@ -122,20 +122,41 @@ func (e *Explanation) concerns(r plan.Reason) bool {
 	return strings.Contains(r.Object, e.Object.ID)
 }
 
-// unplanned says why nothing is planned for an object that the plan does not mention at all.
+// unplanned says why nothing is planned for an object that the plan does not mention at all, or whose unit has no step for it.
 func (e *Explanation) unplanned(in Input) {
-	if in.Plan == nil || len(e.Units) > 0 || len(e.Reasons) > 0 {
+	if in.Plan == nil || len(e.Planned) > 0 || len(e.Reasons) > 0 {
 		return
 	}
 	r := plan.Reason{Code: "not-in-the-plan", Object: e.Object.ID, Message: "nothing that is to be migrated uses it"}
 	switch e.Object.Kind {
-	case inventory.ObjectIdentity, inventory.ObjectCredential, inventory.ObjectFederatedCredential:
+	case inventory.ObjectFederatedCredential:
+		r.Message = "no step changes it: it trusts tokens, and stores nothing"
+	case inventory.ObjectIdentity, inventory.ObjectCredential:
 		r.Message = "no connection and no login that signs in with a stored secret was linked to its application"
 		r.Next = []string{"if a GitHub secret holds one of its passwords, say so under plan.mapping in the configuration, then scan and plan again"}
+		if e.Object.Kind == inventory.ObjectCredential {
+			e.unplannedCredential(in, &r)
+		}
 	case inventory.ObjectSecret:
 		in.unplannedSecret(e.Object, &r)
 	}
 	e.Reasons = append(e.Reasons, Reason{Kind: ReasonLeft, Reason: r})
+}
+
+// unplannedCredential says why a credential stays that no unit takes away, and what a person does about it.
+func (e *Explanation) unplannedCredential(in Input, r *plan.Reason) {
+	id, c := in.Inventory.Identity(e.Object), in.Inventory.Credential(e.Object)
+	if id.SAMLSigning(c) {
+		r.Message, r.Next = "it belongs to a certificate that signs SAML tokens, and is never touched", nil
+		return
+	}
+	if c.On == inventory.OnApplication {
+		command := fmt.Sprintf("az ad app credential delete --id %s --key-id %s", id.AppID, c.KeyID)
+		if c.Type == inventory.CredentialCertificate {
+			command += " --cert"
+		}
+		r.Next = append(r.Next, fmt.Sprintf("if nothing uses it (unsecret show %s says what the sign-in log shows), remove it: %s", c.KeyID, command))
+	}
 }
 
 // unplannedSecret says why a secret is in no unit: what reads it is left alone itself, or nothing that was found reads it.
