@@ -78,6 +78,7 @@ func diagnose(s Source, phase permissions.Phase) SourceReport {
 	r.skew(s.Skew)
 	if !r.has(Unreachable) {
 		r.scopes(s, phase)
+		r.granted(s, phase)
 		r.untested(phase)
 	}
 	for _, x := range r.Results {

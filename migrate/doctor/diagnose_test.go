@@ -128,6 +128,40 @@ func TestScopesOfAClassicTokenAreJudgedWithoutAWrite(t *testing.T) {
 	}
 }
 
+func TestChangesInGraphAreJudgedByTheToken(t *testing.T) {
+	const admin, reader = "158c047a-c907-4556-b7ef-551546a6b5f7", "b79fbf4d-3ef9-4689-8143-76b194e85509"
+	for name, tc := range map[string]struct {
+		facts         []string
+		owned, policy doctor.State
+	}{
+		"an application that may change its own":  {[]string{doctor.FactGranted, "Application.Read.All Application.ReadWrite.OwnedBy"}, doctor.Fine, doctor.Untested},
+		"an application that may change all":      {[]string{doctor.FactGranted, "Application.ReadWrite.All Policy.ReadWrite.ApplicationConfiguration"}, doctor.Fine, doctor.Fine},
+		"an application that may read":            {[]string{doctor.FactGranted, "Application.Read.All", doctor.FactDirectoryRoles, reader}, doctor.Missing, doctor.Untested},
+		"an application that is an administrator": {[]string{doctor.FactGranted, "", doctor.FactDirectoryRoles, reader + " " + admin}, doctor.Fine, doctor.Fine},
+		"a person who is an administrator":        {[]string{doctor.FactGranted, "Directory.AccessAsUser.All User.Read", doctor.FactPerson, "yes", doctor.FactDirectoryRoles, admin}, doctor.Fine, doctor.Untested},
+		"a person who may own applications":       {[]string{doctor.FactGranted, "Application.ReadWrite.All", doctor.FactPerson, "yes"}, doctor.Untested, doctor.Untested},
+		"a person without the scope":              {[]string{doctor.FactGranted, "User.Read", doctor.FactPerson, "yes", doctor.FactDirectoryRoles, admin}, doctor.Missing, doctor.Untested},
+		"a token that says nothing":               {nil, doctor.Untested, doctor.Untested},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := doctor.Diagnose(source(inventory.SourceEntra, answer(doctor.CheckApplications, 200, tc.facts...)), "")
+			if x := of(t, r, permissions.GraphOwnedBy); x.State != tc.owned || (x.State == doctor.Missing) != (len(x.Grant) > 0 && strings.Contains(x.Text, "lacks")) && x.State != doctor.Untested {
+				t.Errorf("%+v", x)
+			}
+			if x := of(t, r, permissions.GraphPolicyWrite); x.State != tc.policy {
+				t.Errorf("%+v", x)
+			}
+			if (r.State == doctor.Missing) != (tc.owned == doctor.Missing) {
+				t.Errorf("%s", r.State)
+			}
+			// Who only scans needs none of them.
+			if r := doctor.Diagnose(source(inventory.SourceEntra, answer(doctor.CheckApplications, 200, tc.facts...)), permissions.Scan); r.State != doctor.Fine {
+				t.Errorf("for a scan: %+v", r)
+			}
+		})
+	}
+}
+
 func TestAWrongClockIsTold(t *testing.T) {
 	for skew, want := range map[time.Duration]doctor.State{0: doctor.Fine, time.Minute: doctor.Fine, -time.Hour: doctor.Missing, time.Hour: doctor.Missing} {
 		s := source(inventory.SourceEntra, answer(doctor.CheckApplications, 200))

@@ -58,8 +58,13 @@ const (
 	FactSubject   = "subject"   // the object that was asked about, where the provider chose one
 	FactPublic    = "public"    // set where nothing but public objects is seen
 	FactSignIn    = "signIn"    // what a person does about a sign-in that failed
+	FactGranted   = "granted"   // application permissions or scopes that Entra's token names, with spaces between them
+	FactPerson    = "person"    // set where Entra's token is a person's
 	FactAccepted  = "accepted"  // permissions that would be accepted, as the service names them
 )
+
+// FactDirectoryRoles are the template ids of the caller's directory roles, as Entra's token names them, with spaces between them.
+const FactDirectoryRoles = "directoryRoles"
 
 // Kinds of GitHub tokens.
 const (

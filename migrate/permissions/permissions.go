@@ -89,6 +89,15 @@ func ParsePhase(s string) (Phase, error) {
 	return "", fmt.Errorf("%q is not one of scan, apply, revoke, probe", s)
 }
 
+// ApplicationAdministrators are the template ids of the directory roles that may change any application (Microsoft Learn: Microsoft Entra built-in roles).
+func ApplicationAdministrators() []string {
+	return []string{
+		"62e90394-69f5-4237-9190-012177145e10", // Global Administrator
+		"9b895d92-2cd3-44c1-9d02-a6ac2d5ea5c3", // Application Administrator
+		"158c047a-c907-4556-b7ef-551546a6b5f7", // Cloud Application Administrator
+	}
+}
+
 // graphResource is Microsoft Graph's application in every tenant (Microsoft Learn: Microsoft Graph permissions reference).
 const graphResource = "00000003-0000-0000-c000-000000000000"
 

@@ -3,6 +3,7 @@ package entra
 import (
 	"context"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/unsecret-dev/unsecret/migrate/doctor"
@@ -17,7 +18,9 @@ func (c *Client) Probe(ctx context.Context) doctor.Source {
 	s := doctor.Source{Kind: inventory.SourceEntra, Name: string(c.tenant), URL: c.url}
 	apps := c.ask(ctx, "/v1.0/applications?$top=1&$select=id,displayName")
 	s.Skew = apps.Skew
-	s.Answers = append(s.Answers, apps.Answer(doctor.CheckApplications, "applications of tenant "+string(c.tenant)))
+	first := apps.Answer(doctor.CheckApplications, "applications of tenant "+string(c.tenant))
+	c.tellCaller(ctx, &first)
+	s.Answers = append(s.Answers, first)
 	if apps.Err != nil && apps.Status == 0 {
 		return s
 	}
@@ -38,6 +41,22 @@ func (c *Client) Probe(ctx context.Context) doctor.Source {
 	policies := c.ask(ctx, "/v1.0/policies/defaultAppManagementPolicy")
 	s.Answers = append(s.Answers, policies.Answer(doctor.CheckPolicies, "app management policies of tenant "+string(c.tenant)))
 	return s
+}
+
+// tellCaller adds what the token says of its caller, if it says something.
+func (c *Client) tellCaller(ctx context.Context, a *doctor.Answer) {
+	caller, err := c.caller(ctx)
+	if err != nil || caller.ObjectID == "" {
+		return
+	}
+	if a.Facts == nil {
+		a.Facts = map[string]string{}
+	}
+	a.Facts[doctor.FactGranted] = strings.Join(caller.AppRoles, " ")
+	if caller.Scopes != "" {
+		a.Facts[doctor.FactGranted], a.Facts[doctor.FactPerson] = caller.Scopes, "yes"
+	}
+	a.Facts[doctor.FactDirectoryRoles] = strings.Join(caller.RoleIDs, " ")
 }
 
 func (c *Client) ask(ctx context.Context, path string) transport.Reply {

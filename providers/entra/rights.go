@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 	"github.com/unsecret-dev/unsecret/providers/transport"
 )
 
@@ -19,25 +20,30 @@ type claims struct {
 	RoleIDs  []string `json:"wids"` // template ids of directory roles that hold for the whole tenant
 }
 
-// writers are the directory roles that may add a password to any application (Microsoft Learn: Microsoft Entra built-in roles).
-var writers = []string{
-	"62e90394-69f5-4237-9190-012177145e10", // Global Administrator
-	"9b895d92-2cd3-44c1-9d02-a6ac2d5ea5c3", // Application Administrator
-	"158c047a-c907-4556-b7ef-551546a6b5f7", // Cloud Application Administrator
+// caller is what the client's token says of its caller: nothing, where it is no token of that kind.
+func (c *Client) caller(ctx context.Context) (claims, error) {
+	if c.token == nil {
+		return claims{}, nil
+	}
+	token, err := c.token(ctx)
+	if err != nil {
+		return claims{}, err
+	}
+	var caller claims
+	if !transport.Claims(token, &caller) {
+		return claims{}, nil
+	}
+	return caller, nil
 }
 
 // PasswordRefusal implements execute.Directory. It goes by the token that the client has, and by the owners of the application: what permits
 // addPassword is in Microsoft Graph's reference (application: addPassword). A token that says nothing of its caller proves nothing.
 func (c *Client) PasswordRefusal(ctx context.Context, id inventory.Identity) (string, error) {
-	if c.token == nil {
-		return "", nil
-	}
-	token, err := c.token(ctx)
+	caller, err := c.caller(ctx)
 	if err != nil {
 		return "", fmt.Errorf("entra: %w", err)
 	}
-	var caller claims
-	if !transport.Claims(token, &caller) || caller.ObjectID == "" {
+	if caller.ObjectID == "" {
 		return "", nil
 	}
 	has := func(list []string, names ...string) bool {
@@ -45,11 +51,11 @@ func (c *Client) PasswordRefusal(ctx context.Context, id inventory.Identity) (st
 	}
 	app := caller.Scopes == ""
 	switch {
-	case app && has(caller.AppRoles, "Application.ReadWrite.All", "Directory.ReadWrite.All"), app && has(caller.RoleIDs, writers...):
+	case app && has(caller.AppRoles, "Application.ReadWrite.All", "Directory.ReadWrite.All"), app && has(caller.RoleIDs, permissions.ApplicationAdministrators()...):
 		return "", nil
 	case !app && !has(strings.Fields(caller.Scopes), "Application.ReadWrite.All", "Directory.ReadWrite.All", "Directory.AccessAsUser.All"):
 		return "the token's scopes do not hold Application.ReadWrite.All", nil
-	case !app && (len(caller.RoleIDs) == 0 || has(caller.RoleIDs, writers...)):
+	case !app && (len(caller.RoleIDs) == 0 || has(caller.RoleIDs, permissions.ApplicationAdministrators()...)):
 		return "", nil
 	}
 	owners, err := list[struct {

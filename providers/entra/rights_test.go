@@ -9,6 +9,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/e2e/lab"
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
+	"github.com/unsecret-dev/unsecret/migrate/doctor"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/providers/entra"
 	"github.com/unsecret-dev/unsecret/providers/internal/labtest"
@@ -54,6 +55,12 @@ func TestWhatForbidsTheCallerToAddAPasswordIsReadFromTheTokenAndTheOwners(t *tes
 			got, err := c.PasswordRefusal(t.Context(), inventory.Identity{AppID: inventory.AppID(site.AppID), ObjectID: inventory.ObjectID(site.ObjectID)})
 			if err != nil || (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) {
 				t.Errorf("%q, %v; want %q", got, err, tc.want)
+			}
+			facts := c.Probe(t.Context()).Answers[0].Facts
+			scopes, person := tc.claims["scp"].(string)
+			roles, _ := tc.claims["roles"].([]string)
+			if want := scopes + strings.Join(roles, " "); facts[doctor.FactGranted] != want || (facts[doctor.FactPerson] != "") != person {
+				t.Errorf("the doctor is told %v, want %q", facts, want)
 			}
 		})
 	}
