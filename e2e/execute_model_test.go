@@ -41,6 +41,8 @@ type script struct {
 	Seed                                       uint64
 	Repositories, Connections                  int
 	Acts                                       []act
+	// Moves has the organisation whose unit moves to a managed identity, with its connections, in place of the others.
+	Moves bool `json:",omitempty"`
 }
 
 // act is one thing that happens, with the choices in it.
@@ -85,6 +87,17 @@ func TestWhateverHappensInAnyOrderNothingThatSignedInStops(t *testing.T) {
 	}
 }
 
+// TestWhateverHappensWhileAUnitMovesNothingThatSignedInStops takes a unit with connections and workflows, which moves to a managed identity, through the same lives.
+func TestWhateverHappensWhileAUnitMovesNothingThatSignedInStops(t *testing.T) {
+	for _, seed := range sampling.Seeds(t, 8, 3000) {
+		s := scripts.Example(int(seed)) //nolint:gosec // any number will do
+		s.Moves = true
+		if !t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) { newModel(t, s).run() }) {
+			t.Logf("life %d, made shorter:\n%s", seed, writeScript(shrink(t, s)))
+		}
+	}
+}
+
 // scripts are random lives. Each seed gives one, the same on every machine.
 var scripts = rapid.Custom(drawScript)
 
@@ -116,7 +129,9 @@ func newModel(t *testing.T, s script) *model {
 	t.Helper()
 	var w *world.World
 	var mapping lab.Mapping
-	if s.Generated {
+	if s.Moves {
+		w, mapping = movingWorld(t)
+	} else if s.Generated {
 		w, mapping = lab.Generate(lab.Size{Seed: s.Seed, Repositories: s.Repositories, Connections: s.Connections})
 	} else {
 		var err error
@@ -129,13 +144,16 @@ func newModel(t *testing.T, s script) *model {
 		w.Knobs.ConvertAsync, w.Knobs.FICPropagation = time.Minute, time.Minute
 	}
 	m := &model{journey: startJourney(t, w, mapping), script: s, excused: map[string]bool{}, killer: newKiller("", 0)}
-	m.settings = func(c *plan.Config) {
+	limits := func(c *plan.Config) {
 		if s.Limited {
 			c.Revoke = plan.RevokeRules{}
 		}
 		if s.Waves {
 			c.Waves = []plan.WaveRule{{Wave: 2, Connections: []string{"*"}}}
 		}
+	}
+	if m.settings = limits; s.Moves {
+		m.moveConnections(limits)
 	}
 	m.killedBy(m.killer)
 	m.first = m.passwordCount()
@@ -300,6 +318,12 @@ func (m *model) person() {
 				}
 			}
 		}
+		for _, i := range w.ManagedIdentities {
+			if what == "deletes trust" && len(i.App.FICs) > 0 {
+				m.tampered = true
+				i.App.FICs = i.App.FICs[1:]
+			}
+		}
 		for _, t := range w.Tenants {
 			for _, a := range t.Apps {
 				if what == "deletes trust" && len(a.FICs) > 0 {
@@ -319,6 +343,15 @@ func (m *model) person() {
 		}
 	})
 	m.excuse()
+}
+
+// signIns lets everything happen that can.
+func (m *model) signIns() (ok map[string]bool, failures []string) {
+	m.t.Helper()
+	if m.script.Moves {
+		return m.movingSignIns()
+	}
+	return m.journey.signIns()
 }
 
 // excuse takes what does not sign in now as given.
