@@ -404,28 +404,53 @@ func (m *model) laws() {
 // TestFaultMatrix lets faults hit 30 % of all requests, alone and mixed, during whole migrations. They end done, or as they were and
 // explained, and nothing stops signing in.
 func TestFaultMatrix(t *testing.T) {
+	small := faulted{apps: []string{"shop", "tools"}, works: (*journey).mustSignIn, begin: func(t *testing.T) (*world.World, lab.Mapping, func(*journey)) {
+		w, mapping, err := lab.LoadSeedMapping([]byte(smallOrganisation))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w, mapping, func(*journey) {}
+	}}
+	small.matrix(t, 4, 500)
+}
+
+// TestFaultMatrixOfAUnitThatMoves is that for a unit with connections and workflows which moves to a managed identity.
+func TestFaultMatrixOfAUnitThatMoves(t *testing.T) {
+	moving := faulted{apps: []string{"shipper"}, works: (*journey).movingWorks, begin: func(t *testing.T) (*world.World, lab.Mapping, func(*journey)) {
+		w, mapping := movingWorld(t)
+		return w, mapping, func(j *journey) { j.moveConnections(nil) }
+	}}
+	moving.matrix(t, 2, 300)
+}
+
+// faulted is an organisation that is migrated under faults: one unit for each of its applications.
+type faulted struct {
+	apps  []string
+	works func(j *journey, when string)
+	begin func(t *testing.T) (w *world.World, mapping lab.Mapping, configure func(*journey))
+}
+
+func (f faulted) matrix(t *testing.T, few, all int) {
+	t.Helper()
 	names := make([]string, 0, len(lab.FaultNames))
 	for name := range lab.FaultNames {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	for _, seed := range sampling.Seeds(t, 4, 500) {
+	for _, seed := range sampling.Seeds(t, few, all) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			picked, rate := []string{names[seed%uint64(len(names))]}, 0.3
 			if seed%3 == 0 { // three at once, together as often
 				picked, rate = append(picked, names[(seed/7)%uint64(len(names))], names[(seed/11)%uint64(len(names))]), 0.12
 			}
-			migrateUnder(t, picked, rate, seed)
+			f.migrateUnder(t, picked, rate, seed)
 		})
 	}
 }
 
-func migrateUnder(t *testing.T, names []string, rate float64, seed uint64) {
+func (f faulted) migrateUnder(t *testing.T, names []string, rate float64, seed uint64) {
 	t.Helper()
-	w, mapping, err := lab.LoadSeedMapping([]byte(smallOrganisation))
-	if err != nil {
-		t.Fatal(err)
-	}
+	w, mapping, configure := f.begin(t)
 	l, err := lab.Start(w, lab.Options{AutoRun: true, FaultSeed: seed})
 	if err != nil {
 		t.Fatal(err)
@@ -433,6 +458,7 @@ func migrateUnder(t *testing.T, names []string, rate float64, seed uint64) {
 	t.Cleanup(l.Close)
 	j := &journey{t: t, lab: l, mapping: mapping, dir: t.TempDir()}
 	j.set = j.connectWith(transport.Options{})
+	configure(j)
 	j.makePlan()
 	j.set = j.connectWith(transport.Options{Attempts: 3, Backoff: func(int) time.Duration { return time.Millisecond }, MaxWait: 2 * time.Second})
 	faults := func(on bool) {
@@ -458,7 +484,7 @@ func migrateUnder(t *testing.T, names []string, rate float64, seed uint64) {
 			faults(i < 8)
 			r = j.must(work)
 			faults(false)
-			j.mustSignIn(fmt.Sprintf("in %s under %v", what, names))
+			f.works(j, fmt.Sprintf("in %s under %v", what, names))
 			for _, u := range r.Units {
 				if u.State == execute.UnitFailed && u.Reason == "" {
 					t.Errorf("%s: unit %s failed without a reason", what, u.Unit)
@@ -480,12 +506,14 @@ func migrateUnder(t *testing.T, names []string, rate float64, seed uint64) {
 	}
 	ctx := context.Background()
 	apply := func(e *execute.Executor) (execute.Result, error) { return e.Apply(ctx, execute.ApplyOptions{}) }
-	repeat("apply", func(r execute.Result) bool { return r.Count(execute.UnitPending) == 2 && !r.Failed() }, apply)
+	repeat("apply", func(r execute.Result) bool { return r.Count(execute.UnitPending) == len(f.apps) && !r.Failed() }, apply)
 	j.pass(time.Minute)
 	j.mergeAll()
 	j.pass(time.Minute)
-	repeat("second apply", func(r execute.Result) bool { return r.Count(execute.UnitMigrated)+r.Count(execute.UnitVerified) == 2 }, apply)
-	j.mustSignIn("after the merge")
+	repeat("second apply", func(r execute.Result) bool {
+		return r.Count(execute.UnitMigrated)+r.Count(execute.UnitVerified) == len(f.apps)
+	}, apply)
+	f.works(j, "after the merge")
 	j.pass(8 * 24 * time.Hour)
 	repeat("revoke", all(execute.UnitRevoked), func(e *execute.Executor) (execute.Result, error) {
 		return e.Revoke(ctx, execute.RevokeOptions{AcceptNoSignInLog: true})
@@ -494,7 +522,7 @@ func migrateUnder(t *testing.T, names []string, rate float64, seed uint64) {
 		return e.Rollback(ctx, execute.RollbackOptions{Units: unitIDs(j)})
 	})
 	j.change(func(w *world.World) {
-		for _, name := range []string{"shop", "tools"} {
+		for _, name := range f.apps {
 			if a := app(w, name); len(a.Passwords) != 1 || len(a.FICs) != 0 {
 				t.Errorf("%s ends with %d passwords and %d federated credentials", name, len(a.Passwords), len(a.FICs))
 			}
