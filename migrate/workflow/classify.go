@@ -268,6 +268,9 @@ func (a *analysis) credsObstacle(f *finding) (reason string, steps []string) {
 	case strings.Contains(cloud, "${{"):
 		return "the cloud (environment) is computed, so the audience of the token is not certain",
 			[]string{"Give the step client-id, tenant-id, subscription-id and the audience that belongs to each cloud."}
+	case !publicCloud(cloud) && audiences[cloud] == "" && !f.step.has("audience"):
+		return fmt.Sprintf("the audience of tokens for the cloud %s is not known", cloud),
+			[]string{"Give the step client-id, tenant-id, subscription-id and the audience that belongs to the cloud."}
 	}
 	return "", nil
 }

@@ -160,6 +160,12 @@ func (a *analysis) sdkObstacle(f *finding) string {
 	case containsAny(text(f.step.run.value), []string{"docker ", "podman ", "helm ", "kubectl "}):
 		return "the step may hand the variable to a container"
 	}
+	for _, name := range []string{"AZURE_AUTHORITY_HOST", "AZURE_ENVIRONMENT", "AZURE_CLOUD"} {
+		value, _, ok := (scope{a, f.file, f.job, f.step}).env(name)
+		if ok && !publicCloud(value) && !strings.Contains(value, "login.microsoftonline.com") {
+			return fmt.Sprintf("%s names another cloud than the public one, or may (%s)", name, strings.TrimSpace(value))
+		}
+	}
 	for _, name := range []string{"AZURE_CLIENT_SECRET", "AZURE_CLIENT_ID", "AZURE_TENANT_ID"} {
 		if line, what := a.otherReaders(f, name); line > 0 && a.within(f.step, line) {
 			return fmt.Sprintf("line %d reads %s itself (%s)", line, name, what)
@@ -266,6 +272,10 @@ func (a *analysis) classifyJSONParts(f *finding) {
 	manual := []string{"Give the ids from variables (vars.AZURE_CLIENT_ID and so on) in place of the parts of the JSON.", "Let what used the client secret use OIDC (ARM_USE_OIDC for Terraform) or the session of azure/login."}
 	if !strings.EqualFold(f.variableName(), "ARM_CLIENT_SECRET") || f.option != "" {
 		f.manual("the client secret is taken out of the credentials JSON for something that is not known", manual...)
+		return
+	}
+	if reason, steps := a.providerObstacle(f); reason != "" {
+		f.manual(reason, append(manual[:1:1], steps...)...)
 		return
 	}
 	if line, what := a.otherReaders(f, "ARM_CLIENT_SECRET"); line > 0 {

@@ -52,6 +52,7 @@ func (f *finder) registryLogin(s *step, r *runScript, c *script.Command) {
 		n.registryUser = user
 		if kind == inventory.KindDockerACRSP {
 			n.Identity.ClientID = f.wordValue(s, r, user)
+			n.Identity.Cloud = cloudOfHost(whole)
 		}
 	}
 }
@@ -93,14 +94,14 @@ func (f *finder) imageLogin(j *job, image *yaml.Node) {
 	if !ok || !in.namesACR(text(get(image, "image")), 0) {
 		return
 	}
-	n := f.registryPassword(in, password, text(get(credentials, "username")))
+	n := f.registryPassword(in, password, text(get(credentials, "username")), text(get(image, "image")))
 	if n != nil {
 		n.image = true
 	}
 }
 
-// registryPassword makes a finding of the entry with a registry's password.
-func (f *finder) registryPassword(in scope, password entry, user string) *finding {
+// registryPassword makes a finding of the entry with the password of a registry.
+func (f *finder) registryPassword(in scope, password entry, user, host string) *finding {
 	value := text(password.value)
 	kind := inventory.KindDockerACRAdmin
 	if f.servicePrincipal(in, user, value) {
@@ -112,6 +113,7 @@ func (f *finder) registryPassword(in scope, password entry, user string) *findin
 	}
 	if kind == inventory.KindDockerACRSP {
 		n.Identity.ClientID = in.readable(user)
+		n.Identity.Cloud = cloudOfHost(in.readable(host))
 	}
 	return n
 }
@@ -119,6 +121,17 @@ func (f *finder) registryPassword(in scope, password entry, user string) *findin
 // servicePrincipal tells whether a user name and a password, as they stand in the file, are those of a service principal.
 func (f *finder) servicePrincipal(in scope, user, password string) bool {
 	return isServicePrincipal(in.secrets(user, roleClientID), in.secrets(password, roleClientSecret), user, password)
+}
+
+// cloudOfHost tells the cloud of a registry by its host, where that is not the public one (entra-docs: national clouds).
+func cloudOfHost(host string) string {
+	switch {
+	case containsFold(host, ".azurecr.us"):
+		return "azureusgovernment"
+	case containsFold(host, ".azurecr.cn"):
+		return "azurechinacloud"
+	}
+	return ""
 }
 
 // inputDefault gives the default of an input of an action, or of a workflow that is called or dispatched.

@@ -63,7 +63,7 @@ func (f *finder) sinkLogin(s *step, k sink) {
 	}
 	in := scope{f.analysis, f.file, s.job, s}
 	if user, ok := registryUsers[k.input]; ok {
-		f.registryPassword(in, e, text(paramValue(s, user)))
+		f.registryPassword(in, e, text(paramValue(s, user)), "")
 		return
 	}
 	n := f.withSecrets(f.atKey(k.kind, e, s.job, s), in, e, k.role)
@@ -102,7 +102,7 @@ func (f *finder) registryAction(s *step) {
 	if !acr && !unsure {
 		return
 	}
-	if n := f.registryPassword(in, password, user); n != nil {
+	if n := f.registryPassword(in, password, user, host); n != nil {
 		n.unsure = unsure
 	}
 }

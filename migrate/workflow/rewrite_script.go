@@ -32,10 +32,7 @@ func (r *rewriter) scriptLogin(f *finding) ([][2]string, error) {
 	} else {
 		inputs = append(inputs, [2]string{"allow-no-subscriptions", "true"})
 	}
-	if f.Identity.Cloud != "" {
-		inputs = append(inputs, [2]string{"environment", f.Identity.Cloud}, [2]string{"audience", audiences[f.Identity.Cloud]})
-	}
-	return inputs, nil
+	return f.withCloud(inputs), nil
 }
 
 // audience is the audience of the token that a command presents, by the cloud that it signs in to.
@@ -308,7 +305,16 @@ func (r *rewriter) registryLoginInputs(f *finding) ([][2]string, error) {
 		return nil, errors.New("the user name is computed, so the client id is not known")
 	}
 	n := r.names(f)
-	return [][2]string{{"client-id", expression(n.ClientID, false)}, {"tenant-id", expression(n.TenantID, false)}, {"allow-no-subscriptions", "true"}}, nil
+	inputs := [][2]string{{"client-id", expression(n.ClientID, false)}, {"tenant-id", expression(n.TenantID, false)}, {"allow-no-subscriptions", "true"}}
+	return f.withCloud(inputs), nil
+}
+
+// withCloud adds the cloud, where it is not the public one, and the audience of its tokens.
+func (f *finding) withCloud(inputs [][2]string) [][2]string {
+	if f.Identity.Cloud == "" {
+		return inputs
+	}
+	return append(inputs, [2]string{"environment", f.Identity.Cloud}, [2]string{"audience", audiences[f.Identity.Cloud]})
 }
 
 var registryHost = lazy.Regexp(`^[a-zA-Z0-9-]+(\.azurecr\.(io|us|cn))?$`)

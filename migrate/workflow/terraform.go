@@ -82,6 +82,11 @@ func (a *analysis) providerObstacle(f *finding) (reason string, steps []string) 
 		return fmt.Sprintf("ARM_USE_OIDC is set to %s beside it", strings.TrimSpace(value)), []string{
 			"See why; then set ARM_USE_OIDC: \"true\", take ARM_CLIENT_SECRET away, and give the job id-token: write."}
 	}
+	if value, _, ok := (scope{a, f.file, f.job, f.step}).env("ARM_ENVIRONMENT"); ok && !publicCloud(value) {
+		return fmt.Sprintf("ARM_ENVIRONMENT is %s, and the provider requests a token for the audience of the public cloud whatever the cloud is (hashicorp/terraform-provider-azurerm#28059)", strings.TrimSpace(value)), []string{
+			"Put a step of azure/login with client-id, tenant-id, subscription-id, environment and the cloud's audience before Terraform, and take ARM_CLIENT_SECRET, ARM_CLIENT_ID and ARM_TENANT_ID out: the provider then uses the session of the Azure CLI.",
+			"Or fetch a token for the cloud's audience in the job and set ARM_USE_OIDC and ARM_OIDC_TOKEN; Pulumi's azure-native takes ARM_OIDC_AUDIENCE. Give the job id-token: write."}
+	}
 	return "", nil
 }
 
