@@ -231,6 +231,9 @@ func (a *analysis) classifyCredsEnv(f *finding) {
 		}
 		return r.deleteEntry(f, f.entry, "nothing reads the credential any longer")
 	})
+	if f.step == nil && f.mayBeReadUnseen(f.entry) {
+		f.review(fmt.Sprintf("%s is set for more than a step, and a step runs a program that may read it", name))
+	}
 }
 
 // hasReaders tells whether a variable is read where it can be.
@@ -328,7 +331,51 @@ func (a *analysis) classifyAzLogin(f *finding) {
 			return
 		}
 		f.automatic("the command can be replaced by a sign-in with OIDC", azLoginToOIDC)
+		f.reviewShared()
 	}
+}
+
+// reviewShared raises the level of a login whose credential comes from a variable of its whole job or workflow, where a script that is not
+// in the file may read it too: the variable goes with the command.
+func (f *finding) reviewShared() {
+	w, _ := secretWord(f.command)
+	for _, name := range variables(f.script.original(w)) {
+		if e, ok := scopeEntry(f, name); ok && f.mayBeReadUnseen(e) {
+			f.review(fmt.Sprintf("%s is set for more than the step, and another step runs a program that may read it", name))
+		}
+	}
+}
+
+// mayBeReadUnseen tells whether another step than the finding's gets a variable and runs a program that is not in the file.
+func (f *finding) mayBeReadUnseen(e entry) bool {
+	from, to := f.reach(e)
+	for _, j := range f.file.jobs {
+		if at := f.file.start(j.key); at < from || at >= to {
+			continue
+		}
+		for _, s := range j.steps {
+			if s != f.step && s.runsUnseen() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// interpreters are programs that run what is in other files.
+var interpreters = map[string]bool{"bash": true, "sh": true, "pwsh": true, "powershell": true, "python": true, "python3": true, "node": true, "ruby": true, "make": true, "source": true, ".": true}
+
+// runsUnseen tells whether a step runs a program that is not in its script, and is none that is known to read no such variable.
+func (s *step) runsUnseen() bool {
+	if strings.HasPrefix(s.action, "./") {
+		return true
+	}
+	for line := range strings.Lines(text(s.run.value)) {
+		if word := firstWord(line); strings.Contains(word, "/") || interpreters[word] {
+			return true
+		}
+	}
+	return false
 }
 
 // classifyPartsLogin treats az login with a client secret that the script takes out of a credentials JSON.
@@ -364,6 +411,7 @@ func (a *analysis) classifyAzd(f *finding) {
 		f.manual("the script takes the credentials JSON apart", append(steps, "Give the script the client and tenant ids from variables.")...)
 	default:
 		f.automatic("azd can take the job's OIDC token itself", azdToFederated)
+		f.reviewShared()
 	}
 }
 
