@@ -81,7 +81,7 @@ type IdentityHint struct {
 	Cloud          string `json:"cloud,omitempty"` // azure/login's environment input, where it is not azurecloud
 }
 
-// JobSubjects is the set of subjects that the token of one job can carry. Subjects and Patterns are
+// JobSubjects is the set of subjects that the token of one job can carry: of a login, where its step runs. Subjects and Patterns are
 // the part after the prefix, such as ref:refs/heads/main, environment:prod or pull_request.
 type JobSubjects struct {
 	File        string         `json:"file,omitempty"`       // the workflow that the job is in (the caller, for a reusable workflow)
