@@ -222,7 +222,7 @@ func (f *finder) besideEnv(env *yaml.Node, j *job, s *step) {
 			continue
 		}
 		if n := f.atKey(inventory.KindOther, e, j, s); n != nil {
-			n.Secrets = in.secretsOf(value, roleClientSecret)
+			n.Secrets, n.held = in.secretsOf(value, roleClientSecret), true
 			in.tellBeside(n, env, name)
 		}
 	}

@@ -171,7 +171,8 @@ func (f *finder) carrierEnv(env *yaml.Node, j *job, s *step) {
 		}
 		if n := f.atKey(kind, e, j, s); n != nil {
 			n.Secrets, n.all = in.secretsOf(value, role), handsAll(value)
-			if kind == inventory.KindOther && namesAClientSecret(e.key.Value) {
+			n.held = kind == inventory.KindOther && !n.all
+			if n.held && namesAClientSecret(e.key.Value) {
 				in.tellBeside(n, env, e.key.Value)
 			}
 		}

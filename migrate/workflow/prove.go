@@ -227,15 +227,15 @@ func (r *rewriter) findAgain(files, parsed []*file) {
 	for _, n := range r.done {
 		done[n] = true
 	}
-	for f, now := range replaced {
+	for f, now := range replaced { // a variable that only a converted login read is held by none any more, so those do not count
 		want, have := make(map[string]int), make(map[string]int)
 		for _, n := range r.byFile[f] {
-			if !done[n] && n.Conversion != inventory.ConversionNone {
+			if !done[n] && n.Conversion != inventory.ConversionNone && !n.held {
 				want[n.likeness()]++
 			}
 		}
 		for _, n := range result.byFile[now] {
-			if n.Conversion != inventory.ConversionNone {
+			if n.Conversion != inventory.ConversionNone && !n.held {
 				have[n.likeness()]++
 			}
 		}

@@ -175,14 +175,13 @@ func (r *rewriter) dropVariables(f *finding) error {
 // dropRead takes out the variables that a part of a script reads, where nothing else does.
 func (r *rewriter) dropRead(f *finding, text string) error {
 	for _, name := range variables(text) {
-		e, ok := scopeEntry(f, name)
-		if !ok || !holdsCredential(f, e) {
-			continue
-		}
-		if have := f.fileFinding(r.analysis, f.file.start(e.key)); have != nil {
-			continue // it is a login of its own and converted, or not, as such
-		}
-		if r.readersDoneOr(f, e) {
+		for i, e := range scopeEntries(f, name) {
+			if !holdsCredential(f, e) || !r.readersDoneOr(f, e) || i > 0 && f.mayBeReadUnseen(e) {
+				continue
+			}
+			if have := f.fileFinding(r.analysis, f.file.start(e.key)); have != nil {
+				continue // it is a login of its own and converted, or not, as such
+			}
 			if err := r.deleteEntry(f, e, "nothing reads the credential any longer"); err != nil {
 				return err
 			}
@@ -230,17 +229,29 @@ func (f *finding) fileFinding(a *analysis, start int) *finding {
 
 // scopeEntry finds the env entry that a step's variable comes from.
 func scopeEntry(f *finding, name string) (entry, bool) {
-	if f.step != nil {
-		if e, ok := lookup(f.step.env, name); ok {
-			return e, true
+	if list := scopeEntries(f, name); len(list) > 0 {
+		return list[0], true
+	}
+	return entry{}, false
+}
+
+// scopeEntries finds the env entries of a name around a finding: that of its step, which hides that of its job, which hides that of its
+// workflow.
+func scopeEntries(f *finding, name string) []entry {
+	var list []entry
+	add := func(env *yaml.Node) {
+		if e, ok := lookup(env, name); ok {
+			list = append(list, e)
 		}
+	}
+	if f.step != nil {
+		add(f.step.env)
 	}
 	if f.job != nil {
-		if e, ok := lookup(f.job.env, name); ok {
-			return e, true
-		}
+		add(f.job.env)
 	}
-	return lookup(f.file.env, name)
+	add(f.file.env)
+	return list
 }
 
 // holdsCredential tells whether a variable holds one secret, and the one that the login signs in with rather than an id beside it.

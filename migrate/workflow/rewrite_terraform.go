@@ -53,7 +53,7 @@ func (r *rewriter) scriptToOIDC(f *finding) error {
 		text = old[:i] + f.script.inScalar("ARM_USE_OIDC = 'true'")
 	}
 	r.edit(f.file, f.ID, f.start, f.end, text, useOIDC)
-	return nil
+	return r.dropRead(f, old)
 }
 
 // dropArgument takes an argument such as -backend-config="client_secret=…" out of a command.
@@ -64,7 +64,7 @@ func (r *rewriter) dropArgument(f *finding) error {
 	}
 	if _, alone := d.indent(f.start); alone && strings.TrimSpace(string(d.src[f.end:d.lineEnd(f.end)])) == `\` {
 		r.edit(d, f.ID, d.lineStart(f.start), d.nextLine(f.end), "", "the backend reads ARM_USE_OIDC")
-		return nil
+		return r.dropRead(f, string(d.src[f.start:f.end]))
 	}
 	start := f.start
 	for start > 0 && isBlank(d.src[start-1]) {
@@ -74,7 +74,7 @@ func (r *rewriter) dropArgument(f *finding) error {
 		return errors.New("the argument ends a command that spans lines")
 	}
 	r.edit(d, f.ID, start, f.end, "", "the backend reads ARM_USE_OIDC")
-	return nil
+	return r.dropRead(f, string(d.src[f.start:f.end]))
 }
 
 // providerIDs are the variables with the ids that the provider reads beside its client secret.

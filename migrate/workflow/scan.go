@@ -45,6 +45,7 @@ type finding struct {
 	tests          bool        // by a script that only asks whether it is set
 	stray          bool        // read by something that is not known
 	all            bool        // every secret at once
+	held           bool        // in a variable that something reads which is not known, or nothing does
 	beside         string      // the argument or variable with the tenant that stands beside a client secret
 	secretName     string      // the argument or variable with that client secret
 	toFile         bool        // to a file or a container rather than to $GITHUB_ENV
