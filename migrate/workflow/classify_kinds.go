@@ -231,8 +231,8 @@ func (a *analysis) classifyCredsEnv(f *finding) {
 		}
 		return r.deleteEntry(f, f.entry, "nothing reads the credential any longer")
 	})
-	if f.step == nil && f.mayBeReadUnseen(f.entry) {
-		f.review(fmt.Sprintf("%s is set for more than a step, and a step runs a program that may read it", name))
+	if (scope{a, f.file, f.job, f.step}).mayBeReadUnseen() {
+		f.review(fmt.Sprintf("%s is set where a program runs that is not in the file and may read it", name))
 	}
 }
 
@@ -331,35 +331,18 @@ func (a *analysis) classifyAzLogin(f *finding) {
 			return
 		}
 		f.automatic("the command can be replaced by a sign-in with OIDC", azLoginToOIDC)
-		f.reviewShared()
 	}
 }
 
-// reviewShared raises the level of a login whose credential comes from a variable of its whole job or workflow, where a script that is not
-// in the file may read it too: the variable goes with the command.
-func (f *finding) reviewShared() {
-	w, _ := secretWord(f.command)
-	for _, name := range variables(f.script.original(w)) {
-		if e, ok := scopeEntry(f, name); ok && f.mayBeReadUnseen(e) {
-			f.review(fmt.Sprintf("%s is set for more than the step, and another step runs a program that may read it", name))
-		}
+// mayBeReadUnseen tells whether a variable that is set where a value stands can be read by a program that is not in the file.
+func (s scope) mayBeReadUnseen() bool {
+	switch {
+	case s.step != nil:
+		return s.step.runsUnseen()
+	case s.job != nil:
+		return slices.ContainsFunc(s.job.steps, (*step).runsUnseen)
 	}
-}
-
-// mayBeReadUnseen tells whether another step than the finding's gets a variable and runs a program that is not in the file.
-func (f *finding) mayBeReadUnseen(e entry) bool {
-	from, to := f.reach(e)
-	for _, j := range f.file.jobs {
-		if at := f.file.start(j.key); at < from || at >= to {
-			continue
-		}
-		for _, s := range j.steps {
-			if s != f.step && s.runsUnseen() {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.file.jobs, func(j *job) bool { return slices.ContainsFunc(j.steps, (*step).runsUnseen) })
 }
 
 // interpreters are programs that run what is in other files.
@@ -411,7 +394,6 @@ func (a *analysis) classifyAzd(f *finding) {
 		f.manual("the script takes the credentials JSON apart", append(steps, "Give the script the client and tenant ids from variables.")...)
 	default:
 		f.automatic("azd can take the job's OIDC token itself", azdToFederated)
-		f.reviewShared()
 	}
 }
 

@@ -108,7 +108,18 @@ func names(list []inventory.SecretUse, name string) bool {
 	return slices.ContainsFunc(list, func(u inventory.SecretUse) bool { return strings.EqualFold(u.Name, name) })
 }
 
-// strayVariable tells whether a variable holds a client secret that something else reads than the logins that were found, or nothing does.
+// strayVariable tells whether a variable holds a client secret that something else reads than the logins that were found, or may read, or
+// that nothing does.
 func (f *finder) strayVariable(in scope, name string, r ref) bool {
-	return f.credentialRole(r) == roleClientSecret && r.property == "" && !f.readByLogins(name, in.job, in.step)
+	if f.credentialRole(r) != roleClientSecret || r.property != "" {
+		return false
+	}
+	return in.mayBeReadUnseen() && !f.keptBy(in.step, r.name()) || !f.readByLogins(name, in.job, in.step)
+}
+
+// keptBy tells whether a step has a login that reads a secret in a way that has no automatic form: the secret stays for that anyway.
+func (f *finder) keptBy(s *step, secret string) bool {
+	return s != nil && slices.ContainsFunc(f.findings, func(n *finding) bool {
+		return n.step == s && n.Kind == inventory.KindOther && names(n.Secrets, secret)
+	})
 }

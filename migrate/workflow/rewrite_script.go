@@ -175,8 +175,8 @@ func (r *rewriter) dropVariables(f *finding) error {
 // dropRead takes out the variables that a part of a script reads, where nothing else does.
 func (r *rewriter) dropRead(f *finding, text string) error {
 	for _, name := range variables(text) {
-		for i, e := range scopeEntries(f, name) {
-			if !holdsCredential(f, e) || !r.readersDoneOr(f, e) || i > 0 && f.mayBeReadUnseen(e) {
+		for _, e := range scopeEntries(f, name) {
+			if !holdsCredential(f, e) || !r.readersDoneOr(f, e) {
 				continue
 			}
 			if have := f.fileFinding(r.analysis, f.file.start(e.key)); have != nil {
