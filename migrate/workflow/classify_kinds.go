@@ -147,6 +147,9 @@ func (f *finding) variableName() string {
 	return f.entry.key.Value
 }
 
+// otherClouds are parts of the names and hosts of clouds other than the public one, and of what is computed.
+var otherClouds = []string{"gov", "china", "german", "stack", "microsoftonline.us", "chinacloudapi", "microsoftonline.de", "${{"}
+
 func (a *analysis) sdkObstacle(f *finding) string {
 	switch {
 	case f.script != nil:
@@ -162,7 +165,7 @@ func (a *analysis) sdkObstacle(f *finding) string {
 	}
 	for _, name := range []string{"AZURE_AUTHORITY_HOST", "AZURE_ENVIRONMENT", "AZURE_CLOUD"} {
 		value, _, ok := (scope{a, f.file, f.job, f.step}).env(name)
-		if ok && !publicCloud(value) && !strings.Contains(value, "login.microsoftonline.com") {
+		if ok && containsAny(strings.ToLower(value), otherClouds) {
 			return fmt.Sprintf("%s names another cloud than the public one, or may (%s)", name, strings.TrimSpace(value))
 		}
 	}
@@ -348,7 +351,8 @@ func (s scope) mayBeReadUnseen() bool {
 // interpreters are programs that run what is in other files.
 var interpreters = map[string]bool{"bash": true, "sh": true, "pwsh": true, "powershell": true, "python": true, "python3": true, "node": true, "ruby": true, "make": true, "source": true, ".": true}
 
-// runsUnseen tells whether a step runs a program that is not in its script, and is none that is known to read no such variable.
+// runsUnseen tells whether a step runs what is not in the file: a program by its path, what an interpreter is given, or an action of the
+// repository.
 func (s *step) runsUnseen() bool {
 	if strings.HasPrefix(s.action, "./") {
 		return true

@@ -120,7 +120,7 @@ func (s scope) envIdentity(name string) inventory.IdentityHint {
 		return ""
 	}
 	hint := inventory.IdentityHint{ClientID: read("CLIENT_ID"), TenantID: read("TENANT_ID", "TENANT"), SubscriptionID: read("SUBSCRIPTION_ID")}
-	if v, _, ok := s.env(prefix + "ENVIRONMENT"); ok && !publicCloud(v) {
+	if v, _, ok := s.env(prefix + "ENVIRONMENT"); ok && containsAny(strings.ToLower(v), otherClouds) { // many name a stage so
 		hint.Cloud = strings.TrimSpace(v)
 	}
 	return hint
