@@ -16,6 +16,7 @@ const (
 	UseTaskGroup     = "task-group"     // a step of a task group by itself
 	UseVariableGroup = "variable-group" // a variable group that is linked to a key vault
 	UseEnvironment   = "environment"    // a Kubernetes resource of an environment
+	UseCheck         = "check"          // a check on an environment or a connection, which signs in with it
 	UseAgentPool     = "agent-pool"     // a pool whose agents Azure DevOps keeps in a scale set, which it signs in to Azure for
 )
 
@@ -177,6 +178,8 @@ type ConnectionCheck struct {
 	Project string `json:"project"`
 	ID      int    `json:"id"`
 	Type    string `json:"type"`
+	// Uses are ids that its settings name, any of which may be a connection's. They are no more than that while scanning.
+	Uses []ConnectionID `json:"-"`
 }
 
 // The kinds of a PipelineSecret.
@@ -253,6 +256,8 @@ func (c Connection) NamedBy() []string {
 	for _, u := range c.PipelineUses {
 		what := "pipeline"
 		switch u.Source {
+		case UseCheck:
+			what = "check on"
 		case UseTaskGroup, UseVariableGroup, UseEnvironment, UseAgentPool:
 			what = strings.ReplaceAll(u.Source, "-", " ")
 		}

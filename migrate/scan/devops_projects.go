@@ -243,8 +243,12 @@ func (r *projectReader) environments(ctx context.Context) error {
 	r.scaleSets()
 	list, err := r.o.org.Environments(ctx, r.p)
 	for _, e := range list {
+		use := inventory.PipelineUse{PipelinePlace: r.place(e.Environment), Source: inventory.UseEnvironment, Input: "resource " + e.Name, As: string(e.Connection)}
+		if e.Check {
+			use.Source, use.Input = inventory.UseCheck, e.Name
+		}
 		if c := r.o.found[e.Connection]; c != nil {
-			r.use(c.ID, inventory.PipelineUse{PipelinePlace: r.place(e.Environment), Source: inventory.UseEnvironment, Input: "resource " + e.Name, As: string(e.Connection)})
+			r.use(c.ID, use)
 		}
 	}
 	return r.gap(ctx, "environments", err, "grant the signed-in identity the scope vso.environment_manage, and Reader on the project's environments")
@@ -366,8 +370,8 @@ func (r *projectReader) record(p inventory.Pipeline) {
 // resources reads which pipelines may use the project's connections to Azure, and their checks. A project's connections are asked for where
 // they came from and where they are shared.
 func (r *projectReader) resources(ctx context.Context) error {
-	ids := r.withApplication()
-	checks, err := r.o.org.Checks(ctx, r.p, ids)
+	ids, all := r.withApplication()
+	checks, err := r.o.org.Checks(ctx, r.p, all)
 	if err != nil {
 		if err := r.o.s.gap(ctx, inventory.Gap{Source: inventory.SourceAzureDevOps, Object: "checks on connections of " + r.o.source.Name + "/" + r.p.Name, Message: err.Error(), Passing: Passing(err),
 			Permission: lacking(err, permissions.DevOpsConnectionUser), Next: "make the signed-in identity User of the connections"}); err != nil {
@@ -376,7 +380,18 @@ func (r *projectReader) resources(ctx context.Context) error {
 	}
 	r.o.mu.Lock()
 	for id, list := range checks {
-		if c := r.o.found[id]; c != nil {
+		c := r.o.found[id]
+		if c == nil {
+			continue
+		}
+		for _, check := range list {
+			for _, used := range check.Uses {
+				if r.o.found[used] != nil {
+					r.use(used, inventory.PipelineUse{PipelinePlace: r.place(r.nameOf(c)), Source: inventory.UseCheck, Input: check.Type, As: string(used)})
+				}
+			}
+		}
+		if r.o.part.reads(c) {
 			c.Checks = append(c.Checks, list...)
 		}
 	}
@@ -384,18 +399,33 @@ func (r *projectReader) resources(ctx context.Context) error {
 	return r.permissions(ctx, ids)
 }
 
-// withApplication gives the project's connections that sign in as an application and are still to be changed.
-func (r *projectReader) withApplication() []inventory.ConnectionID {
+// nameOf is a connection's name in the project.
+func (r *projectReader) nameOf(c *inventory.Connection) string {
+	for _, p := range c.Projects {
+		if p.ID == r.p.ID && p.As != "" {
+			return p.As
+		}
+	}
+	return c.Name
+}
+
+// withApplication gives the project's connections that sign in as an application and are still to be changed, and beside those that are read all of them.
+func (r *projectReader) withApplication() (ids, all []inventory.ConnectionID) {
 	r.o.mu.Lock() // other projects add to a shared connection meanwhile
 	defer r.o.mu.Unlock()
-	var ids []inventory.ConnectionID
 	for _, c := range r.o.names[r.p.ID] {
-		if class, _ := inventory.ClassifyConnection(*c); r.o.part.reads(c) && c.AppID != "" && (class.StoresSecret() || class == inventory.ClassFederatedOld) {
+		class, _ := inventory.ClassifyConnection(*c)
+		if c.AppID == "" || !class.StoresSecret() && class != inventory.ClassFederatedOld {
+			continue
+		}
+		all = append(all, c.ID)
+		if r.o.part.reads(c) {
 			ids = append(ids, c.ID)
 		}
 	}
 	slices.Sort(ids)
-	return ids
+	slices.Sort(all)
+	return ids, all
 }
 
 func (r *projectReader) permissions(ctx context.Context, ids []inventory.ConnectionID) error {

@@ -67,7 +67,8 @@ type AzurePipelines interface {
 type EnvironmentResource struct {
 	Environment string
 	Name        string
-	Connection  inventory.ConnectionID
+	Connection  inventory.ConnectionID // of a check: an id that may be a connection's
+	Check       bool                   // it is a check on the environment, and Name its type
 }
 
 // DevOpsRepository is a repository of Azure Repos.

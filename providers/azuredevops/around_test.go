@@ -44,6 +44,8 @@ func TestEveryKindOfThingAroundConnectionsIsFound(t *testing.T) {
 		"a step of a task group in a classic build":      used("store-production", inventory.UseClassic, "production / roll out"),
 		"a template in another file":                     used("store-production", inventory.UseYAML, "deploy/stage.yml"),
 		"a resource of an environment":                   used("cluster", inventory.UseEnvironment, "Store/production"),
+		"a check on an environment that signs in":        used("store-production", inventory.UseCheck, "Store/production"),
+		"a check on a connection that signs in":          used("legacy", inventory.UseCheck, "Store/deployer"),
 		"which pipelines may use a connection":           slices.ContainsFunc(deployer.Permissions, func(p inventory.ConnectionPermission) bool { return slices.Equal(p.Pipelines, []int{1}) }),
 		"that every pipeline may use one":                slices.ContainsFunc(connection("store-production").Permissions, func(p inventory.ConnectionPermission) bool { return p.AllPipelines }),
 		"an approval":                                    slices.ContainsFunc(deployer.Checks, func(c inventory.ConnectionCheck) bool { return c.Type == "Approval" }),
@@ -80,5 +82,23 @@ func guard(t *testing.T, org *world.DevOpsOrg) {
 	}
 	if n != 2 {
 		t.Fatalf("%d of two connections are there", n)
+	}
+	invokes := func(name, used string) *world.Check {
+		for _, c := range org.Connections {
+			if c.Refs[0].Name == used {
+				return &world.Check{ID: 8, Type: "Task Check", Settings: map[string]any{"displayName": name, "retryInterval": 5,
+					"inputs": map[string]any{"connectedServiceNameARM": strings.ToUpper(c.ID), "waitForCompletion": "true", "retries": 3}}}
+			}
+		}
+		t.Fatalf("no connection %s", used)
+		return nil
+	}
+	for _, c := range org.Connections {
+		if c.Refs[0].Name == "deployer" {
+			c.Checks = append(c.Checks, invokes("ask a function", "legacy"))
+		}
+	}
+	for _, e := range org.Environments {
+		e.Checks = append(e.Checks, invokes("no alerts", "store-production"))
 	}
 }

@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -252,6 +254,18 @@ func (c *Client) Environments(ctx context.Context, project scan.Project) ([]scan
 		return nil, err
 	}
 	var out []scan.EnvironmentResource
+	names := map[string]string{}
+	for _, e := range list {
+		names[strconv.Itoa(e.ID)] = e.Name
+	}
+	err = c.checks(ctx, project, "environment", slices.Sorted(maps.Keys(names)), func(resource string, check inventory.ConnectionCheck) {
+		for _, id := range check.Uses {
+			out = append(out, scan.EnvironmentResource{Environment: names[resource], Name: check.Type, Connection: id, Check: true})
+		}
+	})
+	if err != nil {
+		return nil, c.doing(project, "checks on environments", err)
+	}
 	for _, e := range list {
 		route := inProject(project)
 		route["environmentId"] = strconv.Itoa(e.ID)
@@ -304,45 +318,72 @@ func (c *Client) Permissions(ctx context.Context, project scan.Project, id inven
 // Checks implements scan.AzurePipelines.
 func (c *Client) Checks(ctx context.Context, project scan.Project, ids []inventory.ConnectionID) (map[inventory.ConnectionID][]inventory.ConnectionCheck, error) {
 	out := map[inventory.ConnectionID][]inventory.ConnectionCheck{}
-	for len(ids) > 0 {
-		n := min(len(ids), checkBatch)
-		if err := c.checks(ctx, project, ids[:n], out); err != nil {
-			return out, c.doing(project, "checks on service connections", err)
-		}
-		ids = ids[n:]
+	names := make([]string, 0, len(ids))
+	for _, id := range ids {
+		names = append(names, string(id))
+	}
+	err := c.checks(ctx, project, "endpoint", names, func(resource string, check inventory.ConnectionCheck) {
+		id := inventory.ConnectionID(strings.ToLower(resource))
+		out[id] = append(out[id], check)
+	})
+	if err != nil {
+		return out, c.doing(project, "checks on service connections", err)
 	}
 	return out, nil
 }
 
-func (c *Client) checks(ctx context.Context, project scan.Project, ids []inventory.ConnectionID, out map[inventory.ConnectionID][]inventory.ConnectionCheck) error {
+// checks reads the checks on resources of a type, some at once.
+func (c *Client) checks(ctx context.Context, project scan.Project, typ string, ids []string, found func(resource string, check inventory.ConnectionCheck)) error {
 	type resource struct {
-		Type string                 `json:"type"`
-		ID   inventory.ConnectionID `json:"id"`
+		Type string `json:"type"`
+		ID   string `json:"id"`
 	}
-	var query []resource
-	for _, id := range ids {
-		query = append(query, resource{"endpoint", id})
+	for batch := range slices.Chunk(ids, checkBatch) {
+		var query []resource
+		for _, id := range batch {
+			query = append(query, resource{typ, id})
+		}
+		body, err := json.Marshal(query)
+		if err != nil {
+			return err
+		}
+		var answer struct {
+			Value []struct {
+				ID   int `json:"id"`
+				Type struct {
+					Name string `json:"name"`
+				} `json:"type"`
+				Resource resource      `json:"resource"`
+				Settings checkSettings `json:"settings"`
+			} `json:"value"`
+		}
+		r := call{method: http.MethodPost, location: checkQuery, version: preview, route: inProject(project), query: url.Values{"$expand": {"settings"}}, body: bytes.NewReader(body)}
+		if err := c.send(ctx, r, &answer); err != nil {
+			return err
+		}
+		for _, v := range answer.Value {
+			found(v.Resource.ID, inventory.ConnectionCheck{Project: project.Name, ID: v.ID, Type: v.Type.Name, Uses: v.Settings.ids})
+		}
 	}
-	body, err := json.Marshal(query)
-	if err != nil {
-		return err
+	return nil
+}
+
+// checkSettings are the ids that the inputs of a check's task hold. A check that invokes something names the connection that it signs in with by its id (Azure
+// Pipelines: the tasks AzureMonitor, InvokeRESTAPI and AzureFunction as checks); nothing else of its settings is kept.
+type checkSettings struct{ ids []inventory.ConnectionID }
+
+// UnmarshalJSON reads what it can; settings of another form name no connection.
+func (s *checkSettings) UnmarshalJSON(b []byte) error {
+	var settings, inputs map[string]json.RawMessage
+	_ = json.Unmarshal(b, &settings)
+	_ = json.Unmarshal(settings["inputs"], &inputs)
+	for _, raw := range inputs {
+		var text string
+		if json.Unmarshal(raw, &text) == nil && inventory.IsGUID(text) {
+			s.ids = append(s.ids, inventory.ConnectionID(strings.ToLower(text)))
+		}
 	}
-	var answer struct {
-		Value []struct {
-			ID   int `json:"id"`
-			Type struct {
-				Name string `json:"name"`
-			} `json:"type"`
-			Resource resource `json:"resource"`
-		} `json:"value"`
-	}
-	r := call{method: http.MethodPost, location: checkQuery, version: preview, route: inProject(project), body: bytes.NewReader(body)}
-	if err := c.send(ctx, r, &answer); err != nil {
-		return err
-	}
-	for _, v := range answer.Value {
-		id := inventory.ConnectionID(strings.ToLower(string(v.Resource.ID)))
-		out[id] = append(out[id], inventory.ConnectionCheck{Project: project.Name, ID: v.ID, Type: v.Type.Name})
-	}
+	slices.Sort(s.ids)
+	s.ids = slices.Compact(s.ids)
 	return nil
 }

@@ -45,8 +45,13 @@ func (c *call) setPermissions() (answer, error) {
 }
 
 func (c *call) showCheck(conn *world.Connection, check *world.Check, settings bool) checkJSON {
-	shown := checkJSON{ID: check.ID, Resource: resourceJSON{resourceEndpoint, conn.ID, c.refHere(conn).Name}, Timeout: check.Timeout, Disabled: check.Disabled,
-		Type: checkType{uuid.NewSHA1(uuid.NameSpaceURL, []byte(check.Type)).String(), check.Type}}
+	shown := showCheck(check, settings)
+	shown.Resource = resourceJSON{resourceEndpoint, conn.ID, c.refHere(conn).Name}
+	return shown
+}
+
+func showCheck(check *world.Check, settings bool) checkJSON {
+	shown := checkJSON{ID: check.ID, Timeout: check.Timeout, Disabled: check.Disabled, Type: checkType{uuid.NewSHA1(uuid.NameSpaceURL, []byte(check.Type)).String(), check.Type}}
 	if shown.Timeout == 0 {
 		shown.Timeout = 43200
 	}

@@ -2,6 +2,7 @@ package azuredevops
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -134,10 +135,26 @@ func (c *call) queryChecks() (answer, error) {
 	return list(c.checksOn(resources)), nil
 }
 
+const resourceEnvironment = "environment"
+
+// environmentsOf finds the environment that a resource's type and id name in this project, if it does.
+func (c *call) environmentsOf(r resourceJSON) []*world.PipelineEnvironment {
+	return slices.DeleteFunc(slices.Clone(c.org.Environments), func(e *world.PipelineEnvironment) bool {
+		return !strings.EqualFold(r.Type, resourceEnvironment) || e.ProjectID != c.project.ID || strconv.Itoa(e.ID) != r.ID
+	})
+}
+
 func (c *call) checksOn(resources []resourceJSON) []checkJSON {
 	withSettings := slices.Contains(c.queryList("$expand"), "settings")
 	found := []checkJSON{}
 	for _, r := range resources {
+		for _, e := range c.environmentsOf(r) {
+			for _, check := range e.Checks {
+				shown := showCheck(check, withSettings)
+				shown.Resource = resourceJSON{resourceEnvironment, strconv.Itoa(e.ID), e.Name}
+				found = append(found, shown)
+			}
+		}
 		conn := c.resource(r.Type, r.ID)
 		if conn == nil {
 			continue

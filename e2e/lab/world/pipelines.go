@@ -143,6 +143,7 @@ type PipelineEnvironment struct {
 	ProjectID  string
 	Name       string
 	Kubernetes []*KubernetesResource
+	Checks     []*Check
 	Created    time.Time
 }
 
