@@ -99,21 +99,29 @@ func hasAz(content []byte, z byte) bool {
 	return false
 }
 
-// usesOwn tells whether the file uses a local action or a reusable workflow.
+// usesOwn tells whether the file uses a local action or a reusable workflow. It searches by the slash, which is rarer than the
+// letters of uses, and looks at no byte of a line more than a few times, however long the line is.
 func usesOwn(content []byte) bool {
-	for rest := content; ; {
-		i := bytes.Index(rest, []byte("uses"))
+	line, known := 0, 0 // where the line begins, and up to where no uses is in it
+	for at := 0; ; {
+		i := bytes.IndexByte(content[at:], '/')
 		if i < 0 {
 			return false
 		}
-		rest = rest[i+len("uses"):]
-		line := rest
-		if end := bytes.IndexByte(rest, '\n'); end >= 0 {
-			line = rest[:end]
+		slash := at + i
+		if n := bytes.LastIndexByte(content[at:slash], '\n'); n >= 0 {
+			line = at + n + 1
+			known = line
 		}
-		value := bytes.TrimLeft(line, "\"' :\t")
-		if bytes.HasPrefix(value, []byte("./")) || bytes.Contains(value, []byte("/.github/workflows/")) {
+		at = slash + 1
+		if slash > line && content[slash-1] == '.' && bytes.HasSuffix(bytes.TrimRight(content[line:slash-1], "\"' :\t"), []byte("uses")) {
 			return true
+		}
+		if bytes.HasPrefix(content[slash:], []byte("/.github/workflows/")) {
+			if bytes.Contains(content[known:slash], []byte("uses")) {
+				return true
+			}
+			known = max(line, slash-len("uses")+1)
 		}
 	}
 }

@@ -1,8 +1,12 @@
 package workflow
 
 import (
+	"bytes"
+	"math/rand/v2"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
@@ -46,6 +50,33 @@ func TestPrefilterFindsEachMarkAnywhere(t *testing.T) {
 				t.Errorf("%q is taken for a mark", text[:len(text)-1])
 			}
 		}
+	}
+}
+
+// What the prefilter knows of uses is what a plain pattern finds.
+func TestPrefilterFindsEachUseOfOwnFiles(t *testing.T) {
+	plain := regexp.MustCompile(`uses["' :\t]*\./|uses.*/\.github/workflows/`)
+	parts := []string{"uses", ": ", "'", "./", "/.github/workflows/", ".", "/", "x", "\n", " ", "us", "es"}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 200_000 {
+		var text strings.Builder
+		for range 1 + random.IntN(9) {
+			text.WriteString(parts[random.IntN(len(parts))])
+		}
+		if got, want := usesOwn([]byte(text.String())), plain.MatchString(text.String()); got != want {
+			t.Fatalf("%q: %v, want %v", text.String(), got, want)
+		}
+	}
+}
+
+// A line of any length is passed over in a time that grows as its length.
+func TestPrefilterIsNotSlowedByLongLines(t *testing.T) {
+	start := time.Now()
+	for _, part := range []string{"uses", "uses /", "./", "/.github/workflows/", " /", "s: ./", "_", "z", "client_secre"} {
+		IsCandidate(bytes.Repeat([]byte(part), maxFileSize/len(part)))
+	}
+	if d := time.Since(start); d > 5*time.Second {
+		t.Errorf("took %s", d)
 	}
 }
 
