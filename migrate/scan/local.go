@@ -27,18 +27,22 @@ func Local(ctx context.Context, dir string, o Options) (*inventory.Inventory, er
 	inv := &inventory.Inventory{Version: inventory.Version, Tool: o.Tool, ScannedAt: o.Now().UTC().Truncate(time.Second)}
 	inv.Sources = []inventory.Source{{Kind: inventory.SourceLocal, Name: filepath.ToSlash(dir)}}
 	var mu sync.Mutex
+	var logins [][]inventory.Login // of each tree
 	shared := workflow.Options{Strings: workflow.NewStrings()}
 	gaps, err := eachTree(ctx, dir, loader{brief: true}, func(_ int, t LocalTree) { // results share no memory with the files
 		r := t.Relative(workflow.Scan(t.Tree, shared))
 		mu.Lock()
 		defer mu.Unlock()
-		inv.Logins = append(inv.Logins, r.Logins...)
+		if len(r.Logins) > 0 {
+			logins = append(logins, r.Logins)
+		}
 		inv.Mentions = append(inv.Mentions, r.Mentions...)
 		inv.Gaps = append(inv.Gaps, r.Gaps...)
 	})
 	if err != nil {
 		return nil, err
 	}
+	inv.Logins = slices.Concat(logins...)
 	inv.Gaps = append(inv.Gaps, gaps...)
 	Sort(inv)
 	return inv, nil
@@ -54,7 +58,12 @@ type LocalTree struct {
 }
 
 // Path is where a file of the tree is, for a reader: below the directory that was scanned.
-func (t LocalTree) Path(inside string) string { return path.Join(t.Root, inside) }
+func (t LocalTree) Path(inside string) string {
+	if t.Root == "" {
+		return inside
+	}
+	return path.Join(t.Root, inside)
+}
 
 // Relative turns the paths of a result, which are inside the tree, into those below the scanned directory, and leaves
 // out the files that were not asked for. It works in the memory of the result that it is given.

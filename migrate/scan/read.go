@@ -26,13 +26,17 @@ type state struct {
 type reader struct {
 	buffer []byte
 	kept   []byte
-	opened func() // called between the look at a file's size and the reading, where it is set
+	loaded []loaded // of the group that is read
+	opened func()   // called between the look at a file's size and the reading, where it is set
 }
+
+// usualRoom is as much as nearly all files need.
+const usualRoom = 32 << 10
 
 // keep copies what was read to memory that forget makes free for what is read next.
 func (r *reader) keep(content []byte) []byte {
 	if cap(r.kept)-len(r.kept) < len(content) {
-		r.kept = make([]byte, 0, max(len(content), 64<<10)) // what is in the memory before stays as it is
+		r.kept = make([]byte, 0, max(len(content), usualRoom)) // what is in the memory before stays as it is
 	}
 	at := len(r.kept)
 	r.kept = append(r.kept, content...)
@@ -40,6 +44,14 @@ func (r *reader) keep(content []byte) []byte {
 }
 
 func (r *reader) forget() { r.kept = r.kept[:0] }
+
+// room gives memory for so many bytes that are read next. What has to be made is made for the usual number.
+func (r *reader) room(size, usual int) []byte {
+	if cap(r.buffer) < size {
+		r.buffer = make([]byte, max(size, usual))
+	}
+	return r.buffer[:cap(r.buffer)]
+}
 
 // read reads a regular file of bounded size that does not change while it is read. The content is valid until the next read.
 func (r *reader) read(name string, regular bool) ([]byte, error) {
@@ -71,10 +83,7 @@ func (r *reader) read(name string, regular bool) ([]byte, error) {
 	if r.opened != nil {
 		r.opened()
 	}
-	if int64(cap(r.buffer)) < before.size {
-		r.buffer = make([]byte, max(before.size, 64<<10))
-	}
-	content := r.buffer[:before.size]
+	content := r.room(int(before.size), usualRoom)[:before.size]
 	if _, err := io.ReadFull(f, content); err != nil {
 		return nil, fmt.Errorf("the file changed while it was read: %w", err)
 	}

@@ -116,7 +116,7 @@ func (g *group) inside(p string) string {
 func groupFiles(files []localFile) []*group {
 	roots := checkouts(files)
 	byRoot := make(map[string]*group, len(roots))
-	var groups []*group
+	groups := make([]*group, 0, len(files))
 	for i, f := range files {
 		root, inCheckout := rootOf(roots, f.path)
 		if !inCheckout {
@@ -143,8 +143,10 @@ func groupFiles(files []localFile) []*group {
 func checkouts(files []localFile) map[string]bool {
 	roots := map[string]bool{}
 	for _, f := range files {
-		if i := strings.Index("/"+f.path, "/.github/"); i >= 0 {
-			roots[strings.TrimSuffix(f.path[:i], "/")] = true
+		if strings.HasPrefix(f.path, ".github/") {
+			roots[""] = true
+		} else if i := strings.Index(f.path, "/.github/"); i >= 0 {
+			roots[f.path[:i]] = true
 		}
 	}
 	return roots
@@ -167,15 +169,21 @@ func rootOf(roots map[string]bool, p string) (string, bool) {
 const manyFiles = 32
 
 // eachGroup loads groups and hands their trees on: large groups one after another with all processors, the others side by side.
+// The gaps of one group stand together, and the groups in any order.
 func eachGroup(ctx context.Context, groups []*group, l loader, do func(int, LocalTree)) ([]inventory.Gap, error) {
-	gaps := make([][]inventory.Gap, len(groups))
+	var mu sync.Mutex
+	var gaps []inventory.Gap
 	work := func(r *reader, i int) {
 		if ctx.Err() != nil {
 			return
 		}
 		t, found, missing := l.load(r, groups[i])
-		gaps[i] = missing
 		groups[i] = nil
+		if len(missing) > 0 {
+			mu.Lock()
+			gaps = append(gaps, missing...)
+			mu.Unlock()
+		}
 		if found {
 			do(i, t)
 		}
@@ -191,7 +199,7 @@ func eachGroup(ctx context.Context, groups []*group, l loader, do func(int, Loca
 			work(r, i)
 		}
 	})
-	return slices.Concat(gaps...), ctx.Err()
+	return gaps, ctx.Err()
 }
 
 // parallel runs a function for each number, on as many processors as there are, each with a reader of its own.
@@ -201,6 +209,7 @@ func parallel(n int, do func(r *reader, i int)) {
 	for range min(runtime.GOMAXPROCS(0), n) {
 		wg.Go(func() {
 			defer crash.Report()
+			deepen()
 			r := &reader{}
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				do(r, i)
@@ -208,6 +217,15 @@ func parallel(n int, do func(r *reader, i int)) {
 		})
 	}
 	wg.Wait()
+}
+
+// deepen makes the stack of a goroutine as large as most files need, at once and while few functions are on it: to move a stack,
+// the runtime reads its tables of each function on it, which are spread over all of the program.
+//
+//go:noinline
+func deepen() byte {
+	var room [24 << 10]byte
+	return room[runtime.GOMAXPROCS(0)]
 }
 
 // loader reads groups of files below a directory.
@@ -226,7 +244,8 @@ func (l loader) below(dir string) loader {
 
 // load reads the files of a group that can matter. It finds nothing where no login can be in any of them.
 func (l loader) load(r *reader, g *group) (t LocalTree, found bool, gaps []inventory.Gap) {
-	read := make([]loaded, len(g.files))
+	r.loaded = slices.Grow(r.loaded[:0], len(g.files))[:len(g.files)]
+	read := r.loaded
 	l.brief = l.brief && len(g.files) < manyFiles // more are read by several readers, whose memory ends with them
 	r.forget()
 	if len(g.files) < manyFiles {

@@ -3,8 +3,9 @@ package scan
 import (
 	"context"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
@@ -16,9 +17,9 @@ import (
 func findFiles(ctx context.Context, dir string) ([]localFile, []inventory.Gap, error) {
 	root := &folder{}
 	for level := []*folder{root}; len(level) > 0; level = foldersIn(level) {
-		parallel(len(level), func(_ *reader, i int) {
+		parallel(len(level), func(r *reader, i int) {
 			if ctx.Err() == nil {
-				level[i].list(dir)
+				level[i].list(r, dir)
 			}
 		})
 		if ctx.Err() != nil {
@@ -28,7 +29,7 @@ func findFiles(ctx context.Context, dir string) ([]localFile, []inventory.Gap, e
 	if root.err != nil {
 		return nil, nil, fmt.Errorf("scan %s: %w", dir, root.err)
 	}
-	var all listing
+	all := listing{files: make([]localFile, 0, root.count())}
 	all.add(root)
 	return all.files, all.gaps, nil
 }
@@ -46,20 +47,39 @@ type folderEntry struct {
 	file   localFile
 }
 
-func (f *folder) list(dir string) {
-	entries, err := os.ReadDir(filepath.Join(dir, filepath.FromSlash(f.path)))
-	if err != nil {
-		f.err = err
-		return
+func (e folderEntry) path() string {
+	if e.folder != nil {
+		return e.folder.path
 	}
-	for _, e := range entries {
+	return e.file.path
+}
+
+func (f *folder) list(r *reader, dir string) {
+	f.err = r.eachEntry(filepath.Join(dir, filepath.FromSlash(f.path)), func(name string, kind fs.FileMode) {
 		switch {
-		case e.IsDir() && !skipDir(e.Name()):
-			f.entries = append(f.entries, folderEntry{folder: &folder{path: joinSlash(f.path, e.Name())}})
-		case !e.IsDir() && isYAML(e.Name()):
-			f.entries = append(f.entries, folderEntry{file: localFile{path: joinSlash(f.path, e.Name()), regular: e.Type().IsRegular()}})
+		case kind.IsDir() && !skipDir(name):
+			f.entries = append(f.entries, folderEntry{folder: &folder{path: joinSlash(f.path, name)}})
+		case !kind.IsDir() && isYAML(name):
+			f.entries = append(f.entries, folderEntry{file: localFile{path: joinSlash(f.path, name), regular: kind.IsRegular()}})
+		}
+	})
+	if f.err != nil {
+		f.entries = nil
+	}
+	slices.SortFunc(f.entries, func(a, b folderEntry) int { return strings.Compare(a.path(), b.path()) })
+}
+
+// count gives how many files are below a folder.
+func (f *folder) count() int {
+	n := 0
+	for _, e := range f.entries {
+		if e.folder != nil {
+			n += e.folder.count()
+		} else {
+			n++
 		}
 	}
+	return n
 }
 
 // foldersIn gives the directories in those of one depth.
