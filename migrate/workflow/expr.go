@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"strings"
+	"sync"
 
 	"github.com/rhysd/actionlint"
 )
@@ -63,18 +64,64 @@ func parseSegment(value string, start int) segment {
 	if r, end, ok := plainAccess(body); ok {
 		return segment{start: start, end: start + 3 + end, text: r.text, refs: []ref{r}}
 	}
+	s := expressions.parse(body)
+	s.start, s.end = start, start+3+s.end
+	return s
+}
+
+// remembered are expressions that were parsed, by what stands between their braces: those of many workflows are few.
+type remembered struct {
+	mu    sync.RWMutex
+	known map[string]segment
+}
+
+const (
+	maxRemembered = 1000 // expressions
+	maxLength     = 200  // of one that is remembered
+)
+
+var expressions = remembered{known: make(map[string]segment)}
+
+// parse reads the expression that a text begins with. Nobody may change what is read.
+func (r *remembered) parse(body string) segment {
+	end := strings.Index(body, "}}")
+	if end < 0 || end > maxLength {
+		return parseExpression(body)
+	}
+	body, rest := body[:end+2], body
+	r.mu.RLock()
+	s, ok := r.known[body]
+	full := len(r.known) >= maxRemembered
+	r.mu.RUnlock()
+	if ok {
+		return s
+	}
+	if full {
+		return parseExpression(rest)
+	}
+	body = strings.Clone(body)               // what is remembered does not keep the text of a file
+	if s = parseExpression(body); s.broken { // by a string that holds the braces, or for good
+		return parseExpression(rest)
+	}
+	r.mu.Lock()
+	r.known[body] = s
+	r.mu.Unlock()
+	return s
+}
+
+// parseExpression reads the expression that a text begins with. Its end is after the braces.
+func parseExpression(body string) segment {
 	lexer := actionlint.NewExprLexer(body)
 	node, err := actionlint.NewExprParser().Parse(lexer)
 	if err != nil {
 		end := strings.Index(body, "}}")
 		if end < 0 {
-			return segment{start: start, end: len(value), text: strings.TrimSpace(body), broken: true}
+			return segment{end: len(body), text: strings.TrimSpace(body), broken: true}
 		}
-		return segment{start: start, end: start + 3 + end + 2, text: strings.TrimSpace(body[:end]), broken: true}
+		return segment{end: end + 2, text: strings.TrimSpace(body[:end]), broken: true}
 	}
 	end := min(lexer.Offset(), len(body))
-	inner := strings.TrimSuffix(body[:end], "}}")
-	s := segment{start: start, end: start + 3 + end, text: strings.TrimSpace(inner), node: node}
+	s := segment{end: end, text: strings.TrimSpace(strings.TrimSuffix(body[:end], "}}")), node: node}
 	s.refs = collect(nil, node, body)
 	return s
 }
@@ -134,8 +181,9 @@ func condition(value string) (actionlint.ExprNode, []ref) {
 }
 
 // refsOf lists all reads of all expressions of a value.
-func refsOf(value string) []ref {
-	var list []ref
+func refsOf(value string) []ref { return appendRefs(nil, value) }
+
+func appendRefs(list []ref, value string) []ref {
 	for at := 0; ; {
 		i := strings.Index(value[at:], "${{")
 		if i < 0 {
@@ -143,7 +191,7 @@ func refsOf(value string) []ref {
 		}
 		start := at + i
 		if r, end, ok := plainAccess(value[start+3:]); ok {
-			if list == nil {
+			if cap(list) == 0 {
 				list = make([]ref, 0, strings.Count(value[start:], "${{"))
 			}
 			list, at = append(list, r), start+3+end

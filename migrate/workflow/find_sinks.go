@@ -278,7 +278,8 @@ func squash(name string) string {
 	if !changes {
 		return name
 	}
-	short := make([]byte, 0, len(name))
+	var room [64]byte // few names are longer
+	short := room[:0]
 	for i := range len(name) {
 		c := name[i]
 		if dividesWords(c) {
@@ -376,7 +377,8 @@ func (f *finder) roleInto(in scope, target *file, remote map[string]string, know
 		return ""
 	}
 	reads, direct := false, false // what a step or job puts out may be anything, so only the input's own name tells of it
-	refs := refsOf(value)
+	var few [4]ref                // few values have more
+	refs := appendRefs(few[:0], value)
 	for _, r := range refs {
 		if id := roleOfProperty(r.property); id != "" && id != roleClientSecret {
 			return ""

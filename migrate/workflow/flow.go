@@ -99,7 +99,8 @@ func (s scope) follow(list []inventory.SecretUse, value, role string, depth int)
 	if depth > maxFlow || !mayCarry(value) {
 		return list
 	}
-	return s.readAll(list, refsOf(value), role, depth)
+	var few [2]ref // few values have more
+	return s.readAll(list, appendRefs(few[:0], value), role, depth)
 }
 
 func (s scope) readAll(list []inventory.SecretUse, refs []ref, role string, depth int) []inventory.SecretUse {

@@ -18,8 +18,8 @@ type memory struct {
 	findings blocks.Of[finding]
 }
 
-func (m *memory) reset() {
-	m.Reset()
+func (m *memory) reset(values bool) {
+	m.Reset(values)
 	m.jobs.Reset()
 	m.jobLists.Reset()
 	m.steps.Reset()
@@ -70,10 +70,10 @@ func (m *memories) give(own *memory) {
 	m.free = append(m.free, own)
 }
 
-// release takes everything back; nothing of the tree may be used any more.
-func (m *memories) release() {
+// release takes everything back; nothing of the tree may be used any more but the values of nodes, unless they are taken back too.
+func (m *memories) release(values bool) {
 	for _, own := range m.free {
-		own.reset()
+		own.reset(values)
 		reusable.Put(own)
 	}
 	m.free = nil

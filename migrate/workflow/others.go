@@ -16,8 +16,11 @@ type others struct {
 // remoteRoles tells which inputs and secrets of a file in another repository take a credential. It is false where that
 // file is not part of the scan.
 func (a *analysis) remoteRoles(uses string) (map[string]string, bool) {
+	if a.options.Others == nil {
+		return nil, false
+	}
 	repository, path, ok := splitRemote(uses)
-	if !ok || a.options.Others == nil {
+	if !ok {
 		return nil, false
 	}
 	key := strings.ToLower(string(repository)) + "/" + path

@@ -220,7 +220,7 @@ func (r *rewriter) findAgain(files, parsed []*file) {
 		result.files = append(result.files, f)
 		result.byPath[f.path] = f
 	}
-	defer result.memories.release()
+	defer result.memories.release(false)
 	result.link()
 	result.find()
 	done := make(map[*finding]bool)

@@ -16,7 +16,7 @@ import (
 // A login that is not rewritten is in Left with its reason; a file whose result could not be proven is refused.
 func Rewrite(t Tree, o RewriteOptions) Rewriting {
 	r := &rewriter{analysis: analyse(t, Options{}), options: o, plans: make(map[*file]*filePlan), deleted: make(map[*yaml.Node]map[*yaml.Node]Edit), readers: make(map[*job]bool)}
-	defer r.memories.release()
+	defer r.memories.release(false)
 	if r.options.LoginVersion == "" {
 		r.options.LoginVersion = "v2"
 	}

@@ -18,7 +18,7 @@ import (
 // Scan finds the logins of one repository or folder. It never fails: what it cannot read is a gap.
 func Scan(t Tree, o Options) Result {
 	a := analyse(t, o)
-	defer a.memories.release()
+	defer a.memories.release(true) // results share no memory with values
 	if o.Subjects {
 		a.subjects()
 	}

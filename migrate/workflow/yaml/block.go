@@ -25,11 +25,11 @@ func (r *reader) block(at, parent int) (*Node, bool) {
 		return nil, false
 	}
 	r.room(len(r.text) - r.next)
-	from := r.texts.Len()
+	from := len(r.texts)
 	if ok = r.blockLines(indent, n.Style == LiteralStyle, chomping); !ok {
 		return nil, false
 	}
-	n.Value = r.texts.String()[from:]
+	n.Value = r.textFrom(from)
 	return n, r.advance() && r.indent <= parent
 }
 
@@ -80,7 +80,7 @@ func (r *reader) blockLines(indent int, literal bool, chomping byte) bool {
 		}
 		blanks := r.text[i] == ' ' || r.text[i] == '\t'
 		r.joinLines(breaks, !literal && content && !blank && !blanks)
-		r.texts.WriteString(r.text[i:r.end])
+		r.texts = append(r.texts, r.text[i:r.end]...)
 		content, blank, breaks = true, blanks, 0
 		if r.next > r.end {
 			breaks = 1
@@ -90,7 +90,7 @@ func (r *reader) blockLines(indent int, literal bool, chomping byte) bool {
 	case chomping == '+':
 		r.joinLines(breaks, false)
 	case chomping == 0 && breaks > 0:
-		r.texts.WriteByte('\n')
+		r.texts = append(r.texts, '\n')
 	}
 	return true
 }
@@ -99,12 +99,12 @@ func (r *reader) blockLines(indent int, literal bool, chomping byte) bool {
 func (r *reader) joinLines(breaks int, fold bool) {
 	switch {
 	case fold && breaks == 1:
-		r.texts.WriteByte(' ')
+		r.texts = append(r.texts, ' ')
 	case fold:
-		r.texts.WriteString(strings.Repeat("\n", breaks-1))
+		r.texts = append(r.texts, strings.Repeat("\n", breaks-1)...)
 	default:
 		for range breaks {
-			r.texts.WriteByte('\n')
+			r.texts = append(r.texts, '\n')
 		}
 	}
 }

@@ -2,7 +2,7 @@ package yaml
 
 import (
 	"bytes"
-	"strings"
+	"unsafe"
 
 	"github.com/unsecret-dev/unsecret/internal/blocks"
 )
@@ -13,12 +13,16 @@ type Memory struct {
 	nodes blocks.Of[Node]
 	links blocks.Of[*Node]
 	lines blocks.Of[int]
-	stack []*Node         // the children of the collections that are open
-	texts strings.Builder // the text of block scalars; it never grows beyond its first size
+	stack []*Node // the children of the collections that are open
+	texts []byte  // the text of block scalars; it never grows beyond its first size
 }
 
-// Reset takes the nodes back: no node of any tree that was made here may be used any more. The values of nodes stay.
-func (m *Memory) Reset() {
+// Reset takes the nodes back: no node of any tree that was made here may be used any more. The values of nodes stay, unless they
+// are taken back too.
+func (m *Memory) Reset(values bool) {
+	if values {
+		m.texts = m.texts[:0]
+	}
 	m.nodes.Reset()
 	m.links.Reset()
 	m.lines.Reset()
@@ -44,10 +48,15 @@ func (m *Memory) Lines(src []byte) []int {
 
 // room makes sure that so many bytes can be written without moving the text of the blocks before.
 func (m *Memory) room(bytes int) {
-	if m.texts.Cap()-m.texts.Len() < bytes {
-		m.texts.Reset()
-		m.texts.Grow(max(textAtOnce, bytes))
+	if cap(m.texts)-len(m.texts) < bytes {
+		m.texts = make([]byte, 0, max(textAtOnce, bytes))
 	}
+}
+
+// textFrom gives the text that was written from an offset on.
+func (m *Memory) textFrom(at int) string {
+	text := m.texts[at:]
+	return unsafe.String(unsafe.SliceData(text), len(text))
 }
 
 // textAtOnce is how much memory for the text of block scalars is taken at once.
