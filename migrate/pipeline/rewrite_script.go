@@ -21,7 +21,7 @@ type scriptEdit struct {
 // place, 2 an opening quote.
 type rule struct {
 	shell   script.Shell
-	pattern *regexp.Regexp
+	pattern func() *regexp.Regexp
 	replace string
 	review  bool
 	reason  string
@@ -32,13 +32,13 @@ const terraformReason = "Terraform signs in with the federated token; needs azur
 // rules are the closed forms (Microsoft Learn: AzureCLI@2, addSpnToEnvironment; HashiCorp: azurerm provider, "Authenticating using a
 // Service Principal and OpenID Connect"). A script is changed only where all of its reads of the key are among them.
 var rules = []rule{
-	{script.Bash, regexp.MustCompile(`(^|[\s;&])ARM_CLIENT_SECRET=("?)\$(?:servicePrincipalKey\b|\{servicePrincipalKey\})("?)`), `${1}ARM_USE_OIDC=true ARM_OIDC_TOKEN=${2}$$idToken${3}`, true, terraformReason},
-	{script.Bash, regexp.MustCompile(`(-backend-config(?:=|\s+))("?)client_secret=("?)\$(?:servicePrincipalKey\b|\{servicePrincipalKey\})("?)`), `${1}${2}use_oidc=true${4} ${1}${2}oidc_token=${3}$$idToken${4}`, true, terraformReason},
-	{script.Bash, regexp.MustCompile(`(\s)(?:-p|--password)(?:=|\s+)("?)\$(?:servicePrincipalKey\b|\{servicePrincipalKey\})("?)`), `${1}--federated-token ${2}$$idToken${3}`, false, "Azure CLI signs in with the federated token"},
-	{script.PowerShell, regexp.MustCompile(`(?i)\$env:ARM_CLIENT_SECRET(\s*=\s*)("?)\$(?:env:servicePrincipalKey\b|\{env:servicePrincipalKey\})("?)`), `$$env:ARM_USE_OIDC${1}'true'; $$env:ARM_OIDC_TOKEN${1}${2}$$env:idToken${3}`, true, terraformReason},
-	{script.PowerShell, regexp.MustCompile(`(?i)(\s)(?:-p|--password)(?:=|\s+)("?)\$(?:env:servicePrincipalKey\b|\{env:servicePrincipalKey\})("?)`), `${1}--federated-token ${2}$$env:idToken${3}`, false, "Azure CLI signs in with the federated token"},
-	{script.Cmd, regexp.MustCompile(`(?i)\bset ARM_CLIENT_SECRET=%servicePrincipalKey%`), `set ARM_USE_OIDC=true& set ARM_OIDC_TOKEN=%idToken%`, true, terraformReason},
-	{script.Cmd, regexp.MustCompile(`(?i)(\s)(?:-p|--password)(?:=|\s+)("?)%servicePrincipalKey%("?)`), `${1}--federated-token ${2}%idToken%${3}`, false, "Azure CLI signs in with the federated token"},
+	{script.Bash, lazy.Regexp(`(^|[\s;&])ARM_CLIENT_SECRET=("?)\$(?:servicePrincipalKey\b|\{servicePrincipalKey\})("?)`), `${1}ARM_USE_OIDC=true ARM_OIDC_TOKEN=${2}$$idToken${3}`, true, terraformReason},
+	{script.Bash, lazy.Regexp(`(-backend-config(?:=|\s+))("?)client_secret=("?)\$(?:servicePrincipalKey\b|\{servicePrincipalKey\})("?)`), `${1}${2}use_oidc=true${4} ${1}${2}oidc_token=${3}$$idToken${4}`, true, terraformReason},
+	{script.Bash, lazy.Regexp(`(\s)(?:-p|--password)(?:=|\s+)("?)\$(?:servicePrincipalKey\b|\{servicePrincipalKey\})("?)`), `${1}--federated-token ${2}$$idToken${3}`, false, "Azure CLI signs in with the federated token"},
+	{script.PowerShell, lazy.Regexp(`(?i)\$env:ARM_CLIENT_SECRET(\s*=\s*)("?)\$(?:env:servicePrincipalKey\b|\{env:servicePrincipalKey\})("?)`), `$$env:ARM_USE_OIDC${1}'true'; $$env:ARM_OIDC_TOKEN${1}${2}$$env:idToken${3}`, true, terraformReason},
+	{script.PowerShell, lazy.Regexp(`(?i)(\s)(?:-p|--password)(?:=|\s+)("?)\$(?:env:servicePrincipalKey\b|\{env:servicePrincipalKey\})("?)`), `${1}--federated-token ${2}$$env:idToken${3}`, false, "Azure CLI signs in with the federated token"},
+	{script.Cmd, lazy.Regexp(`(?i)\bset ARM_CLIENT_SECRET=%servicePrincipalKey%`), `set ARM_USE_OIDC=true& set ARM_OIDC_TOKEN=%idToken%`, true, terraformReason},
+	{script.Cmd, lazy.Regexp(`(?i)(\s)(?:-p|--password)(?:=|\s+)("?)%servicePrincipalKey%("?)`), `${1}--federated-token ${2}%idToken%${3}`, false, "Azure CLI signs in with the federated token"},
 }
 
 const scriptManual = "use idToken instead of servicePrincipalKey: ARM_USE_OIDC=true and ARM_OIDC_TOKEN=$idToken for Terraform, az login --service-principal --federated-token $idToken for Azure CLI; then drop what stores the key"
@@ -153,8 +153,8 @@ func closedForms(t scriptText, edits []scriptEdit) ([]scriptEdit, string) {
 			if r.shell != t.shell || strings.Contains(r.replace, "--federated-token") && !signsIn(at, at+len(line)) {
 				continue
 			}
-			for _, m := range r.pattern.FindAllStringSubmatchIndex(line, -1) {
-				edits = append(edits, scriptEdit{start: at + m[0], end: at + m[1], text: string(r.pattern.ExpandString(nil, r.replace, line, m)), review: r.review, reason: r.reason})
+			for _, m := range r.pattern().FindAllStringSubmatchIndex(line, -1) {
+				edits = append(edits, scriptEdit{start: at + m[0], end: at + m[1], text: string(r.pattern().ExpandString(nil, r.replace, line, m)), review: r.review, reason: r.reason})
 			}
 		}
 		at += len(line) + 1
