@@ -12,11 +12,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	abstractions "github.com/microsoft/kiota-abstractions-go"
 	"github.com/microsoft/kiota-abstractions-go/authentication"
 	khttp "github.com/microsoft/kiota-http-go"
 	kjson "github.com/microsoft/kiota-serialization-json-go"
-	graphcore "github.com/microsoftgraph/msgraph-sdk-go-core"
 	"github.com/microsoftgraph/msgraph-sdk-go/applications"
 	"github.com/microsoftgraph/msgraph-sdk-go/serviceprincipals"
 
@@ -95,15 +95,25 @@ func New(c Config) (*Client, error) {
 	return client, nil
 }
 
+// requestIDs gives each request an id by which Microsoft finds it ("Best practices for working with Microsoft Graph", reliability and
+// support). The SDK's own handler tells its version, the system and the version of Go too, and brings encoding/gob, whose
+// setting up is felt at each start of the program.
+type requestIDs struct{}
+
+// Intercept implements khttp.Middleware.
+func (requestIDs) Intercept(next khttp.Pipeline, index int, r *http.Request) (*http.Response, error) {
+	r.Header.Set("client-request-id", uuid.NewString())
+	return next.Next(r, index)
+}
+
 // newVersion builds the SDK's request adapter with the middleware in a fixed order. The SDK's default order is
 // random for each process, repeats writes on 503 and 504, and compresses bodies in a way that a repetition
 // breaks (microsoft/kiota-http-go#183); repeating, waiting and signing in are the transport's here.
 func newVersion(client *http.Client, base string) (version, error) {
-	options := graphcore.GraphClientOptions{GraphServiceVersion: "v1.0", GraphServiceLibraryVersion: "1.89.0"}
 	own := &http.Client{
 		CheckRedirect: client.CheckRedirect,
 		Transport: khttp.NewCustomTransportWithParentTransport(client.Transport,
-			graphcore.NewGraphTelemetryHandler(&options), khttp.NewParametersNameDecodingHandler()),
+			requestIDs{}, khttp.NewParametersNameDecodingHandler()),
 	}
 	adapter, err := khttp.NewNetHttpRequestAdapterWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(
 		&authentication.AnonymousAuthenticationProvider{}, kjson.NewJsonParseNodeFactory(), kjson.NewJsonSerializationWriterFactory(), own)
