@@ -3,7 +3,8 @@ package main
 import (
 	"runtime"
 	"runtime/debug"
-	"runtime/metrics"
+
+	"github.com/unsecret-dev/unsecret/internal/crash"
 )
 
 // The bounds of the garbage that may lie beside what is used, in per cent of it (debug.SetGCPercent).
@@ -18,6 +19,9 @@ const (
 	freeGarbage = 4 << 20
 	// muchUsed is from where on garbage is kept low, so that a scan of a large organisation fits into a small machine.
 	muchUsed = 40 << 20
+	// beforeFirst is how much memory is taken, the runtime's own included, before anything is collected. A scan of a few thousand
+	// files ends with about as much. While a collection goes on, all else is slowed, and for longer than the collection works.
+	beforeFirst = 16 << 20
 )
 
 // garbageFor gives the garbage that may lie beside so many bytes that are used, in per cent.
@@ -28,23 +32,37 @@ func garbageFor(used uint64) int {
 	return int(min(max(100*freeGarbage/max(used, 1), commonGarbage), mostGarbage))
 }
 
-// allowGarbage lets the runtime collect less often while little memory is used, as by a scan of a few thousand files, and more often while much is. It
-// looks again after each collection.
-func allowGarbage() {
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	set := 0
-	var look func(int)
-	look = func(int) {
-		metrics.Read(sample)
-		percent := commonGarbage
-		if sample[0].Value.Kind() == metrics.KindUint64 {
-			percent = garbageFor(sample[0].Value.Uint64())
+// allowGarbage lets the runtime collect less often while little memory is used, as by a scan of a few thousand files, and more often while much is.
+// It calls a function after each collection.
+func allowGarbage(collected func()) {
+	limit := debug.SetMemoryLimit(beforeFirst)
+	debug.SetGCPercent(-1)
+	afterCollection(func() {
+		debug.SetGCPercent(commonGarbage)
+		debug.SetMemoryLimit(limit)
+		collected()
+		adjustGarbage(commonGarbage, collected)
+	})
+}
+
+// adjustGarbage goes on from the per cent of garbage that is allowed now.
+func adjustGarbage(percent int, collected func()) {
+	afterCollection(func() {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		next := garbageFor(m.NextGC * 100 / uint64(100+percent)) // collected is at what is used with its garbage
+		if next != percent {
+			debug.SetGCPercent(next)
 		}
-		if percent != set {
-			set = percent
-			debug.SetGCPercent(percent)
-		}
-		runtime.AddCleanup(new([16]byte), look, 0) // it is called when the next collection has found that nobody has this
-	}
-	look(0)
+		collected()
+		adjustGarbage(next, collected)
+	})
+}
+
+// afterCollection calls a function when the next collection has found that nobody has what was made for this.
+func afterCollection(do func()) {
+	runtime.AddCleanup(new([16]byte), func(do func()) {
+		defer crash.Report()
+		do()
+	}, do)
 }

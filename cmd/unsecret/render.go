@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -15,6 +17,9 @@ const lineWidth = 80
 // clean makes a text from outside (a name, a message) safe for a terminal and keeps it on one line: control
 // characters, among them escape sequences, and characters that reverse the reading direction are replaced.
 func clean(s string) string {
+	if isPlain(s) {
+		return s
+	}
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t' || r == '\r':
@@ -24,6 +29,16 @@ func clean(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// isPlain tells whether a text is of printable ASCII characters, as nearly all are.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // cut shortens a text to n runes, keeping the end of a path-like text and the beginning of any other.
@@ -63,16 +78,12 @@ func tableOf(w io.Writer, head []string, rows int, row func(i int) []string) {
 		}
 	}
 	shrink(width, lineWidth-2*(len(head)-1))
-	out := bufio.NewWriter(w)
-	line(out, head, width)
+	t := tableWriter{out: bufio.NewWriter(w), width: width, parts: make([][]string, len(head))}
+	t.row(head)
 	for i := range rows {
-		cells := row(i)
-		for column, c := range cells {
-			cells[column] = clean(c)
-		}
-		line(out, cells, width)
+		t.row(row(i))
 	}
-	_ = out.Flush() // what writes the results remembers that it failed
+	_ = t.out.Flush() // what writes the results remembers that it failed
 }
 
 // shrink takes from the widest column until all fit. No column becomes narrower than 8.
@@ -92,62 +103,79 @@ func shrink(width []int, total int) {
 	}
 }
 
-// line writes one row, as high as its highest cell.
-func line(w io.Writer, cells []string, width []int) {
-	parts := make([][]string, len(cells))
+// tableWriter writes rows, one after another in the same memory.
+type tableWriter struct {
+	out   *bufio.Writer
+	width []int
+	parts [][]string // the lines of each cell
+	line  []byte
+}
+
+// row writes one row, as high as its highest cell.
+func (t *tableWriter) row(cells []string) {
 	height := 0
 	for i, c := range cells {
-		parts[i] = wrap(c, width[i])
-		height = max(height, len(parts[i]))
+		t.parts[i] = appendWrapped(t.parts[i][:0], clean(c), t.width[i])
+		height = max(height, len(t.parts[i]))
 	}
 	for n := range height {
-		var b strings.Builder
+		t.line = t.line[:0]
 		for i := range cells {
 			text := ""
-			if n < len(parts[i]) {
-				text = parts[i][n]
+			if n < len(t.parts[i]) {
+				text = t.parts[i][n]
 			}
-			b.WriteString(text + strings.Repeat(" ", width[i]-utf8.RuneCountInString(text)+2))
+			t.line = append(t.line, text...)
+			for range t.width[i] - utf8.RuneCountInString(text) + 2 {
+				t.line = append(t.line, ' ')
+			}
 		}
-		fmt.Fprintln(w, strings.TrimRight(b.String(), " "))
+		_, _ = t.out.Write(append(bytes.TrimRight(t.line, " "), '\n')) // what writes the results remembers that it failed
 	}
 }
 
 // wrap breaks a text at spaces into lines of at most n runes. A longer word, such as a path or an address, is broken
 // behind one of its separators, or where nothing else is left.
-func wrap(s string, n int) []string {
-	var lines []string
-	var cur []rune
-	for _, word := range strings.Fields(s) {
-		r := []rune(word)
-		if len(cur) > 0 && len(cur)+1+len(r) > n {
-			lines = append(lines, string(cur))
-			cur = nil
+func wrap(s string, n int) []string { return appendWrapped(nil, s, n) }
+
+func appendWrapped(lines []string, s string, n int) []string {
+	before, cur, width := len(lines), "", 0 // width is that of cur
+	for word := range strings.FieldsSeq(s) {
+		length := utf8.RuneCountInString(word)
+		if width > 0 && width+1+length > n {
+			lines = append(lines, cur)
+			cur, width = "", 0
 		}
-		if len(cur) > 0 {
-			cur = append(cur, ' ')
+		for length > n {
+			at := breakAt(word, n)
+			lines = append(lines, word[:at])
+			word = word[at:]
+			length = utf8.RuneCountInString(word)
 		}
-		for len(r) > n {
-			at := breakAt(r, n)
-			lines = append(lines, string(r[:at]))
-			r = r[at:]
+		if width > 0 {
+			word = cur + " " + word
+			length += width + 1
 		}
-		cur = append(cur, r...)
+		cur, width = word, length
 	}
-	if len(cur) > 0 || len(lines) == 0 {
-		lines = append(lines, string(cur))
+	if width > 0 || len(lines) == before {
+		lines = append(lines, cur)
 	}
 	return lines
 }
 
-// breakAt finds the last place in the second half of n runes behind which a reader expects a word to be broken.
-func breakAt(r []rune, n int) int {
-	for i := n; i > n/2; i-- {
-		if strings.ContainsRune("/:@_-.", r[i-1]) {
-			return i
+// breakAt finds the last place in the second half of the first n runes behind which a reader expects a word to be broken.
+func breakAt(word string, n int) int {
+	count, at := 0, 0
+	for i, r := range word {
+		if count == n {
+			return cmp.Or(at, i)
+		}
+		if count++; count > n/2 && strings.ContainsRune("/:@_-.", r) {
+			at = i + 1
 		}
 	}
-	return n
+	return len(word)
 }
 
 // paragraph writes a text wrapped to 80 columns behind an indent.

@@ -98,7 +98,7 @@ func (a *app) scan(cmd *cobra.Command, o scanOptions) error {
 	if err != nil {
 		return err
 	}
-	allowGarbage()
+	allowGarbage(func() {})
 	p := a.progress()
 	inv, err := scan.Run(cmd.Context(), set.sources, scan.Options{
 		Tool: toolName(), Now: set.now, Progress: p.update, Parts: parts,
@@ -150,7 +150,7 @@ func (a *app) scanLocal(cmd *cobra.Command, o scanOptions) error {
 		defer crash.Report()
 		giveBackStart()
 	}()
-	allowGarbage()
+	allowGarbage(giveBackStart)
 	inv, err := scan.Local(cmd.Context(), o.local, scan.Options{Tool: toolName()})
 	if err != nil {
 		if cmd.Context().Err() != nil {
