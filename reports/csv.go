@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"github.com/unsecret-dev/unsecret/migrate/policy"
 )
 
@@ -50,7 +51,7 @@ func findingRow(f policy.Finding) []string {
 
 // formula finds what a spreadsheet could take for a formula: at the start of a cell, and after a character that a
 // spreadsheet of another country or setting takes for the end of a cell (OWASP, "CSV Injection").
-var formula = lazyRegexp(`(^|[;,|])([\s"]*)([=+\-@＝＋－＠])`)
+var formula = lazy.Regexp(`(^|[;,|])([\s"]*)([=+\-@＝＋－＠])`)
 
 // cell keeps spreadsheets from taking a text for a formula.
 func cell(s string) string {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"github.com/unsecret-dev/unsecret/migrate/policy"
 )
 
@@ -83,9 +84,9 @@ func markdownFindings(b *strings.Builder, groups []ruleGroup) {
 
 var (
 	// webAddress finds what GitHub makes a link of without a scheme (GFM, "Autolinks (extension)").
-	webAddress = lazyRegexp(`(?i)www\.`)
+	webAddress = lazy.Regexp(`(?i)www\.`)
 	// reference finds what GitHub makes a reference of: a mention, an issue.
-	reference = lazyRegexp(`(&#64;|\\#)([0-9A-Za-z])`)
+	reference = lazy.Regexp(`(&#64;|\\#)([0-9A-Za-z])`)
 )
 
 // escape makes a text from outside plain in Markdown: no markup, no HTML, no link, no formula, no end of a table's

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/internal/jsonstream"
+	"github.com/unsecret-dev/unsecret/internal/lazy"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/policy"
 )
@@ -191,7 +192,7 @@ func lines(list []string) []string {
 // In SARIF's messages [text](target) is a link and {0} stands for an argument (SARIF 2.1.0, 3.11.5 and 3.11.6).
 var (
 	linkEscapes = strings.NewReplacer(`\`, `\\`, `[`, `\[`, `]`, `\]`)
-	placeholder = lazyRegexp(`\{(\d+)\}`)
+	placeholder = lazy.Regexp(`\{(\d+)\}`)
 )
 
 // plainMessage keeps a text from outside from being read as a link or a placeholder.

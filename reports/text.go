@@ -1,10 +1,8 @@
 package reports
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -115,9 +113,4 @@ func escapeHidden(json []byte) []byte {
 func escape4(r rune) string {
 	s := strconv.FormatInt(int64(r), 16)
 	return `\u` + strings.Repeat("0", 4-len(s)) + s
-}
-
-// lazyRegexp compiles a regular expression when it is first needed, so that a program that has this package starts fast.
-func lazyRegexp(expr string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
 }

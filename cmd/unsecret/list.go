@@ -396,7 +396,6 @@ func (l *lister) gaps() (head []string, rows [][]string, values []any) {
 	return []string{"SOURCE", "NOT READ", "WHY, AND WHAT TO DO"}, rows, orEmpty(values)
 }
 
-// gapInRepository matches the words of what a gap is about, since a gap names its repository among others.
 // undecided are the gaps that a text itself leaves: which connection an expression means.
 func undecided(inv *inventory.Inventory) []inventory.Gap {
 	var out []inventory.Gap
@@ -409,6 +408,7 @@ func undecided(inv *inventory.Inventory) []inventory.Gap {
 	return out
 }
 
+// gapInRepository matches the words of what a gap is about, since a gap names its repository among others.
 func (l *lister) gapInRepository(g inventory.Gap) bool {
 	return l.o.repository == "" || slices.ContainsFunc(strings.Fields(g.Object), func(word string) bool {
 		parts := strings.SplitN(word, "/", 3)
