@@ -12,7 +12,7 @@ func (w *World) Clone() *World {
 	w.Lock()
 	defer w.Unlock()
 	c := copier{}.value(reflect.ValueOf(w)).Interface().(*World) //nolint:forcetypeassert // a copy has the type of its original
-	c.Clock = w.Clock.clone()
+	c.Clock, c.seed, c.next = w.Clock.clone(), w.seed, w.next
 	c.GitHub.repoIDs, c.GitHub.blobs = nil, maps.Clone(w.GitHub.blobs)
 	return c
 }
@@ -23,7 +23,8 @@ func (c *Clock) clone() *Clock {
 	return &Clock{offset: c.offset, fixed: c.fixed}
 }
 
-// copier copies values with everything that they point to, once each. Fields that are not exported are copied as they are.
+// copier copies values with everything that they point to, once each. Fields that are not exported are copied as they are, except in
+// a World: who waits for its mutex changes it, also while another holds it.
 type copier map[uintptr]reflect.Value
 
 func (c copier) value(from reflect.Value) reflect.Value {
@@ -59,12 +60,11 @@ func (c copier) pointer(from reflect.Value) reflect.Value {
 
 func (c copier) structure(from reflect.Value) reflect.Value {
 	to := reflect.New(from.Type()).Elem()
-	to.Set(from)
+	if from.Type() != reflect.TypeFor[World]() {
+		to.Set(from)
+	}
 	for i := range from.NumField() {
-		switch f := from.Type().Field(i); {
-		case f.Type == reflect.TypeFor[sync.Mutex]():
-			to.Field(i).SetZero() // the copy is held by nobody
-		case f.IsExported():
+		if f := from.Type().Field(i); f.IsExported() && f.Type != reflect.TypeFor[sync.Mutex]() {
 			to.Field(i).Set(c.value(from.Field(i)))
 		}
 	}

@@ -2,6 +2,7 @@ package world_test
 
 import (
 	"maps"
+	"sync"
 	"testing"
 	"time"
 
@@ -11,6 +12,20 @@ import (
 	"github.com/unsecret-dev/unsecret/e2e/lab"
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
 )
+
+func TestAWorldIsClonedWhileOthersWaitForIt(t *testing.T) {
+	w, _ := lab.Generate(lab.Size{Repositories: 12, Connections: 12, Pipelines: 12, Seed: 3})
+	before := w.Describe()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if diff := cmp.Diff(before, w.Clone().Describe()); diff != "" {
+				t.Errorf("the clone differs (-world +clone):\n%s", diff)
+			}
+		})
+	}
+	wg.Wait()
+}
 
 func TestACloneIsEqualAndSharesNothingThatCanChange(t *testing.T) {
 	w, _ := lab.Generate(lab.Size{Repositories: 12, Connections: 12, Pipelines: 12, Seed: 3})
