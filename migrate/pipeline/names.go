@@ -204,7 +204,7 @@ func (m *mentions) scalar(n *yaml.Node) {
 func hasWord(text, word string) bool {
 	for at := 0; ; {
 		i := strings.Index(text[at:], word)
-		if i < 0 {
+		if i < 0 || word == "" {
 			return false
 		}
 		from, to := at+i, at+i+len(word)

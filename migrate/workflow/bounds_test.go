@@ -46,6 +46,26 @@ func TestBadInputIsBounded(t *testing.T) {
 	}
 }
 
+// Names of variables, inputs and indexes can be empty, and a search for one must end.
+func TestAnEmptyNameIsReadByNothing(t *testing.T) {
+	workflow := "on:\n  workflow_call:\n    inputs:\n      \"\": {type: string}\n    secrets:\n      \"\": {}\njobs:\n  a:\n    runs-on: x\n    env:\n      \"\": ${{ secrets.AZURE_CLIENT_SECRET }}\n      ? &anchor\n      : ${{ secrets.AZURE_CLIENT_SECRET }}\n" +
+		"    steps:\n      - uses: azure/login@v2\n        with:\n          creds: ${{ secrets[''] }}\n      - run: az login --service-principal -u ${{ inputs[''] }} -p \"${{ secrets[''] }}\" --tenant x\n"
+	action := "inputs:\n  \"\": {description: x}\nruns:\n  using: composite\n  steps:\n    - uses: azure/login@v2\n      with:\n        creds: ${{ inputs[''] }}\n"
+	caller := "on: push\njobs:\n  a:\n    uses: ./.github/workflows/a.yml\n    secrets: {\"\": \"${{ secrets.AZURE_CREDENTIALS }}\"}\n  b:\n    runs-on: x\n    steps:\n      - uses: ./.github/actions/a\n        with: {\"\": \"${{ secrets.AZURE_CREDENTIALS }}\"}\n"
+	tree := Tree{Files: []File{{Path: ".github/workflows/a.yml", Content: []byte(workflow)}, {Path: ".github/workflows/b.yml", Content: []byte(caller)}, {Path: ".github/actions/a/action.yml", Content: []byte(action)}}}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		Scan(tree, Options{Subjects: true})
+		Rewrite(tree, RewriteOptions{Level: LevelNeedsReview})
+	}()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the search for a name without a letter goes on")
+	}
+}
+
 // A file with more logins than any real one has is a gap beside those that are listed, and is left as it is.
 func TestAFileWithVeryManyLoginsIsAGap(t *testing.T) {
 	step := "      - uses: azure/login@v2\n        with:\n          creds: ${{ secrets.AZURE_CREDENTIALS }}\n"

@@ -226,15 +226,9 @@ func (a *analysis) consumerProblem(c *channel, n *finding) string {
 // unexplained finds a read of the channel's name in its file that is not one of the consumers'.
 func (a *analysis) unexplained(c *channel) int {
 	src := c.target.lowered()
-	name := []byte(strings.ToLower(c.name))
 	contexts := []string{"inputs", "secrets"}
-	for at := 0; ; {
-		i := bytes.Index(src[at:], name)
-		if i < 0 {
-			return 0
-		}
-		start, end := at+i, at+i+len(name)
-		at = end
+	for start := range c.target.named(c.name) {
+		end := start + len(c.name)
 		if start > 0 && isName(src[start-1]) || end < len(src) && isName(src[end]) || c.target.commented(start) {
 			continue
 		}
@@ -251,4 +245,5 @@ func (a *analysis) unexplained(c *channel) int {
 			return line
 		}
 	}
+	return 0
 }

@@ -139,18 +139,14 @@ func readsDeclared(was, now *file) error {
 
 // readsInput tells whether an input is read outside of comments: inputs.NAME or inputs['NAME'].
 func (f *file) readsInput(name string) bool {
-	lower, wanted := f.lowered(), []byte(strings.ToLower(name))
-	for at := 0; ; {
-		i := bytes.Index(lower[at:], wanted)
-		if i < 0 {
-			return false
-		}
-		start, end := at+i, at+i+len(wanted)
-		at = end
+	lower := f.lowered()
+	for start := range f.named(name) {
+		end := start + len(name)
 		if (end == len(lower) || !isName(lower[end])) && hasSuffix(bytes.TrimRight(lower[:start], " \t[.'\""), "inputs") && !f.commented(start) {
 			return true
 		}
 	}
+	return false
 }
 
 func flatText(n *yaml.Node) string {

@@ -3,6 +3,7 @@ package workflow
 import (
 	"bytes"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"unicode"
@@ -214,14 +215,9 @@ func (f *finding) extent() (from, to int) {
 // variable: not in comments, not as a key, and not as the name of a secret, variable or input.
 func (f *file) readers(name string) []int {
 	var list []int
-	lower, wanted := f.lowered(), []byte(strings.ToLower(name))
-	for at := 0; ; {
-		i := bytes.Index(lower[at:], wanted)
-		if i < 0 {
-			return list
-		}
-		start, end := at+i, at+i+len(name)
-		at = end
+	lower := f.lowered()
+	for start := range f.named(name) {
+		end := start + len(name)
 		if start > 0 && isName(f.src[start-1]) || end < len(f.src) && isWord(f.src[end]) {
 			continue
 		}
@@ -230,6 +226,22 @@ func (f *file) readers(name string) []int {
 			continue
 		}
 		list = append(list, start)
+	}
+	return list
+}
+
+// named visits the offsets at which a name stands in the file's text, in any case. One that is empty stands nowhere: an environment
+// variable, an input or an index of an expression can have such a name, and nothing can read it.
+func (f *file) named(name string) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		lower, wanted := f.lowered(), []byte(strings.ToLower(name))
+		for at := 0; len(wanted) > 0; at += len(wanted) {
+			i := bytes.Index(lower[at:], wanted)
+			if i < 0 || !yield(at+i) {
+				return
+			}
+			at += i
+		}
 	}
 }
 
