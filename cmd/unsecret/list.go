@@ -17,10 +17,11 @@ import (
 
 // listOptions are the filters of list. Each applies to some of what can be listed.
 type listOptions struct {
-	typ, scheme, class, kind, conversion, repository, severity string
-	expires                                                    string
-	unused                                                     bool
-	output                                                     string
+	typ, scheme, kind, conversion, repository, severity string
+	classes                                             []string
+	expires                                             string
+	unused                                              bool
+	output                                              string
 }
 
 // listing is one thing that can be listed, and the filters that apply to it.
@@ -68,7 +69,7 @@ has them whole. Reads the state directory alone.`,
 	f := cmd.Flags()
 	f.StringVar(&o.typ, "type", "", "connections: such as azurerm; credentials: password or certificate")
 	f.StringVar(&o.scheme, "scheme", "", "connections: such as ServicePrincipal")
-	f.StringVar(&o.class, "class", "", "connections: such as azure-key-manual or federated-old-issuer; several with commas")
+	f.StringSliceVar(&o.classes, "class", nil, "connections: such as azure-key-manual or federated-old-issuer; several with commas")
 	f.StringVar(&o.kind, "kind", "", "logins: such as azure-login-creds; secrets: organization, repository, environment, dependabot, variable, variable-group, key-vault, secure-file, script; gaps: the source")
 	f.StringVar(&o.conversion, "conversion", "", "logins: none, automatic, assisted, manual")
 	f.StringVar(&o.repository, "repository", "", "logins, secrets, gaps: a `glob` of OWNER/NAME")
@@ -120,7 +121,8 @@ type lister struct {
 	o        listOptions
 	check    policy.Config
 	now      time.Time
-	until    time.Time // of --expires-within
+	until    time.Time                   // of --expires-within
+	classes  []inventory.ConnectionClass // of --class; none: all
 }
 
 func (a *app) lister(o listOptions) (*lister, error) {
@@ -142,10 +144,15 @@ func (a *app) lister(o listOptions) (*lister, error) {
 	if _, err := path.Match(o.repository, ""); err != nil {
 		return nil, usageErrorf("--repository %q: %w", o.repository, err)
 	}
-	for _, class := range l.classes() {
+	for _, name := range o.classes {
+		class := inventory.ConnectionClass(strings.ToLower(strings.TrimSpace(name)))
+		if class == "" {
+			continue
+		}
 		if !slices.Contains(inventory.Classes(), class) {
 			return nil, usageErrorf("invalid argument %q for --class: it must be one of %s", class, joinClasses(inventory.Classes()))
 		}
+		l.classes = append(l.classes, class)
 	}
 	if err := oneOf("--conversion", o.conversion, "", "none", "automatic", "assisted", "manual"); err != nil {
 		return nil, usageErrorf("%w", err)
@@ -178,17 +185,6 @@ func (l *lister) severe(o inventory.Object) bool {
 	return slices.ContainsFunc(policy.About(l.findings, l.inv, o), func(f policy.Finding) bool { return f.Severity.AtLeast(policy.Severity(l.o.severity)) })
 }
 
-// classes are those that --class asks for.
-func (l *lister) classes() []inventory.ConnectionClass {
-	var out []inventory.ConnectionClass
-	for _, class := range strings.Split(l.o.class, ",") {
-		if class = strings.ToLower(strings.TrimSpace(class)); class != "" {
-			out = append(out, inventory.ConnectionClass(class))
-		}
-	}
-	return out
-}
-
 func joinClasses(list []inventory.ConnectionClass) string {
 	var names []string
 	for _, class := range list {
@@ -198,11 +194,10 @@ func joinClasses(list []inventory.ConnectionClass) string {
 }
 
 func (l *lister) connections() (head []string, rows [][]string, values []any) {
-	classes := l.classes()
 	for _, i := range byName(l.inv.Connections, func(c inventory.Connection) string { return c.Place() + "/" + c.Name }) {
 		c := l.inv.Connections[i]
 		class, _ := inventory.ClassifyConnection(c)
-		if !is(l.o.typ, c.Type) || !is(l.o.scheme, c.Scheme) || len(classes) > 0 && !slices.Contains(classes, class) || l.o.unused && !l.unused(c) || !l.severe(l.inv.ConnectionObject(i)) {
+		if !is(l.o.typ, c.Type) || !is(l.o.scheme, c.Scheme) || len(l.classes) > 0 && !slices.Contains(l.classes, class) || l.o.unused && !l.unused(c) || !l.severe(l.inv.ConnectionObject(i)) {
 			continue
 		}
 		last := "unknown"
