@@ -421,12 +421,7 @@ func (a *analysis) classifyConnect(f *finding) {
 func (a *analysis) classifyRegistry(f *finding) {
 	steps := []string{"Sign in with azure/login before the step and replace the login by az acr login --name REGISTRY.", "Without docker: az acr login --name REGISTRY --expose-token, with the user 00000000-0000-0000-0000-000000000000 and the token as password.",
 		"The identity needs the role AcrPush (or AcrPull) on the registry, which it has where it signs in today."}
-	if f.image {
-		classifyImage(f)
-		return
-	}
-	if f.command != nil && isPullSecret(f.command) {
-		classifyPullSecret(f)
+	if classifyPull(f) {
 		return
 	}
 	if f.script != nil {
@@ -467,18 +462,22 @@ func (a *analysis) classifyRegistry(f *finding) {
 	f.review(registryRisk)
 }
 
-// classifyPullSecret gives the manual steps of a registry's password that is stored in a cluster.
-func classifyPullSecret(f *finding) {
-	f.manual("the cluster pulls images with the password that the command stores in it",
-		"Let the cluster pull with its own identity: az aks update --name CLUSTER --resource-group GROUP --attach-acr REGISTRY, or give its kubelet's identity the role AcrPull.",
-		"Take the command out, and imagePullSecrets out of what the cluster runs.")
-}
-
-// classifyImage gives the manual steps of a password with which GitHub itself pulls an image.
-func classifyImage(f *finding) {
-	f.manual("GitHub pulls the image of a container or service before the job's first step, so no session of azure/login is there yet",
-		"Run the image in a step instead: azure/login, az acr login --name REGISTRY and docker run; or let the job do without the container.",
-		"Where that is not possible, give the credentials a token of the registry that can only pull this image (az acr token create), and rotate it.")
+// classifyPull gives the manual steps of a registry's password with which something else than the job's steps pulls images: GitHub, or a cluster. It tells whether
+// the password is such a one.
+func classifyPull(f *finding) bool {
+	switch {
+	case f.image:
+		f.manual("GitHub pulls the image of a container or service before the job's first step, so no session of azure/login is there yet",
+			"Run the image in a step instead: azure/login, az acr login --name REGISTRY and docker run; or let the job do without the container.",
+			"Where that is not possible, give the credentials a token of the registry that can only pull this image (az acr token create), and rotate it.")
+	case f.command != nil && isPullSecret(f.command):
+		f.manual("the cluster pulls images with the password that the command stores in it",
+			"Let the cluster pull with its own identity: az aks update --name CLUSTER --resource-group GROUP --attach-acr REGISTRY, or give its kubelet's identity the role AcrPull.",
+			"Take the command out, and imagePullSecrets out of what the cluster runs.")
+	default:
+		return false
+	}
+	return true
 }
 
 // namesRegistry tells whether docker login names the registry so that az acr login can.
@@ -548,12 +547,7 @@ func classifyOther(f *finding) {
 		f.manual("an account key, connection string or SAS is a password of the storage account, not of a service principal", "Give the identity the role Storage Blob Data Contributor on the account or container.",
 			"Sign in with azure/login and use --auth-mode login with az storage, AZCOPY_AUTO_LOGIN_TYPE=AZCLI with azcopy, or use_azuread_auth = true in Terraform's azurerm backend.")
 	case inventory.KindDockerACRAdmin:
-		if f.image {
-			classifyImage(f)
-			return
-		}
-		if f.command != nil && isPullSecret(f.command) {
-			classifyPullSecret(f)
+		if classifyPull(f) {
 			return
 		}
 		f.manual("the password is that of the registry's admin user or of a repository token, not of a service principal", "Give the identity the role AcrPush (or AcrPull) on the registry.",
