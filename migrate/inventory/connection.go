@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -87,6 +88,21 @@ func (c Connection) OriginName() string {
 		return c.Projects[0].As
 	}
 	return c.Name
+}
+
+// NameIn is the connection's name in a project, given by name.
+func (c Connection) NameIn(project string) string {
+	for _, p := range c.Projects {
+		if strings.EqualFold(p.Name, project) && p.As != "" {
+			return p.As
+		}
+	}
+	return c.Name
+}
+
+// VisibleIn tells whether the connection can be used in a project, given by names.
+func (c Connection) VisibleIn(organization, project string) bool {
+	return strings.EqualFold(c.Organization, organization) && slices.ContainsFunc(c.Projects, func(p ConnectionProject) bool { return strings.EqualFold(p.Name, project) })
 }
 
 // ConnectionProject is one project that a connection is visible in, with the connection's name there.

@@ -128,16 +128,11 @@ func (u UnresolvedUse) Fits(c Connection) bool {
 	return fitsParts(u.Like, c.Name)
 }
 
-// In tells whether the place is in a project that the connection is visible in.
-func (p PipelinePlace) In(c Connection) bool {
-	return strings.EqualFold(p.Organization, c.Organization) && slices.ContainsFunc(c.Projects, func(q ConnectionProject) bool { return strings.EqualFold(q.Name, p.Project) })
-}
-
 // MayMean are the expressions that can mean a connection.
 func (inv *Inventory) MayMean(c Connection) []UnresolvedUse {
 	var out []UnresolvedUse
 	for _, u := range inv.Unresolved {
-		if u.In(c) && u.Fits(c) {
+		if c.VisibleIn(u.Organization, u.Project) && u.Fits(c) {
 			out = append(out, u)
 		}
 	}

@@ -49,17 +49,16 @@ func (inv *Inventory) connectionStep(s PipelineSecret) string {
 	case !ok:
 		return fmt.Sprintf("find out whose secret it is (the client id beside it), and make a service connection for that application in project %s: type Azure Resource Manager, credential workload identity federation", s.Project)
 	case c.Secretless():
-		return fmt.Sprintf("use the service connection %s, which signs in as the same application without a secret", c.nameIn(s.Project))
+		return fmt.Sprintf("use the service connection %s, which signs in as the same application without a secret", c.NameIn(s.Project))
 	}
-	return fmt.Sprintf("use the service connection %s, which signs in as the same application, and let the plan convert it", c.nameIn(s.Project))
+	return fmt.Sprintf("use the service connection %s, which signs in as the same application, and let the plan convert it", c.NameIn(s.Project))
 }
 
 // instead finds a connection of the secret's project for the same application, one without a secret first.
 func (inv *Inventory) instead(s PipelineSecret) (Connection, bool) {
 	var found []Connection
 	for _, c := range inv.Connections {
-		there := slices.ContainsFunc(c.Projects, func(p ConnectionProject) bool { return strings.EqualFold(p.Name, s.Project) })
-		if there && s.AppID != "" && strings.EqualFold(c.Organization, s.Organization) && strings.EqualFold(string(c.AppID), string(s.AppID)) &&
+		if s.AppID != "" && c.VisibleIn(s.Organization, s.Project) && strings.EqualFold(string(c.AppID), string(s.AppID)) &&
 			strings.EqualFold(c.Type, "azurerm") && !c.Disabled {
 			found = append(found, c)
 		}
@@ -80,21 +79,11 @@ func (c Connection) rank() string {
 	return c.Scheme
 }
 
-// nameIn is the connection's name in a project.
-func (c Connection) nameIn(project string) string {
-	for _, p := range c.Projects {
-		if strings.EqualFold(p.Name, project) && p.As != "" {
-			return p.As
-		}
-	}
-	return c.Name
-}
-
 // writeSteps say what stands in the place of what reads the secret. For a variable these are the places that were found to read it.
 func (inv *Inventory) writeSteps(s PipelineSecret) []string {
 	name := "<the connection>"
 	if c, ok := inv.instead(s); ok {
-		name = c.nameIn(s.Project)
+		name = c.NameIn(s.Project)
 	}
 	if s.Kind == PipelineSecretScript {
 		return []string{"in " + s.Text() + ", " + instead(s, name)}

@@ -387,7 +387,7 @@ func (r *projectReader) resources(ctx context.Context) error {
 		for _, check := range list {
 			for _, used := range check.Uses {
 				if r.o.found[used] != nil {
-					r.use(used, inventory.PipelineUse{PipelinePlace: r.place(r.nameOf(c)), Source: inventory.UseCheck, Input: check.Type, As: string(used)})
+					r.use(used, inventory.PipelineUse{PipelinePlace: r.place(c.NameIn(r.p.Name)), Source: inventory.UseCheck, Input: check.Type, As: string(used)})
 				}
 			}
 		}
@@ -397,16 +397,6 @@ func (r *projectReader) resources(ctx context.Context) error {
 	}
 	r.o.mu.Unlock()
 	return r.permissions(ctx, ids)
-}
-
-// nameOf is a connection's name in the project.
-func (r *projectReader) nameOf(c *inventory.Connection) string {
-	for _, p := range c.Projects {
-		if p.ID == r.p.ID && p.As != "" {
-			return p.As
-		}
-	}
-	return c.Name
 }
 
 // withApplication gives the project's connections that sign in as an application and are still to be changed, and beside those that are read all of them.
