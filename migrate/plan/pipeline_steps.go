@@ -328,6 +328,9 @@ func (t textPlan) crossed(repo inventory.RepositoryName) bool {
 func (p *planner) holdCrossed() bool {
 	changed := false
 	for _, d := range p.drafts {
+		if !slices.ContainsFunc(d.conns, func(c *connection) bool { return c.recreated }) {
+			continue // nothing is named anew
+		}
 		texts := p.texted(d)
 		for _, repo := range slices.Sorted(maps.Keys(texts)) {
 			if !texts.crossed(repo) {
