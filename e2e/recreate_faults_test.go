@@ -43,17 +43,20 @@ func (j *journey) migrated() {
 
 func TestWhatIsNotKnownOfTheServiceIsMetBothWays(t *testing.T) {
 	for name, tc := range map[string]notKnown{
-		"as described":                  {func(*world.Knobs) {}, execute.UnitMigrated, ""},
-		"a connection takes its time":   {func(k *world.Knobs) { k.CreateAsync = 2 * time.Minute }, execute.UnitMigrated, ""},
-		"trust takes its time":          {func(k *world.Knobs) { k.FICPropagation = 2 * time.Minute }, execute.UnitMigrated, ""},
-		"the older issuer":              {func(k *world.Knobs) { k.ConvertOldIssuer = true }, execute.UnitMigrated, ""},
-		noTest:                          {func(k *world.Knobs) { k.ACRNoTest = true }, execute.UnitMigrated, ""},
-		"no such connection is made":    {func(k *world.Knobs) { k.RefuseCreate = "The scheme is not supported for this type." }, execute.UnitFailed, "The scheme is not supported for this type."},
-		"checks are not as they were":   {func(k *world.Knobs) { k.ChecksGrow = true }, execute.UnitFailed, "connection NEW still lacks what OLD has: the settings of check Approval in project Shop"},
-		"it is never ready":             {func(k *world.Knobs) { k.CreateAsync = 300 * time.Hour }, execute.UnitFailed, "it is still not ready after 10m0s"},
-		"what is trusted is refused":    {func(k *world.Knobs) { k.RefuseFederation = 700223 }, execute.UnitFailed, "connection NEW does not sign in: AADSTS700223"},
-		"saving renews automatic ones":  {func(k *world.Knobs) { k.SaveRenews = true }, execute.UnitMigrated, ""},
-		"nothing is disabled by update": {func(k *world.Knobs) { k.IgnoreDisable = true }, execute.UnitMigrated, ""},
+		"as described":                   {func(*world.Knobs) {}, execute.UnitMigrated, ""},
+		"a connection takes its time":    {func(k *world.Knobs) { k.CreateAsync = 2 * time.Minute }, execute.UnitMigrated, ""},
+		"trust takes its time":           {func(k *world.Knobs) { k.FICPropagation = 2 * time.Minute }, execute.UnitMigrated, ""},
+		"the older issuer":               {func(k *world.Knobs) { k.ConvertOldIssuer = true }, execute.UnitMigrated, ""},
+		noTest:                           {func(k *world.Knobs) { k.ACRNoTest = true }, execute.UnitMigrated, ""},
+		"no such connection is made":     {func(k *world.Knobs) { k.RefuseCreate = "The scheme is not supported for this type." }, execute.UnitFailed, "The scheme is not supported for this type."},
+		"checks are not as they were":    {func(k *world.Knobs) { k.ChecksGrow = true }, execute.UnitFailed, "connection NEW still lacks what OLD has: the settings of check Approval in project Shop"},
+		"it is never ready":              {func(k *world.Knobs) { k.CreateAsync = 300 * time.Hour }, execute.UnitFailed, "it is still not ready after 10m0s"},
+		"what is trusted is refused":     {func(k *world.Knobs) { k.RefuseFederation = 700223 }, execute.UnitFailed, "connection NEW does not sign in: AADSTS700223"},
+		"saving renews automatic ones":   {func(k *world.Knobs) { k.SaveRenews = true }, execute.UnitMigrated, ""},
+		"nothing is disabled by update":  {func(k *world.Knobs) { k.IgnoreDisable = true }, execute.UnitMigrated, ""},
+		"no roles of the organization":   {func(k *world.Knobs) { k.OrganizationRoles = world.RolesRefused }, execute.UnitMigrated, ""},
+		"roles in a scope of no meaning": {func(k *world.Knobs) { k.OrganizationRoles = world.RolesHidden }, execute.UnitMigrated, ""},
+		"roles that are only read":       {func(k *world.Knobs) { k.OrganizationRoles = world.RolesReadOnly }, execute.UnitMigrated, ""},
 	} {
 		for _, lives := range allLives {
 			t.Run(name+" "+lives.name, func(t *testing.T) { tc.met(t, lives, name) })
@@ -78,6 +81,7 @@ func (tc notKnown) met(t *testing.T, lives replacedLives, name string) {
 	before := j.found(lives.old)
 	j.pass(time.Hour)
 	r := j.apply()
+	tc.wideRoles(j, lives)
 	if tc.applied == execute.UnitFailed {
 		tc.fails(j, lives, r, before)
 		return
@@ -105,6 +109,30 @@ func (tc notKnown) met(t *testing.T, lives replacedLives, name string) {
 	j.pass(time.Minute) // the runs above were before the revert
 	j.want(j.rollback(j.plan.Units[0].ID), lives.unit, execute.UnitRolledBack, "")
 	lives.works(j, "after rollback")
+}
+
+// wideRoles sees that the roles in the whole organization are copied, or that a person is told, in the same words by apply and by status, whose and why.
+func (tc notKnown) wideRoles(j *journey, lives replacedLives) {
+	j.t.Helper()
+	var knobs world.Knobs
+	tc.knob(&knobs)
+	says := map[string]string{world.RolesRefused: "they could not be read: ", world.RolesHidden: "Azure DevOps tells of none, not even of whoever made " + lives.made(),
+		world.RolesReadOnly: "role Administrator of Kim could not be given: "}[knobs.OrganizationRoles]
+	told := fmt.Sprintf("%+v", j.status())
+	if says == "" {
+		if strings.Contains(told, "whole organization") {
+			j.t.Errorf("a person is told of roles that were copied: %s", told)
+		}
+		return
+	}
+	for _, want := range []string{"its roles in the whole organization are left to a person (" + says, "give " + lives.made() + " those that " + lives.old + " has", "Security, User permissions, Organization"} {
+		if !strings.Contains(told, want) {
+			j.t.Errorf("the status lacks %q:\n%s", want, told)
+		}
+	}
+	if c := j.found(lives.made()); strings.Contains(accessOf(c, ""), "Kim") {
+		j.t.Errorf("the lab gave a role: %s", accessOf(c, ""))
+	}
 }
 
 // fails sees that a failure changes nothing for what works, is told twice in the same words, and can be taken back.
@@ -156,7 +184,7 @@ func TestALostAnswerNeverMakesTwo(t *testing.T) {
 	devOps := []losingOne{
 		{method: "POST", path: "/_apis/serviceendpoint/endpoints", sent: true}, {method: "POST", path: "/_apis/serviceendpoint/endpoints"},
 		{method: "PATCH", path: "/_apis/serviceendpoint/endpoints", sent: true}, {method: "POST", path: "/checks/configurations", sent: true},
-		{method: "PUT", path: "/_apis/securityroles/", sent: true}, {method: "PATCH", path: "/pipelinepermissions/", sent: true}, {method: "PATCH", path: "/pipelinepermissions/"},
+		{method: "PUT", path: "/_apis/securityroles/", sent: true}, {method: "PUT", path: "/resources/collection_", sent: true}, {method: "PUT", path: "/resources/collection_"}, {method: "PATCH", path: "/pipelinepermissions/", sent: true}, {method: "PATCH", path: "/pipelinepermissions/"},
 	}
 	trust := map[string][]losingOne{
 		"registry": {{method: "POST", path: "/federatedIdentityCredentials", sent: true}},

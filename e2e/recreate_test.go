@@ -99,7 +99,7 @@ func registryJourney(t *testing.T, change func(*world.World)) *journey {
 }
 
 // guard lets only one pipeline of the first project use a connection, and all of the second, with an approval and other checks, a role of its own in the first and none of the
-// project's in the second.
+// project's in the second, and a role in the whole organization.
 func guard(w *world.World, c *world.Connection, pipeline string) {
 	for _, d := range w.DevOps["contoso"].Definitions {
 		if d.Name == pipeline {
@@ -111,6 +111,7 @@ func guard(w *world.World, c *world.Connection, pipeline string) {
 		{ID: 9, Type: "Task Check", Timeout: 60, Settings: map[string]any{"inputs": map[string]any{"key": w.NewSecret()}}}, // what a check is asked with can be a secret
 		{ID: 8, Type: "ExclusiveLock", Timeout: 43200, Disabled: true}}
 	c.Roles = map[string][]*world.ConnectionRole{c.Refs[0].ProjectID: {{Identity: w.NewID(), Name: "Robin", Role: "User"}}}
+	c.WideRoles = []*world.ConnectionRole{{Identity: w.NewID(), Name: "Kim", Role: "Administrator"}}
 	c.Alone = []string{c.Refs[1].ProjectID}
 	w.Knobs.AskPermission = true
 }
@@ -145,6 +146,11 @@ func accessOf(c *world.Connection, ignore string) string {
 			if role.Identity != ignore {
 				fmt.Fprintln(&b, r.ProjectName, role.Identity, role.Role)
 			}
+		}
+	}
+	for _, role := range c.WideRoles {
+		if role.Identity != ignore {
+			fmt.Fprintln(&b, "everywhere", role.Identity, role.Role)
 		}
 	}
 	return b.String()

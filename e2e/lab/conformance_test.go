@@ -47,7 +47,7 @@ var undescribed = []struct{ server, method, path, reason string }{
 	{lab.ServerAzureDevOps, "GET", `/distributedtask/elasticpools$`, "and so are the pools of scale sets"},
 	{lab.ServerAzureDevOps, "GET", `/distributedtask/environments$`, "environments are described in a document that is not among these"},
 	{lab.ServerAzureDevOps, "GET", `/distributedtask/taskgroups$`, "the reference describes the list with an optional id, which a path of OpenAPI cannot say"},
-	{lab.ServerAzureDevOps, "GET", `/securityroles/scopes/[^/]+/roleassignments/resources/`, "roles on resources of pipelines are not part of the REST API reference; Microsoft's own clients have them"},
+	{lab.ServerAzureDevOps, "GET", `/securityroles/scopes/[^/]+/roleassignments/resources/`, "roles are described in a document that is not among these"},
 	{lab.ServerAzureDevOps, "PUT", `/securityroles/scopes/[^/]+/roleassignments/resources/`, "as above"},
 	{lab.ServerAzureDevOps, "PATCH", `/securityroles/scopes/[^/]+/roleassignments/resources/`, "as above"},
 	{lab.ServerAzureDevOps, "GET", `/distributedtask/securefiles$`, "secure files are not part of the REST API reference"},
@@ -118,6 +118,7 @@ azureDevOps:
 		c.Pipelines, c.OpenIn, c.Alone = []int{w.DevOps["contoso"].Definitions[0].ID}, []string{c.Refs[1].ProjectID}, []string{c.Refs[1].ProjectID}
 		c.Checks = []*world.Check{{ID: 7, Type: "Approval", Settings: map[string]any{"minRequiredApprovers": 1.0}}}
 		c.Roles = map[string][]*world.ConnectionRole{c.Refs[0].ProjectID: {{Identity: w.NewID(), Name: "Robin", Role: "User"}}}
+		c.WideRoles = []*world.ConnectionRole{{Identity: w.NewID(), Name: "Kim", Role: "Administrator"}}
 	}
 	return w, mapping
 }

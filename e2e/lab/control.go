@@ -207,7 +207,7 @@ func (l *Lab) controlKnobs(r *http.Request) (any, error) {
 		ConvertAsync, CreateAsync, RevertWindow, FICPropagation, SignInLogLatency                                         *string
 		ACRNoTest, IgnoreDisable, SaveRenews, ChecksGrow, AskPermission                                                   *bool
 		ConvertOldIssuer, NewPasswordPolicy, ACRConvert, AutoMergeable, EnvironmentAsCreated, NoGitBatches, ReviewersHold *bool
-		SignInLogForbid, Expand, KeyWriteBack, RefuseCreate                                                               *string
+		SignInLogForbid, Expand, KeyWriteBack, RefuseCreate, OrganizationRoles                                            *string
 		GraphQLMaxRepos                                                                                                   *int
 	}
 	if err := decode(r, &q); err != nil {
@@ -243,6 +243,7 @@ func (l *Lab) controlKnobs(r *http.Request) (any, error) {
 	set(&k.SignInLogForbid, q.SignInLogForbid)
 	set(&k.Expand, q.Expand)
 	set(&k.KeyWriteBack, q.KeyWriteBack)
+	set(&k.OrganizationRoles, q.OrganizationRoles)
 	set(&k.NoGitBatches, q.NoGitBatches)
 	set(&k.GraphQLMaxRepos, q.GraphQLMaxRepos)
 	l.World.Knobs = k

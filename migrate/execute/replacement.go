@@ -68,13 +68,20 @@ func (a Access) lacks(have Access) gap {
 		}
 		missing.Checks = append(missing.Checks, c)
 	}
-	for _, r := range a.Roles {
-		if !slices.ContainsFunc(have.Roles, func(h AccessRole) bool { return strings.EqualFold(h.Identity, r.Identity) && h.Role == r.Role }) {
-			missing.Roles = append(missing.Roles, r)
-		}
-	}
+	missing.Roles = lackedRoles(a.Roles, have.Roles)
 	g.alone = have.Inherits && !a.Inherits
 	return g
+}
+
+// lackedRoles are the roles that are to be there and are not.
+func lackedRoles(want, have []AccessRole) []AccessRole {
+	var out []AccessRole
+	for _, r := range want {
+		if !slices.ContainsFunc(have, func(h AccessRole) bool { return strings.EqualFold(h.Identity, r.Identity) && h.Role == r.Role }) {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 // text names what is missing.
@@ -92,7 +99,12 @@ func (g gap) text() []string {
 	for _, c := range a.Checks {
 		out = append(out, "check "+c.Type)
 	}
-	for _, r := range a.Roles {
+	return append(out, accessRoleNames(a.Roles)...)
+}
+
+func accessRoleNames(roles []AccessRole) []string {
+	out := make([]string, 0, len(roles))
+	for _, r := range roles {
 		out = append(out, "role "+r.Role+" of "+cmp.Or(r.Name, r.Identity))
 	}
 	return out
@@ -313,8 +325,12 @@ func (a *accessEffect) look(ctx context.Context) (sight, error) {
 	if err != nil {
 		return sight{}, err
 	}
-	out := sight{facts: State{}, state: a.state(c)}
-	if len(missing) == 0 {
+	wide, err := a.e.organizationWide(ctx, a.step, c)
+	if err != nil {
+		return sight{}, err
+	}
+	out := sight{facts: State{}, state: a.state(c, wide)}
+	if len(missing) == 0 && len(wide.lacks) == 0 {
 		ok, _, _, err := a.e.tested(ctx, c)
 		if err != nil {
 			return sight{}, err
@@ -324,8 +340,12 @@ func (a *accessEffect) look(ctx context.Context) (sight, error) {
 	return out, nil
 }
 
-func (a *accessEffect) state(c inventory.Connection) State {
-	return State{"kind": string(plan.StepAccess), "id": string(c.ID), "name": a.step.NewName, "organization": a.step.Organization}
+func (a *accessEffect) state(c inventory.Connection, w wideRoles) State {
+	s := State{"kind": string(plan.StepAccess), "id": string(c.ID), "name": a.step.NewName, "organization": a.step.Organization}
+	if w.left != "" {
+		s["organizationRoles"], s["replacedName"] = w.left, a.step.Name
+	}
+	return s
 }
 
 func (a *accessEffect) do(ctx, stop context.Context) (State, error) {
@@ -334,6 +354,7 @@ func (a *accessEffect) do(ctx, stop context.Context) (State, error) {
 		return nil, err
 	}
 	var missing []string
+	var wide wideRoles
 	for range 3 {
 		for _, q := range a.step.Projects {
 			if err := a.grant(ctx, c, q); err != nil && !errors.Is(err, ErrUnknownOutcome) && !errors.Is(err, ErrConflict) {
@@ -343,9 +364,15 @@ func (a *accessEffect) do(ctx, stop context.Context) (State, error) {
 		if missing, err = a.e.missingAccess(ctx, a.step, c); err != nil {
 			return nil, err
 		}
-		if len(missing) == 0 {
-			return a.state(c), a.e.awaitTest(ctx, stop, c)
+		if wide, err = a.grantInOrganization(ctx, c); err != nil {
+			return nil, err
 		}
+		if len(missing) == 0 && len(wide.lacks) == 0 {
+			return a.state(c, wide), a.e.awaitTest(ctx, stop, c)
+		}
+	}
+	for _, text := range accessRoleNames(wide.lacks) {
+		missing = append(missing, text+" in the organization")
 	}
 	return nil, &manualError{err: fmt.Errorf("connection %s still lacks what %s has: %s", a.step.NewName, a.step.Name, strings.Join(missing, "; ")),
 		next: []string{"add it by hand (Project settings, Service connections, " + a.step.NewName + ", Security, or Approvals and checks), " + again}}
@@ -361,6 +388,63 @@ func (a *accessEffect) grant(ctx context.Context, c inventory.Connection, q inve
 		return fmt.Errorf("give connection %s in project %s what %s has: %w", a.step.NewName, q.Name, a.step.Name, err)
 	}
 	return nil
+}
+
+// wideRoles is how the roles of a new connection in the whole organization stand against those of the old one.
+type wideRoles struct {
+	lacks []AccessRole
+	left  string // why a person has to compare them, or to give them; empty: nobody has to
+}
+
+// organizationWide compares the roles of both connections in the whole organization. That they exist is documented (Microsoft Learn: Configure service connection security,
+// "User permissions"), but not how a program reads them: where the service does not tell it, or names nobody on either connection, although whoever makes a connection gets a
+// role on it, a person compares them. No pipeline needs these roles, so nothing waits for that.
+func (e *Executor) organizationWide(ctx context.Context, p *plan.ReplacementStep, c inventory.Connection) (wideRoles, error) {
+	want, err := e.Outside.Connections.OrganizationRoles(ctx, p.Organization, p.ID)
+	var have []AccessRole
+	if err == nil {
+		have, err = e.Outside.Connections.OrganizationRoles(ctx, p.Organization, c.ID)
+	}
+	switch {
+	case withheld(err):
+		return wideRoles{left: "they could not be read: " + err.Error()}, nil
+	case err != nil:
+		return wideRoles{}, fmt.Errorf("read who has a role on connection %s in the organization: %w", p.Name, err)
+	case len(want) == 0 && len(have) == 0:
+		return wideRoles{left: "Azure DevOps tells of none, not even of whoever made " + p.NewName}, nil
+	}
+	return wideRoles{lacks: lackedRoles(want, have)}, nil
+}
+
+// withheld tells that a service does not let the caller do something, whose sign-in it accepts.
+func withheld(err error) bool {
+	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrRefused) || errors.Is(err, ErrForbidden) && !errors.Is(err, ErrUnauthenticated)
+}
+
+// grantInOrganization gives the new connection the roles in the whole organization that it lacks, and tells what then is still to be done.
+func (a *accessEffect) grantInOrganization(ctx context.Context, c inventory.Connection) (wideRoles, error) {
+	w, err := a.e.organizationWide(ctx, a.step, c)
+	if err != nil || len(w.lacks) == 0 {
+		return w, err
+	}
+	err = a.e.Outside.Connections.GrantInOrganization(ctx, c, w.lacks)
+	switch {
+	case withheld(err):
+		return wideRoles{left: strings.Join(accessRoleNames(w.lacks), "; ") + " could not be given: " + err.Error()}, nil
+	case err != nil && !errors.Is(err, ErrUnknownOutcome) && !errors.Is(err, ErrConflict):
+		return w, fmt.Errorf("give connection %s the roles that %s has in the organization: %w", a.step.NewName, a.step.Name, err)
+	}
+	return a.e.organizationWide(ctx, a.step, c)
+}
+
+// leftRoles says what a person does about roles in the whole organization that could not be copied.
+func leftRoles(p stepProgress) string {
+	if p.done == nil || p.done.After["organizationRoles"] == "" {
+		return ""
+	}
+	s := p.done.After
+	return fmt.Sprintf("its roles in the whole organization are left to a person (%s): give %s those that %s has (Project settings, Service connections, the connection, Security, User permissions, Organization); no pipeline waits for them",
+		s["organizationRoles"], s["name"], s["replacedName"])
 }
 
 // accessIn compares both connections in one project.

@@ -50,7 +50,7 @@ func (e *Executor) stepStatus(u plan.Unit, s plan.Step) (StepResult, *Gate) {
 	p := e.step(u.ID, s.ID)
 	switch {
 	case p.settled():
-		r.State, r.Reason = settledState(p), cmp.Or(e.revertText(p), leftEnabled(p))
+		r.State, r.Reason = settledState(p), cmp.Or(e.revertText(p), leftEnabled(p), leftRoles(p))
 	case p.failed != nil:
 		r.State, r.Reason, r.Next = StepFailed, p.failed.Note, keptNext(p.failed)
 	case p.intent != nil:

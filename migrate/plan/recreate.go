@@ -31,6 +31,7 @@ func (p *planner) replaceByHand(c *connection, how, client string, tenant invent
 	for _, k := range c.Checks {
 		next = append(next, fmt.Sprintf("add its check in project %s to the new connection: %s", k.Project, k.Type))
 	}
+	next = append(next, fmt.Sprintf("give who has a role on %s the same role on the new connection: Project settings, Service connections, Security, User permissions, Project (in %s) and Organization", c.Name, strings.Join(projectNames(c), ", ")))
 	next = append(next, p.namesByHand(c)...)
 	if len(c.Projects) > 1 {
 		next = append(next, "share the new connection with the same projects: "+strings.Join(projectNames(c), ", "))

@@ -112,6 +112,24 @@ func (o Organizations) Access(ctx context.Context, organization string, project 
 	return c.Access(ctx, project, id)
 }
 
+// OrganizationRoles implements execute.Connections.
+func (o Organizations) OrganizationRoles(ctx context.Context, organization string, id inventory.ConnectionID) ([]execute.AccessRole, error) {
+	c, err := o.client(organization)
+	if err != nil {
+		return nil, err
+	}
+	return c.OrganizationRoles(ctx, id)
+}
+
+// GrantInOrganization implements execute.Connections.
+func (o Organizations) GrantInOrganization(ctx context.Context, connection inventory.Connection, roles []execute.AccessRole) error {
+	c, err := o.client(connection.Organization)
+	if err != nil {
+		return err
+	}
+	return c.GrantInOrganization(ctx, connection, roles)
+}
+
 // Grant implements execute.Connections.
 func (o Organizations) Grant(ctx context.Context, connection inventory.Connection, project inventory.ConnectionProject, add execute.Access, alone bool) error {
 	c, err := o.client(connection.Organization)

@@ -37,7 +37,7 @@ var (
 	permissionsOf       = uuid.MustParse("b5b9a4a4-e6cd-4096-853c-ab7d8b0c4eb2")
 	checkQuery          = uuid.MustParse("5f3d0e64-f943-4584-8811-77eb495e831e")
 	checkConfigurations = uuid.MustParse("86c8381e-5aee-4cde-8ae4-25c0c7f5eaea")
-	// securityRoles are in no reference; the id is that of Microsoft's own clients.
+	// securityRoles are in the reference, but in none of its API descriptions; the id is that of Microsoft's own clients.
 	securityRoles = uuid.MustParse("9461c234-c84c-4ed2-b918-2f0f92ad0a35")
 )
 

@@ -160,8 +160,7 @@ type checkConfiguration struct {
 	Resource   resource        `json:"resource"`
 }
 
-// roleAssignment is one role of somebody on a connection. The reference does not describe it; its form is that of Microsoft's own client
-// (Microsoft.VisualStudio.Services.SecurityRoles) and of terraform-provider-azuredevops.
+// roleAssignment is one role of somebody on a connection (Azure DevOps REST API 7.1: Roleassignments - List and Set Role Assignments).
 type roleAssignment struct {
 	Identity struct {
 		ID          string `json:"id"`
@@ -173,11 +172,19 @@ type roleAssignment struct {
 	Access string `json:"access"` // assigned or inherited
 }
 
-// roleScope is that of the roles on one connection in one project.
-const roleScope = "distributedtask.serviceendpointrole"
+// The scopes of roles on one connection, in one project and in the whole organization. The reference does not list scopes: these are the names that Azure DevOps Server itself
+// has for them (Microsoft.Azure.DevOps.ServiceEndpoints.Sdk.Server). What a connection is called in the second one is known only from programs that read it.
+const (
+	roleScope             = "distributedtask.serviceendpointrole"
+	organizationRoleScope = "distributedtask.collection.serviceendpointrole"
+)
 
 func roleRoute(project inventory.ProjectID, id inventory.ConnectionID) map[string]string {
 	return map[string]string{"scopeId": roleScope, "resourceId": string(project) + "_" + string(id)}
+}
+
+func organizationRoleRoute(id inventory.ConnectionID) map[string]string {
+	return map[string]string{"scopeId": organizationRoleScope, "resourceId": "collection_" + string(id)}
 }
 
 // Access implements a part of execute.Connections.
@@ -202,20 +209,46 @@ func (c *Client) Access(ctx context.Context, project inventory.ProjectID, id inv
 		}
 		out.Checks = append(out.Checks, execute.AccessCheck{TypeID: k.Type.ID, Type: k.Type.Name, Settings: settings, Timeout: k.Timeout, Disabled: k.IsDisabled})
 	}
+	out.Roles, out.Inherits, err = c.roles(ctx, id, roleRoute(project, id))
+	return out, err
+}
+
+// roles reads the roles that are assigned on a connection, and whether it inherits others.
+func (c *Client) roles(ctx context.Context, id inventory.ConnectionID, route map[string]string) (out []execute.AccessRole, inherits bool, err error) {
 	var roles struct {
 		Value []roleAssignment `json:"value"`
 	}
-	if err := c.send(ctx, c.get(securityRoles, preview, roleRoute(project, id), nil), &roles); err != nil {
-		return out, fmt.Errorf("%s: %w", c.about("reading the roles on", id, string(id)), err)
+	if err := c.send(ctx, c.get(securityRoles, preview, route, nil), &roles); err != nil {
+		return nil, false, fmt.Errorf("%s: %w", c.about("reading the roles on", id, string(id)), err)
 	}
 	for _, a := range roles.Value {
 		if strings.EqualFold(a.Access, "inherited") {
-			out.Inherits = true
+			inherits = true
 			continue
 		}
-		out.Roles = append(out.Roles, execute.AccessRole{Identity: a.Identity.ID, Name: a.Identity.DisplayName, Role: a.Role.Name})
+		out = append(out, execute.AccessRole{Identity: a.Identity.ID, Name: a.Identity.DisplayName, Role: a.Role.Name})
 	}
-	return out, nil
+	return out, inherits, nil
+}
+
+// OrganizationRoles implements a part of execute.Connections.
+func (c *Client) OrganizationRoles(ctx context.Context, id inventory.ConnectionID) ([]execute.AccessRole, error) {
+	out, _, err := c.roles(ctx, id, organizationRoleRoute(id))
+	return out, err
+}
+
+// GrantInOrganization implements a part of execute.Connections.
+func (c *Client) GrantInOrganization(ctx context.Context, connection inventory.Connection, roles []execute.AccessRole) error {
+	return c.assign(ctx, connection, roles, organizationRoleRoute(connection.ID))
+}
+
+// assign gives roles on a connection.
+func (c *Client) assign(ctx context.Context, connection inventory.Connection, roles []execute.AccessRole, route map[string]string) error {
+	body := make([]map[string]string, 0, len(roles))
+	for _, r := range roles {
+		body = append(body, map[string]string{"userId": r.Identity, "roleName": r.Role})
+	}
+	return c.write(ctx, c.about("giving roles on", connection.ID, connection.Name), body, call{method: http.MethodPut, location: securityRoles, version: preview, route: route})
 }
 
 // oneForm writes JSON so that equal content is equal text.
@@ -248,11 +281,7 @@ func (c *Client) Grant(ctx context.Context, connection inventory.Connection, pro
 		}
 	}
 	if len(add.Roles) > 0 {
-		var body []map[string]string
-		for _, r := range add.Roles {
-			body = append(body, map[string]string{"userId": r.Identity, "roleName": r.Role})
-		}
-		if err := c.write(ctx, c.about("giving roles on", id, connection.Name), body, call{method: http.MethodPut, location: securityRoles, version: preview, route: roleRoute(project.ID, id)}); err != nil {
+		if err := c.assign(ctx, connection, add.Roles, roleRoute(project.ID, id)); err != nil {
 			return err
 		}
 	}

@@ -101,16 +101,31 @@ type roleJSON struct {
 	Scope       string `json:"scope"`
 }
 
-const endpointRoles = "distributedtask.serviceendpointrole"
+// The scopes of roles on a connection: in one project, and in the whole organization.
+const (
+	endpointRoles     = "distributedtask.serviceendpointrole"
+	wideEndpointRoles = "distributedtask.collection.serviceendpointrole"
+)
 
-// rolesOf finds the connection and the project that a resource of roles names: {project id}_{connection id}.
+// creator is the role of whoever makes a connection on it.
+func (c *call) creator() *world.ConnectionRole {
+	return &world.ConnectionRole{Identity: personID(c.token.Login), Name: c.token.Login, Role: "Administrator"}
+}
+
+// rolesOf finds the connection and the project that a resource of roles names: {project id}_{connection id}, or collection_{connection id} for those in the whole organization,
+// which are of no project.
 func (c *call) rolesOf() (*world.Connection, *world.Project, error) {
 	project, id, _ := strings.Cut(c.vars["resource"], "_")
 	conn, p := c.find(id), findProject(c.org, project)
-	if !strings.EqualFold(c.vars["scope"], endpointRoles) || conn == nil || p == nil || refIn(conn, p.ID) == nil {
-		return nil, nil, notFound(typeNameOfMissing, "The resource %s of scope %s does not exist.", c.vars["resource"], c.vars["scope"])
+	wide := strings.EqualFold(c.vars["scope"], wideEndpointRoles) && project == "collection" && c.w.Knobs.OrganizationRoles != world.RolesRefused
+	narrow := strings.EqualFold(c.vars["scope"], endpointRoles) && conn != nil && p != nil && refIn(conn, p.ID) != nil
+	switch {
+	case wide && conn != nil:
+		return conn, nil, nil
+	case narrow:
+		return conn, p, nil
 	}
-	return conn, p, nil
+	return nil, nil, notFound(typeNameOfMissing, "The resource %s of scope %s does not exist.", c.vars["resource"], c.vars["scope"])
 }
 
 func (c *call) listRoles() (answer, error) {
@@ -122,9 +137,18 @@ func (c *call) listRoles() (answer, error) {
 }
 
 func (c *call) showRoles(conn *world.Connection, p *world.Project) []assignmentJSON {
-	shown := []assignmentJSON{}
+	shown, scope := []assignmentJSON{}, endpointRoles
 	add := func(r *world.ConnectionRole, access string) {
-		shown = append(shown, assignmentJSON{identityRef{ID: r.Identity, DisplayName: r.Name}, roleJSON{r.Role, r.Role, endpointRoles + "." + r.Role, endpointRoles}, access, strings.ToUpper(access[:1]) + access[1:]})
+		shown = append(shown, assignmentJSON{identityRef{ID: r.Identity, DisplayName: r.Name}, roleJSON{r.Role, r.Role, scope + "." + r.Role, scope}, access, strings.ToUpper(access[:1]) + access[1:]})
+	}
+	if p == nil {
+		scope = wideEndpointRoles
+		for _, r := range conn.WideRoles {
+			if c.w.Knobs.OrganizationRoles != world.RolesHidden {
+				add(r, "assigned")
+			}
+		}
+		return shown
 	}
 	for _, r := range conn.Roles[p.ID] {
 		add(r, "assigned")
@@ -147,17 +171,29 @@ func (c *call) setRoles() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if p == nil && c.w.Knobs.OrganizationRoles == world.RolesReadOnly {
+		return answer{}, forbidden("You do not have permissions to set roles in scope %s.", wideEndpointRoles)
+	}
+	have := conn.WideRoles
+	if p != nil {
+		have = conn.Roles[p.ID]
+	}
+	for _, r := range in {
+		if !slices.Contains([]string{"Administrator", "User", "Reader", "Creator"}, r.RoleName) || r.UserID == "" {
+			return answer{}, argument("The role %s is not defined in scope %s.", r.RoleName, c.vars["scope"])
+		}
+		have = append(slices.DeleteFunc(slices.Clone(have), func(o *world.ConnectionRole) bool { return strings.EqualFold(o.Identity, r.UserID) }),
+			&world.ConnectionRole{Identity: r.UserID, Name: r.UserID, Role: r.RoleName})
+	}
+	if p == nil {
+		conn.WideRoles = have
+		return list(c.showRoles(conn, p)), nil
+	}
 	roles := maps.Clone(conn.Roles)
 	if roles == nil {
 		roles = map[string][]*world.ConnectionRole{}
 	}
-	for _, r := range in {
-		if !slices.Contains([]string{"Administrator", "User", "Reader", "Creator"}, r.RoleName) || r.UserID == "" {
-			return answer{}, argument("The role %s is not defined in scope %s.", r.RoleName, endpointRoles)
-		}
-		roles[p.ID] = append(slices.DeleteFunc(slices.Clone(roles[p.ID]), func(o *world.ConnectionRole) bool { return strings.EqualFold(o.Identity, r.UserID) }),
-			&world.ConnectionRole{Identity: r.UserID, Name: r.UserID, Role: r.RoleName})
-	}
+	roles[p.ID] = have
 	conn.Roles = roles
 	return list(c.showRoles(conn, p)), nil
 }
@@ -167,6 +203,9 @@ func (c *call) changeInheritance() (answer, error) {
 	conn, p, err := c.rolesOf()
 	if err != nil {
 		return answer{}, err
+	}
+	if p == nil {
+		return answer{}, argument("Roles of scope %s inherit none.", c.vars["scope"])
 	}
 	conn.Alone = slices.DeleteFunc(slices.Clone(conn.Alone), func(id string) bool { return id == p.ID })
 	if strings.EqualFold(c.query("inheritPermissions"), "false") {

@@ -118,9 +118,9 @@ func (c *call) createEndpoint() (answer, error) {
 	if wait := c.w.Knobs.CreateAsync; wait > 0 {
 		conn.NotReady, conn.OpState, conn.BusyUntil = true, stateInProgress, now.Add(wait)
 	}
-	conn.Roles = map[string][]*world.ConnectionRole{}
+	conn.Roles, conn.WideRoles = map[string][]*world.ConnectionRole{}, []*world.ConnectionRole{c.creator()}
 	for _, r := range refs {
-		conn.Roles[r.ProjectID] = []*world.ConnectionRole{{Identity: personID(c.token.Login), Name: c.token.Login, Role: "Administrator"}}
+		conn.Roles[r.ProjectID] = []*world.ConnectionRole{c.creator()}
 	}
 	if c.org.Connections == nil {
 		c.org.Connections = map[string]*world.Connection{}

@@ -113,6 +113,7 @@ type Knobs struct {
 	IgnoreDisable     bool          // an update leaves isDisabled as it is
 	SaveRenews        bool          // an update of a connection whose application the service made gives that a new secret, as Save in the portal does
 	ChecksGrow        bool          // the service adds something to the settings of a new check
+	OrganizationRoles string        // how roles on connections in the whole organization are served, see RolesRefused
 	AskPermission     bool          // a pipeline runs only with connections that it is permitted to use
 	AutoMergeable     bool          // pull requests are mergeable at once; otherwise undecided until asked once
 	GraphQLMaxRepos   int           // a GraphQL query for more repositories answers 502; 0: no limit
@@ -123,6 +124,14 @@ type Knobs struct {
 	ReviewersHold        bool // a run whose job enters an environment with reviewers waits for them; otherwise they agree at once
 	EnvironmentAsCreated bool // a token names the environment in the case it was created with, not as the workflow writes it
 }
+
+// The values of Knobs.OrganizationRoles. By default they are read and given. That there are such roles is documented (Microsoft Learn: Configure service connection security), but
+// not how a program gets at them.
+const (
+	RolesRefused  = "refused"   // there is no such scope
+	RolesHidden   = "hidden"    // a scope that nobody knows has no roles, and takes any
+	RolesReadOnly = "read-only" // they are read, but not given
+)
 
 // The values of Knobs.KeyWriteBack. By default the list is taken with the values of certificates that are there already, and without. None of it is
 // documented: which certificates a PATCH of an application keeps, only clients tell that do it.
