@@ -474,3 +474,78 @@ func TestStepsThatMustChangeAreMergedBeforeAConnectionIsNamed(t *testing.T) {
 	j.apply()
 	j.want(j.verify(), "shipper", execute.UnitVerified, "")
 }
+
+// keyReader is a template whose script reads the connection's key: what takes its place, idToken, is there only with a connection without a secret.
+const keyReader = `parameters:
+- name: azureSubscription
+  type: string
+steps:
+- task: AzureCLI@2
+  inputs:
+    azureSubscription: ${{ parameters.azureSubscription }}
+    addSpnToEnvironment: true
+    scriptType: bash
+    scriptLocation: inlineScript
+    inlineScript: |
+      export ARM_CLIENT_ID=$servicePrincipalId
+      export ARM_CLIENT_SECRET=$servicePrincipalKey
+      terraform apply -auto-approve
+`
+
+// TestAScriptThatReadsTheKeyChangesAtTheMomentAtWhichItsConnectionDoes needs no interruption: the old name and the old text go with each other, and so do the new ones.
+func TestAScriptThatReadsTheKeyChangesAtTheMomentAtWhichItsConnectionDoes(t *testing.T) {
+	j := movingJourney(t, func(w *world.World) {
+		w.CommitFiles(w.DevOps["contoso"].Repos[0].Git, "main", "use Terraform", map[string][]byte{"templates/deploy.yml": []byte(keyReader)})
+	})
+	j.movingWorks("before")
+	j.makePlan()
+	u := j.planned("shipper")
+	if len(u.Withheld) > 0 || u.Blocked() || !strings.Contains(outlineOf(j.plan), "puts it right at the same moment") {
+		t.Fatal(outlineOf(j.plan))
+	}
+	j.pass(time.Hour)
+	j.apply()
+	pulls := j.repo("Shop", "site").Pulls
+	if len(pulls) != 1 {
+		t.Fatalf("%d pull requests", len(pulls))
+	}
+	j.movingWorks("while the pull request is open")
+	j.mergeAll()
+	if text, names := j.text("Shop", "site", "templates/deploy.yml"), j.text("Shop", "site", "azure-pipelines.yml"); strings.Contains(text, "servicePrincipalKey") || !strings.Contains(text, "idToken") || !strings.Contains(names, "{azureSubscription: ship-wif}") {
+		t.Errorf("the merged texts are\n%s\n%s", names, text)
+	}
+	j.movingWorks("after the merge")
+	j.apply()
+	j.want(j.verify(), "shipper", execute.UnitVerified, "")
+	j.pass(8 * 24 * time.Hour)
+	j.want(j.revoke(), "shipper", execute.UnitRevoked, "")
+	j.movingWorks("after revoke")
+	j.rollback(u.ID)
+	j.movingWorks("while rolling back")
+	j.mergeAll()
+	j.pass(time.Minute)
+	j.want(j.rollback(u.ID), "shipper", execute.UnitRolledBack, "")
+	j.movingWorks("after rollback")
+	if text := j.text("Shop", "site", "templates/deploy.yml"); text != keyReader {
+		t.Errorf("the template is not as before:\n%s", text)
+	}
+}
+
+// TestAScriptThatReadsTheKeyWaitsWhereItsNameIsElsewhere has the template in a repository of its own, so that no pull request can change both.
+func TestAScriptThatReadsTheKeyWaitsWhereItsNameIsElsewhere(t *testing.T) {
+	j := movingJourney(t, func(w *world.World) {
+		o := w.DevOps["contoso"]
+		text := strings.Replace(string(o.Repos[0].Git.Files("main")["azure-pipelines.yml"]), "templates/deploy.yml", "terraform.yml@templates", 1)
+		w.CommitFiles(o.Repos[0].Git, "main", "use Terraform", map[string][]byte{"azure-pipelines.yml": []byte("resources:\n  repositories:\n  - repository: templates\n    type: git\n    name: Shop/templates\n" + text)})
+		w.AddDevOpsRepo(o, o.Projects[0], "templates", map[string]string{"terraform.yml": keyReader})
+	})
+	j.makePlan()
+	if text := outlineOf(j.plan); !strings.Contains(text, "pipeline-incompatible") || !strings.Contains(text, "its name stands in Shop/site, which has a pull request of its own") {
+		t.Fatal(text)
+	}
+	j.apply()
+	if j.found("ship-wif") != nil || len(j.repo("Shop", "templates").Pulls) > 0 {
+		t.Error("something was made all the same")
+	}
+	j.movingWorks("with a connection that is held")
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
@@ -16,10 +17,18 @@ type pipelineTexts struct {
 	at    map[string][]*inventory.Connection       // by place: connections that a blocker there is about, also where that is only possible
 	names map[string][]naming                      // by place: what is named there
 	open  map[string]bool                          // files with expressions that can mean any connection
+	late  map[string][]string                      // by place where a new text would work only on converted connections: the steps of pipelines that it is
+	users map[string][]placedUse                   // by such a step: what uses connections in it
+}
+
+// placedUse is one use of a connection.
+type placedUse struct {
+	conn *inventory.Connection
+	use  *inventory.PipelineUse
 }
 
 func newPipelineTexts(inv *inventory.Inventory) pipelineTexts {
-	t := pipelineTexts{repos: map[string]*inventory.PipelineRepository{}, at: map[string][]*inventory.Connection{}, names: map[string][]naming{}, open: map[string]bool{}}
+	t := pipelineTexts{repos: map[string]*inventory.PipelineRepository{}, at: map[string][]*inventory.Connection{}, names: map[string][]naming{}, open: map[string]bool{}, late: map[string][]string{}, users: map[string][]placedUse{}}
 	for i := range inv.PipelineRepositories {
 		r := &inv.PipelineRepositories[i]
 		t.repos[strings.ToLower(r.Organization+"|"+r.Place)] = r
@@ -31,13 +40,48 @@ func newPipelineTexts(inv *inventory.Inventory) pipelineTexts {
 			if n.Severity == inventory.ConcernBlocker && !n.Disabled && n.File != "" && !slices.Contains(t.at[key], c) {
 				t.at[key] = append(t.at[key], c)
 			}
+			if n.After && n.File != "" {
+				t.late[key] = nil
+			}
 		}
 	}
 	t.nameAll(inv)
+	t.useAll(inv)
 	for _, u := range inv.Unresolved {
 		t.open[fileKey(u.PipelinePlace)] = true
 	}
 	return t
+}
+
+// useAll notes what uses connections in steps whose new text would work only on converted ones.
+func (t pipelineTexts) useAll(inv *inventory.Inventory) {
+	if len(t.late) == 0 {
+		return
+	}
+	for _, c := range inv.Connections {
+		for _, n := range c.Concerns {
+			key := textKey(n.PipelinePlace)
+			if steps, late := t.late[key]; late {
+				t.late[key], t.users[stepKey(n.PipelinePlace)] = appendOnce(steps, stepKey(n.PipelinePlace)), nil
+			}
+		}
+	}
+	for i := range inv.Connections {
+		c := &inv.Connections[i]
+		for j := range c.PipelineUses {
+			u := &c.PipelineUses[j]
+			key := stepKey(u.PipelinePlace)
+			if have, late := t.users[key]; late {
+				t.users[key] = append(have, placedUse{c, u})
+			}
+		}
+	}
+}
+
+// stepKey names a step of a pipeline as what it uses has it, too: that stands in other lines, and where the inputs are passed on in other files. Steps of one job can have the
+// same name, or be the same text with several expansions.
+func stepKey(p inventory.PipelinePlace) string {
+	return strings.ToLower(strings.Join([]string{p.Organization, p.Project, p.Pipeline, strconv.Itoa(p.DefinitionID), p.Stage, p.Job, p.Step}, "|"))
 }
 
 func fileKey(p inventory.PipelinePlace) string {
@@ -69,8 +113,9 @@ func (p *planner) cannotRewrite(c *connection, n inventory.Concern) *Reason {
 	case n.Rewrite != inventory.RewriteSafe && p.cfg.Level == LevelSafe:
 		return no("a pull request can do it, which a person has to review", "set level: needs-review")
 	case n.After && p.cfg.Connections.Pipelines != PipelinesInterrupt:
-		return no("a pull request can do it, but its text works only on the converted connection, so that the pipeline fails between the conversion and the merge",
-			"agree on a time, and set connections.pipelines: interrupt")
+		if gap := p.gap(c, n); gap != "" {
+			return no("a pull request can do it, but its text works only on "+gap, "agree on a time, and set connections.pipelines: interrupt")
+		}
 	}
 	if why := p.cannotChange(repo, n.File); why != nil {
 		return why
@@ -79,6 +124,58 @@ func (p *planner) cannotRewrite(c *connection, n inventory.Concern) *Reason {
 		return no("its file also names a connection by an expression that the text does not decide, so that it is not known who else needs the old text", "name the connection")
 	}
 	return nil
+}
+
+// gap tells when a step fails whose new text works only without a stored secret; empty: never.
+func (p *planner) gap(c *connection, n inventory.Concern) string {
+	if !c.recreated {
+		return "the converted connection, so that the pipeline fails between the conversion and the merge"
+	}
+	if why := p.apart(c, n); why != "" {
+		return "the new connection, and " + why + ", so that the pipeline fails between two merges"
+	}
+	return ""
+}
+
+// apart tells what keeps a step from changing at the very moment at which it names new connections; empty where nothing does. That is so where the pull request that gives it its
+// text also changes every name that comes to it: whoever runs it then has both or, on a branch that is older, neither, and the old connection goes on working with the old text.
+func (p *planner) apart(c *connection, n inventory.Concern) string {
+	if !c.PipelinesKnown {
+		return "not every place is known that names it"
+	}
+	d, here := p.drafts[c.AppID], p.hostName(p.texts.repository(n.PipelinePlace))
+	var uses []placedUse
+	for _, step := range p.texts.late[textKey(n.PipelinePlace)] {
+		uses = append(uses, p.texts.users[step]...)
+	}
+	if !slices.ContainsFunc(uses, func(u placedUse) bool { return u.conn.ID == c.ID }) {
+		return "its text does not tell what names it there"
+	}
+	for _, u := range uses {
+		if u.conn.Scheme == inventory.SchemeFederation {
+			continue // the new text is the one that works with it
+		}
+		i := -1
+		if d != nil {
+			i = slices.IndexFunc(d.conns, func(o *connection) bool { return o.ID == u.conn.ID && o.recreated })
+		}
+		if i < 0 {
+			return "the step is used with connection " + u.conn.Name + ", too, in whose place this unit makes none"
+		}
+		if u.use.Maybe || len(u.use.Texts) == 0 {
+			return "it is not certain what " + u.use.Text() + " names"
+		}
+		for _, t := range u.use.Texts {
+			repo, _, why := p.rename(d.conns[i], *u.use, t)
+			if why == "" && p.hostName(repo) != here {
+				why = "its name stands in " + t.Repository + ", which has a pull request of its own"
+			}
+			if why != "" {
+				return "not every name of it changes with that: " + u.use.Text() + ": " + why
+			}
+		}
+	}
+	return ""
 }
 
 // cannotChange tells why a repository takes no pull request of this program.
@@ -109,8 +206,10 @@ func (p *planner) cannotChange(repo *inventory.PipelineRepository, file string) 
 }
 
 // rewrittenText says what becomes of a place.
-func rewrittenText(c *connection, n inventory.Concern) string {
+func (p *planner) rewrittenText(c *connection, n inventory.Concern) string {
 	switch {
+	case n.After && c.recreated && p.apart(c, n) == "":
+		return "; the pull request that lets it name the new connection puts it right at the same moment"
 	case n.After && c.recreated:
 		return "; a pull request puts it right when the new connection is there: until it and those that name the new connection are merged the pipeline fails"
 	case n.After:

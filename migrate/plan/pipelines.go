@@ -288,7 +288,7 @@ func (p *planner) concernNotes(c *connection, object string) []Reason {
 		}
 		switch {
 		case n.Severity == inventory.ConcernBlocker && !n.Maybe && !p.accepted(c, n) && p.cannotRewrite(c, n) == nil:
-			r.Code, r.Message = "pipeline-rewritten", r.Message+rewrittenText(c, n)
+			r.Code, r.Message = "pipeline-rewritten", r.Message+p.rewrittenText(c, n)
 		case n.Severity == inventory.ConcernBlocker:
 			r.Code, r.Message = "pipeline-accepted", r.Message+"; the configuration accepts it"
 		}

@@ -188,3 +188,131 @@ func TestTextsThatNameAConnectionWaitForThoseThatWorkWithIt(t *testing.T) {
 		t.Errorf("the template's waits for %v", s.DependsOn)
 	}
 }
+
+// readsKey is a connection that moves, with a step whose script reads the key: its new text works only with the new connection.
+func readsKey(inv *inventory.Inventory, cfg *Config) *inventory.Connection {
+	c := moving(inv, cfg)
+	c.Concerns = readsKeyOf(inv)
+	return c
+}
+
+// besides lets another connection be used by the step that reads the key.
+func besides(inv *inventory.Inventory, app inventory.AppID, scheme string) *inventory.Connection {
+	other := azurerm(conn2, "other", app)
+	other.Scheme, other.UsesKnown, other.PipelinesKnown, other.Uses = scheme, true, true, inv.Connections[0].Uses
+	use := inv.Connections[0].PipelineUses[0]
+	use.Texts = []inventory.NameText{{Repository: "Shop/site", File: "azure-pipelines.yml", Line: 4, Column: 8, Name: "other"}}
+	other.PipelineUses, other.Concerns = []inventory.PipelineUse{use}, slices.Clone(inv.Connections[0].Concerns)
+	inv.Connections = append(inv.Connections, other)
+	return &inv.Connections[1]
+}
+
+func TestATextThatWorksOnlyWithANewConnectionComesWithItsName(t *testing.T) {
+	const gap, interrupt = "so that the pipeline fails between two merges", "set connections.pipelines: interrupt"
+	for name, tc := range map[string]struct {
+		change func(inv *inventory.Inventory, c *Config)
+		held   string // why; empty: one pull request does both
+	}{
+		"named in the same repository": {func(inv *inventory.Inventory, c *Config) { readsKey(inv, c) }, ""},
+		"of a registry": {func(inv *inventory.Inventory, c *Config) {
+			r := recreated(inv, c)
+			c.Targets = nil
+			r.Concerns = readsKeyOf(inv)
+		}, ""},
+		"named in two files of it": {func(inv *inventory.Inventory, c *Config) {
+			readsKey(inv, c)
+			inv.PipelineRepositories[0].Files = append(inv.PipelineRepositories[0].Files, inventory.File{Path: "push.yml", OID: "2"})
+			inv.Connections[0].Concerns[0].File, inv.Connections[0].PipelineUses[0].File = "push.yml", "push.yml"
+		}, ""},
+		"another connection of the unit": {func(inv *inventory.Inventory, c *Config) {
+			readsKey(inv, c)
+			besides(inv, appA, inventory.SchemeServicePrincipal)
+		}, ""},
+		"one that is federated": {func(inv *inventory.Inventory, c *Config) {
+			readsKey(inv, c)
+			besides(inv, appB, inventory.SchemeFederation)
+		}, ""},
+		"a connection of another unit": {func(inv *inventory.Inventory, c *Config) {
+			readsKey(inv, c)
+			besides(inv, appB, inventory.SchemeServicePrincipal)
+		}, "the step is used with connection other, too, in whose place this unit makes none"},
+		"an input that another file passes on": {func(inv *inventory.Inventory, c *Config) {
+			readsKey(inv, c).PipelineUses[0].File = "inputs.yml"
+		}, ""},
+		"another pipeline runs the step with a connection of its own": {func(inv *inventory.Inventory, c *Config) {
+			readsKey(inv, c)
+			other := besides(inv, appB, inventory.SchemeServicePrincipal)
+			other.PipelineUses[0].Pipeline, other.Concerns[0].Pipeline, other.Concerns[0].Disabled = "second", "second", true
+		}, "the step is used with connection other, too"},
+		"named in another repository": {func(inv *inventory.Inventory, c *Config) {
+			readsKey(inv, c)
+			elsewhere(inv, "other")
+			inv.Connections[0].PipelineUses[0].Texts[0].Repository = "Shop/other"
+		}, "its name stands in Shop/other, which has a pull request of its own"},
+		"a second pipeline names it elsewhere": {func(inv *inventory.Inventory, c *Config) {
+			readsKey(inv, c)
+			elsewhere(inv, "other")
+			use := inv.Connections[0].PipelineUses[0]
+			use.Pipeline, use.Texts = "second", []inventory.NameText{{Repository: "Shop/other", File: "azure-pipelines.yml", Line: 3, Column: 8, Name: "production"}}
+			again := inv.Connections[0].Concerns[0]
+			again.Pipeline = "second"
+			inv.Connections[0].PipelineUses, inv.Connections[0].Concerns = append(inv.Connections[0].PipelineUses, use), append(inv.Connections[0].Concerns, again)
+		}, "its name stands in Shop/other"},
+		"a name that is computed": {func(inv *inventory.Inventory, c *Config) {
+			readsKey(inv, c).PipelineUses[0].Texts = []inventory.NameText{{Name: "production"}}
+		}, "the name is computed"},
+		"a name in settings": {func(inv *inventory.Inventory, c *Config) { readsKey(inv, c).PipelineUses[0].Texts = nil }, "it is not certain what Shop/ship"},
+		"perhaps another":    {func(inv *inventory.Inventory, c *Config) { readsKey(inv, c).PipelineUses[0].Maybe = true }, "it is not certain what Shop/ship"},
+		"names that are not known": {func(inv *inventory.Inventory, c *Config) {
+			readsKey(inv, c).PipelinesKnown = false
+		}, "not every place is known that names it"},
+		"a step that is not known to use it": {func(inv *inventory.Inventory, c *Config) { readsKey(inv, c).PipelineUses[0].Step = "another" }, "its text does not tell what names it there"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inv, c := base()
+			tc.change(inv, &c)
+			p, err := New(inv, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := outline(p)
+			if tc.held != "" {
+				for _, want := range []string{"pipeline-incompatible", tc.held, gap, interrupt} {
+					if !strings.Contains(text, want) {
+						t.Errorf("the plan lacks %q:\n%s", want, text)
+					}
+				}
+				c.Connections.Pipelines = PipelinesInterrupt
+				if p, err = New(inv, c); err != nil || strings.Contains(outline(p), gap) {
+					t.Errorf("interrupt does not allow it (%v):\n%s", err, outline(p))
+				}
+				return
+			}
+			if !strings.Contains(text, "the pull request that lets it name the new connection puts it right at the same moment") || strings.Contains(text, "pipeline-incompatible") {
+				t.Errorf("the plan is\n%s", text)
+			}
+			s, ok := p.Units[0].Step("pull-request/contoso/Shop/_git/site")
+			if !ok || !slices.Contains(s.DependsOn, "connection-access/"+string(conn1)) {
+				t.Fatalf("the pull request waits for %v", s.DependsOn)
+			}
+			var rules []string
+			for _, l := range s.PullRequest.Logins {
+				rules = append(rules, strings.Join(l.Pipeline.Rules, "+"))
+				if l.Pipeline.Both {
+					t.Errorf("%s is said to work with a secret, too", l.ID)
+				}
+			}
+			if !slices.Contains(rules, "script-key") || !slices.Contains(rules, "connection-replaced") {
+				t.Errorf("it changes %v", rules)
+			}
+		})
+	}
+}
+
+// readsKeyOf is the concern about a step that reads the key.
+func readsKeyOf(inv *inventory.Inventory) []inventory.Concern {
+	n := concern(inventory.ConcernBlocker, "script-key")
+	n.PipelinePlace, n.Rewrite, n.After = inv.Connections[0].PipelineUses[0].PipelinePlace, inventory.RewriteSafe, true
+	n.Line -= 2 // the name stands in its inputs
+	return []inventory.Concern{n}
+}
