@@ -187,6 +187,21 @@ func TestAReaderSeesTheReport(t *testing.T) {
 	}
 }
 
+func TestNoTypeOfAConnectionIsBrokenWithinItsWord(t *testing.T) {
+	ctx := browser(t)
+	in := sample()
+	w := watch(t, ctx, render(t, "html", in))
+	for _, width := range []int64{800, 960, 1100, 1280} {
+		b := tab{t, ctx}
+		b.open(w, width, false, true)
+		broken := eval[[]string](b, `[...document.querySelectorAll('.connections tbody td:nth-child(3)')].filter(td => {
+			const r = document.createRange(); r.selectNodeContents(td); return r.getClientRects().length > 1 }).map(td => td.innerText)`)
+		if shown := eval[int](b, `document.querySelectorAll('.connections tbody tr').length`); len(broken) > 0 || shown != len(in.Inventory.Connections) {
+			t.Errorf("at %d pixels, of %d types: %v", width, shown, broken)
+		}
+	}
+}
+
 // Each page holds all hostile names, each time at other places; that every name is escaped at every place is tested
 // without a browser.
 func TestNothingOfAHostileNameRunsOrLoads(t *testing.T) {

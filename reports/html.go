@@ -31,7 +31,7 @@ var htmlTemplate = sync.OnceValue(func() *template.Template {
 		"count":   count,
 		"secrets": secretList,
 		"where":   connectionPlaces,
-		"stored":  storedCredential,
+		"stored":  storedClass,
 		"class":   connectionClass,
 		"live":    func(c inventory.Credential, at time.Time) bool { return c.End.IsZero() || c.End.After(at) },
 		"last":    lastUse,
@@ -45,6 +45,7 @@ type page struct {
 	Input
 	Summary  Summary
 	Known    string // the headline: what was found
+	Others   string // what else is stored, which nothing here migrates
 	Unknown  string // and what was not
 	Outdated bool   // something was changed since the scan
 	Worst    []worst
@@ -63,7 +64,7 @@ type severityCount struct {
 
 func newPage(in Input) page {
 	p := page{Input: in, Summary: Summarize(in), Groups: byRule(in.Findings), Units: unitRows(in)}
-	p.Known, p.Unknown, p.Outdated = known(p.Summary), unknown(p.Summary), in.outdated()
+	p.Known, p.Others, p.Unknown, p.Outdated = known(p.Summary), others(p.Summary), unknown(p.Summary), in.outdated()
 	p.Worst, p.Next = worstFirst(p.Groups), nextSteps(in, p.Summary, p.Units)
 	for _, s := range policy.Severities() {
 		p.Order = append(p.Order, severityCount{s, p.Summary.Findings[s]})
@@ -127,6 +128,17 @@ func connectionClass(c inventory.Connection) string {
 	return string(class)
 }
 
+// storedClass is how a connection's scheme is shown: one that stores a service principal's credential, or another one, stands out.
+func storedClass(c inventory.Connection) string {
+	switch {
+	case c.StoresServicePrincipal():
+		return "high"
+	case c.StoresOther():
+		return "medium"
+	}
+	return ""
+}
+
 // Connections are those of the inventory by place and name.
 func (p page) Connections() []inventory.Connection {
 	out := slices.Clone(p.Inventory.Connections)
@@ -134,11 +146,6 @@ func (p page) Connections() []inventory.Connection {
 		return strings.Compare(strings.ToLower(a.Place()+"/"+a.Name), strings.ToLower(b.Place()+"/"+b.Name))
 	})
 	return out
-}
-
-// storedCredential tells whether a connection is one of those that the summary counts.
-func storedCredential(c inventory.Connection) bool {
-	return strings.EqualFold(c.Scheme, inventory.SchemeServicePrincipal)
 }
 
 func lastUse(c inventory.Connection) string {

@@ -34,8 +34,8 @@ func Markdown(w io.Writer, in Input) error {
 
 func markdownCounts(b *strings.Builder, s Summary) {
 	b.WriteString("| | found | with a stored credential |\n|---|---:|---:|\n")
-	fmt.Fprintf(b, "| logins in workflows | %d | %d |\n| service connections | %d | %d |\n| applications | %d | |\n| live passwords and certificates | %d | |\n| **not readable, so not known** | %d | |\n\n",
-		s.Logins, s.LoginsStill, s.Connections, s.ConnectionsStill, s.Identities, s.Credentials, s.Gaps)
+	fmt.Fprintf(b, "| logins in workflows | %d | %d |\n| service connections | %d | %d |\n| – that store another credential, or may | | %d |\n| variables, secure files and scripts of Azure DevOps | | %d |\n| applications | %d | |\n| live passwords and certificates | %d | |\n| **not readable, so not known** | %d | |\n\n",
+		s.Logins, s.LoginsStill, s.Connections, s.ConnectionsStill, s.ConnectionsOther, s.PipelineSecrets, s.Identities, s.Credentials, s.Gaps)
 	b.WriteString("| severity | findings |\n|---|---:|\n")
 	for _, v := range policy.Severities() {
 		fmt.Fprintf(b, "| %s | %d |\n", v, s.Findings[v])

@@ -56,7 +56,9 @@ type Summary struct {
 	Sources          int                     `json:"sources"`
 	Repositories     int                     `json:"repositories"`
 	Connections      int                     `json:"connections"`
-	ConnectionsStill int                     `json:"connectionsWithSecret"` // of azurerm and others that sign in as a service principal
+	ConnectionsStill int                     `json:"connectionsWithSecret"`      // of azurerm and others that sign in as a service principal
+	ConnectionsOther int                     `json:"connectionsWithOtherSecret"` // with a credential that is no service principal's, or that may have one
+	PipelineSecrets  int                     `json:"pipelineSecrets"`            // credentials in Azure DevOps outside of connections, and scripts that use one
 	Logins           int                     `json:"logins"`
 	LoginsStill      int                     `json:"loginsWithSecret"`
 	Identities       int                     `json:"identities"`
@@ -75,8 +77,16 @@ func Summarize(in Input) Summary {
 		s.Findings[v] = 0
 	}
 	for _, c := range inv.Connections {
-		if storedCredential(c) {
+		switch {
+		case c.StoresServicePrincipal():
 			s.ConnectionsStill++
+		case c.StoresOther():
+			s.ConnectionsOther++
+		}
+	}
+	for _, p := range inv.PipelineSecrets {
+		if p.Kind != inventory.PipelineSecretVault { // that names a vault, and holds nothing itself
+			s.PipelineSecrets++
 		}
 	}
 	for _, l := range inv.Logins {

@@ -88,6 +88,10 @@ func TestTheHeadlineNeverCallsUnknownClean(t *testing.T) {
 		"one":              {Summary{Connections: 1, ConnectionsStill: 1}, "1 of 1 service connection still signs in to Azure with a stored credential."},
 		"clean":            {Summary{Logins: 4}, "No login and no service connection that could be read signs in to Azure with a stored secret of a service principal."},
 		"clean with a gap": {Summary{Logins: 4, Gaps: 1}, "No login and no service connection that could be read signs in to Azure with a stored secret of a service principal. 1 object could not be read, so what is behind is not known."},
+		"other credentials": {Summary{Connections: 5, ConnectionsStill: 2, ConnectionsOther: 2, PipelineSecrets: 3},
+			"2 of 5 service connections still sign in to Azure with a stored credential. Besides, 2 service connections store other credentials or may store some, such as a registry's, a cluster's, GitHub's or another service's, and 3 variables, secure files or scripts of Azure DevOps look like a service principal's credential or use one. That is left to people."},
+		"one of each": {Summary{Connections: 5, ConnectionsOther: 1, PipelineSecrets: 1},
+			"No login and no service connection that could be read signs in to Azure with a stored secret of a service principal. Besides, 1 service connection stores another credential or may store one, such as a registry's, a cluster's, GitHub's or another service's, and 1 variable, secure file or script of Azure DevOps looks like a service principal's credential or uses one. That is left to people."},
 		"nothing":          {Summary{}, "No login and no service connection was found."},
 		"nothing but gaps": {Summary{Gaps: 2}, "No login and no service connection was found. 2 objects could not be read, so what is behind is not known."},
 	} {

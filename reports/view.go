@@ -12,10 +12,29 @@ import (
 
 // headline says how things stand. What could not be read is part of it: it is never clean.
 func headline(s Summary) string {
-	if u := unknown(s); u != "" {
-		return known(s) + " " + u
+	parts := []string{known(s), others(s), unknown(s)}
+	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), " ")
+}
+
+// others says what else is stored that nothing here migrates: it is not clean, and not part of the migration either.
+func others(s Summary) string {
+	var parts []string
+	switch n := s.ConnectionsOther; {
+	case n == 1:
+		parts = append(parts, "1 service connection stores another credential or may store one, such as a registry's, a cluster's, GitHub's or another service's")
+	case n > 1:
+		parts = append(parts, itoa(n)+" service connections store other credentials or may store some, such as a registry's, a cluster's, GitHub's or another service's")
 	}
-	return known(s)
+	switch n := s.PipelineSecrets; {
+	case n == 1:
+		parts = append(parts, "1 variable, secure file or script of Azure DevOps looks like a service principal's credential or uses one")
+	case n > 1:
+		parts = append(parts, itoa(n)+" variables, secure files or scripts of Azure DevOps look like a service principal's credential or use one")
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "Besides, " + strings.Join(parts, ", and ") + ". That is left to people."
 }
 
 // unknown says that something could not be read.

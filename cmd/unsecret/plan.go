@@ -130,7 +130,7 @@ func printPlan(w io.Writer, p *plan.Plan) {
 		fmt.Fprintln(w)
 	}
 	s := p.Summary
-	paragraph(w, "", fmt.Sprintf("%s: %d ready, %d blocked, %d keep their old secret. Apply: %s, %s, %s, %s (%s). Revoke: %s, %s. %s left alone.",
+	paragraph(w, "", fmt.Sprintf("%s: %d ready, %d blocked; old secrets kept: %d. Apply: %s, %s, %s, %s (%s). Revoke: %s, %s. %s left alone.",
 		plural(s.Units, "unit"), s.Ready, s.Blocked, s.Withheld,
 		plural(s.FederatedCredentials, "federated credential"), plural(s.Connections, "connection"), plural(s.Variables, "variable"),
 		plural(s.PullRequests, "pull request"), plural(s.Logins, "login"), plural(s.Credentials, "credential"), plural(s.Secrets, "secret"), plural(s.Left, "object")))
@@ -153,7 +153,7 @@ func (a advice) printUnit(w io.Writer, u plan.Unit) {
 	if !u.Blocked() {
 		for _, s := range u.Steps {
 			if !s.OnDemand {
-				bullet(w, stepMark(s), s.Title)
+				bullet(w, stepMark(s.Class == plan.Irreversible, s.Phase == plan.PhaseRevoke), s.Title)
 			}
 		}
 	}
@@ -167,11 +167,11 @@ func (a advice) printUnit(w io.Writer, u plan.Unit) {
 }
 
 // stepMark tells apply from revoke, and marks what cannot be undone.
-func stepMark(s plan.Step) string {
+func stepMark(irreversible, revoke bool) string {
 	switch {
-	case s.Class == plan.Irreversible:
+	case irreversible:
 		return "  ⚠ "
-	case s.Phase == plan.PhaseRevoke:
+	case revoke:
 		return "  - "
 	default:
 		return "  + "

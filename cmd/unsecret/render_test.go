@@ -9,6 +9,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/unsecret-dev/unsecret/migrate/execute"
+	"github.com/unsecret-dev/unsecret/migrate/explain"
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
 )
 
 func TestTablesWrapAndNeverCut(t *testing.T) {
@@ -86,5 +88,26 @@ revoke: 1 unit: 1 pending.
 `
 	if b.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
+func TestASummaryOfAScanCountsWhatNoTextDecides(t *testing.T) {
+	inv := &inventory.Inventory{Connections: make([]inventory.Connection, 2), Unresolved: make([]inventory.UnresolvedUse, 1)}
+	if got, want := strings.Join(strings.Fields(scanSummary(inv)), " "), "0 logins in 0 files, 2 connections, 0 gaps, 1 expression that may name a connection (unsecret list gaps)."; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	inv.Unresolved = nil
+	if got := scanSummary(inv); strings.Contains(got, "expression") {
+		t.Error(got)
+	}
+}
+
+func TestWhyMarksStepsAsThePlanDoes(t *testing.T) {
+	var b strings.Builder
+	printWhy(&b, explain.Explanation{Planned: []explain.Planned{{Title: "convert", Phase: "apply"}, {Title: "remove certificate", Phase: "revoke"}, {Title: "remove password", Phase: "revoke", Irreversible: true}}})
+	for _, want := range []string{"  + convert\n", "  - remove certificate\n", "  ⚠ remove password\n"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
 	}
 }

@@ -282,7 +282,8 @@ func gapPlace(g inventory.Gap) string {
 	return place
 }
 
-// scanSummary gives one line of counts, such as "3 logins (2 automatic, 1 manual) in 2 repositories, 1 connection, 0 gaps.".
+// scanSummary gives one line of counts, such as "3 logins (2 automatic, 1 manual) in 2 repositories, 1 connection, 0 gaps.". Expressions that no text
+// decides are no gaps of the scan, and keep connections from being known to be unused all the same.
 func scanSummary(inv *inventory.Inventory) string {
 	byConversion := map[inventory.Conversion]int{}
 	files := map[string]bool{}
@@ -317,7 +318,11 @@ func scanSummary(inv *inventory.Inventory) string {
 	if n := len(inv.Mentions); n > 0 {
 		s += ", " + plural(n, "mention")
 	}
-	return strings.Join(wrap(s+", "+plural(len(inv.Gaps), "gap")+".", lineWidth), "\n")
+	s += ", " + plural(len(inv.Gaps), "gap")
+	if n := len(inv.Unresolved); n > 0 {
+		s += ", " + plural(n, "expression") + " that may name a connection (unsecret list gaps)"
+	}
+	return strings.Join(wrap(s+".", lineWidth), "\n")
 }
 
 // annotate writes a workflow command for each login that uses a secret and for each gap, when it runs inside GitHub

@@ -43,11 +43,7 @@ func printWhy(w io.Writer, e explain.Explanation) {
 		fmt.Fprintln(w, "\nplanned:")
 	}
 	for _, p := range e.Planned {
-		mark := "  + "
-		if p.Irreversible {
-			mark = "  ⚠ "
-		}
-		bullet(w, mark, p.Title)
+		bullet(w, stepMark(p.Irreversible, p.Phase == string(plan.PhaseRevoke)), p.Title)
 	}
 	printReasons(w, e.Reasons)
 	printStandings(w, e.Units)

@@ -34,18 +34,27 @@ func (in Input) classify(o inventory.Object) Statement {
 		return classifyLogin(in.Inventory.Login(o))
 	case inventory.ObjectPipelineSecret:
 		s := in.Inventory.PipelineSecret(o)
-		return Statement{Claim: "a credential in Azure DevOps outside of a connection, or a use of one", Because: []string{s.Reason}, Source: sourceOutside}
+		return Statement{Claim: outside[s.Kind], Because: []string{s.Reason}, Source: sourceOutside}
 	default:
 		return in.classifySecret(o)
 	}
+}
+
+// outside says in words what a credential outside of a connection is.
+var outside = map[string]string{
+	inventory.PipelineSecretVariable:   "a variable of a pipeline or release that holds a credential, by its name or what reads it",
+	inventory.PipelineSecretGroup:      "a variable of a variable group that holds a credential, by its name or what reads it",
+	inventory.PipelineSecretVault:      "a variable group whose values come from a key vault: what they are is not told",
+	inventory.PipelineSecretSecureFile: "a secure file that holds a credential, by its name",
+	inventory.PipelineSecretScript:     "a step that signs in with a stored credential, outside of a connection",
 }
 
 // claims say in words what a class of connection is, and which document says so.
 var claims = map[inventory.ConnectionClass]struct{ claim, source string }{
 	inventory.ClassUnreadable:       {"it cannot be classified: its data is not readable", sourceREST},
 	inventory.ClassKeyAutomatic:     {"it stores a client secret of a service principal; Azure DevOps made the application, so a conversion adds the federated credential itself", sourceConnect},
-	inventory.ClassKeyManual:        {"it stores a client secret of a service principal; a person made the application, so the federated credential is added first and the conversion follows", sourceConnect},
-	inventory.ClassCertificate:      {"it stores a certificate of a service principal; it is converted like one with a key, where the service accepts that", sourceConnect},
+	inventory.ClassKeyManual:        {"it stores a client secret of a service principal; a person made the application, so a conversion needs its federated credential first", sourceConnect},
+	inventory.ClassCertificate:      {"it stores a certificate of a service principal; a conversion treats it like one with a key, where the service accepts that", sourceConnect},
 	inventory.ClassFederatedEntra:   {"it signs in without a secret (workload identity federation)", sourceConnect},
 	inventory.ClassFederatedOld:     {"it signs in without a secret, with the old issuer of Azure DevOps", sourceIssuer},
 	inventory.ClassFederatedUnknown: {"it signs in without a secret (workload identity federation), with an issuer that is neither Entra's nor one of Azure DevOps, or not told", sourceConnect},

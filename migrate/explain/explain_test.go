@@ -161,6 +161,62 @@ func TestAnUnusedIdentityIsNotInThePlanAndSaysSo(t *testing.T) {
 	}
 }
 
+func TestACredentialThatSomethingLeftAloneNeedsIsNeverSaidToBeFreeToDelete(t *testing.T) {
+	inv := world()
+	inv.Logins, inv.Secrets = nil, nil
+	inv.Connections[0].Type, inv.Connections[0].LoginServer = "dockerregistry", "contoso.azurecr.io"
+	in := input(t, inv, plan.Config{})
+	for _, object := range []string{string(key), string(app)} {
+		e := explain.Why(in, find(t, in, object))
+		if len(e.Reasons) != 1 || e.Reasons[0].Code != "registry" || !strings.Contains(e.Reasons[0].Message, "connection production (contoso/Shop) signs in with one of its credentials, and is left alone: ") {
+			t.Errorf("%s: %+v", object, e.Reasons)
+		}
+		if next := strings.Join(e.Reasons[0].Next, "\n"); !strings.Contains(next, "connections.registry: recreate") || strings.Contains(next, "credential delete") {
+			t.Errorf("%s: %s", object, next)
+		}
+	}
+	inv.Connections = nil
+	inv.PipelineSecrets = []inventory.PipelineSecret{{PipelinePlace: inventory.PipelinePlace{Organization: "contoso", Project: "Shop", Pipeline: "common"}, Kind: inventory.PipelineSecretGroup, Name: "ARM_CLIENT_SECRET", AppID: app}}
+	in = input(t, inv, plan.Config{})
+	e := explain.Why(in, find(t, in, string(key)))
+	if len(e.Reasons) != 1 || !strings.Contains(e.Reasons[0].Message, "contoso/Shop/common/ARM_CLIENT_SECRET holds one of its credentials") || strings.Contains(strings.Join(e.Reasons[0].Next, " "), "credential delete") {
+		t.Errorf("%+v", e.Reasons)
+	}
+}
+
+func TestWhyOfAConnectionHasItsNotesAndThePullRequestThatItsConversionWaitsFor(t *testing.T) {
+	in := input(t, world(), mapped())
+	u := &in.Plan.Units[0]
+	u.Notes = []plan.Reason{{Code: "certificate-connection", Object: "connection production (contoso/Shop)", Message: "about it"}, {Code: "certificate-connection", Object: "connection other (contoso/Shop)", Message: "about another one"}}
+	u.Steps = append(u.Steps, plan.Step{ID: "pull-request/x", Kind: plan.StepPullRequest, Title: "open a pull request", Phase: plan.PhaseApply,
+		PullRequest: &plan.PullRequestStep{Logins: []plan.PlannedLogin{{Pipeline: &plan.PipelineStep{Connections: []inventory.ConnectionID{conn}}}}}})
+	e := explain.Why(in, find(t, in, "production"))
+	var notes, steps []string
+	for _, r := range e.Reasons {
+		notes = append(notes, r.Kind+" "+r.Message)
+	}
+	for _, p := range e.Planned {
+		steps = append(steps, p.Step+" "+p.Phase)
+	}
+	if strings.Join(notes, "; ") != "note about it" || !strings.Contains(strings.Join(steps, "; "), "pull-request/x apply") {
+		t.Errorf("%v, %v", notes, steps)
+	}
+}
+
+func TestEachKindOfPipelineSecretHasItsWords(t *testing.T) {
+	seen := map[string]bool{"": true}
+	for _, kind := range []string{inventory.PipelineSecretVariable, inventory.PipelineSecretGroup, inventory.PipelineSecretVault, inventory.PipelineSecretSecureFile, inventory.PipelineSecretScript} {
+		inv := world()
+		inv.PipelineSecrets = []inventory.PipelineSecret{{PipelinePlace: inventory.PipelinePlace{Organization: "contoso", Project: "Shop", Pipeline: "x"}, Kind: kind, Name: "NAME", Reason: "because"}}
+		in := input(t, inv, plan.Config{})
+		claim := explain.Why(in, find(t, in, "contoso/Shop/x/NAME")).Classified.Claim
+		if seen[claim] {
+			t.Errorf("%s: %q", kind, claim)
+		}
+		seen[claim] = true
+	}
+}
+
 func TestASecretThatIsReadIsNeverSaidToBeFreeToDelete(t *testing.T) {
 	inv := world()
 	inv.Logins[0].Kind, inv.Logins[0].Conversion, inv.Logins[0].Reason = inventory.KindPublishProfile, inventory.ConversionManual, "it needs a role"

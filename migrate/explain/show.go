@@ -114,7 +114,7 @@ func (in Input) showConnection(v *View, c inventory.Connection) {
 	for _, p := range c.Projects {
 		v.fact("project", p.Name)
 	}
-	v.fact("state", strings.TrimSpace(c.State+" "+c.StateMessage))
+	v.fact("state", c.StateText())
 	if !c.Readable {
 		v.fact("data", "not readable: Azure DevOps gave no more than its name")
 	}

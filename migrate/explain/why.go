@@ -40,6 +40,7 @@ type Planned struct {
 	Step         string `json:"step"`
 	Title        string `json:"title"`
 	Undo         string `json:"undo"`
+	Phase        string `json:"phase"` // apply or revoke
 	Irreversible bool   `json:"irreversible,omitempty"`
 }
 
@@ -75,7 +76,7 @@ func Why(in Input, o inventory.Object) Explanation {
 		}
 		for _, s := range u.Steps {
 			if in.touches(u, s, o) {
-				e.Planned = append(e.Planned, Planned{u.ID, s.ID, s.Title, s.Undo, s.Class == plan.Irreversible})
+				e.Planned = append(e.Planned, Planned{u.ID, s.ID, s.Title, s.Undo, string(s.Phase), s.Class == plan.Irreversible})
 			}
 		}
 		e.reasons(u)
@@ -118,6 +119,8 @@ func (e *Explanation) concerns(r plan.Reason) bool {
 		return r.Code == "no-rollback" || strings.Contains(r.Object, e.Object.ID)
 	case inventory.ObjectLogin:
 		return r.Object == e.Object.ID || strings.HasPrefix(r.Message, "repo:"+e.Object.Place+":")
+	case inventory.ObjectConnection:
+		return r.Object == "connection "+e.Object.Name+" ("+e.Object.Place+")"
 	}
 	return strings.Contains(r.Object, e.Object.ID)
 }
@@ -132,6 +135,10 @@ func (e *Explanation) unplanned(in Input) {
 	case inventory.ObjectFederatedCredential:
 		r.Message = "no step changes it: it trusts tokens, and stores nothing"
 	case inventory.ObjectIdentity, inventory.ObjectCredential:
+		if used := in.usedBy(in.Inventory.Identity(e.Object)); len(used) > 0 && !in.signing(e.Object) {
+			e.Reasons = append(e.Reasons, used...)
+			return
+		}
 		r.Message = "no connection and no login that signs in with a stored secret was linked to its application"
 		r.Next = []string{"if a GitHub secret holds one of its passwords, say so under plan.mapping in the configuration, then scan and plan again"}
 		if e.Object.Kind == inventory.ObjectCredential {
@@ -143,10 +150,38 @@ func (e *Explanation) unplanned(in Input) {
 	e.Reasons = append(e.Reasons, Reason{Kind: ReasonLeft, Reason: r})
 }
 
+// signing tells whether an object is a credential that signs SAML tokens.
+func (in Input) signing(o inventory.Object) bool {
+	return o.Kind == inventory.ObjectCredential && in.Inventory.Identity(o).SAMLSigning(in.Inventory.Credential(o))
+}
+
+// usedBy names what signs in as an application with a stored credential and is left alone: while that is so, its credentials are needed, whatever the
+// plan does with them.
+func (in Input) usedBy(id inventory.Identity) []Reason {
+	var out []Reason
+	left := func(r plan.Reason) { out = append(out, Reason{Kind: ReasonLeft, Reason: r}) }
+	for _, o := range in.Inventory.ConnectionsOf(id.AppID) {
+		if !in.Inventory.Connection(o).StoresServicePrincipal() {
+			continue
+		}
+		r := plan.Reason{Code: "connection-left", Object: o.ID, Message: fmt.Sprintf("connection %s (%s) signs in with one of its credentials", o.Name, o.Place)}
+		for _, l := range in.leftOf(o) {
+			r.Code, r.Message, r.Next = l.Code, r.Message+", and is left alone: "+l.Reason, l.Next
+		}
+		left(r)
+	}
+	for _, s := range in.Inventory.PipelineSecrets {
+		if id.AppID != "" && strings.EqualFold(string(s.AppID), string(id.AppID)) {
+			left(plan.Reason{Code: "pipeline-secret", Object: s.SecretID(), Message: fmt.Sprintf("%s holds one of its credentials, or uses one, outside of a connection", s.SecretID()), Next: in.Inventory.SecretSteps(s)})
+		}
+	}
+	return out
+}
+
 // unplannedCredential says why a credential stays that no unit takes away, and what a person does about it.
 func (e *Explanation) unplannedCredential(in Input, r *plan.Reason) {
 	id, c := in.Inventory.Identity(e.Object), in.Inventory.Credential(e.Object)
-	if id.SAMLSigning(c) {
+	if in.signing(e.Object) {
 		r.Message, r.Next = "it belongs to a certificate that signs SAML tokens, and is never touched", nil
 		return
 	}
@@ -197,7 +232,7 @@ func (in Input) gapsOnGitHub() int {
 func (in Input) touches(u plan.Unit, s plan.Step, o inventory.Object) bool {
 	switch o.Kind {
 	case inventory.ObjectConnection:
-		return s.Connection != nil && string(s.Connection.ID) == o.ID || replaces(s, o.ID) || in.trustFor(u, s, o)
+		return s.Connection != nil && string(s.Connection.ID) == o.ID || replaces(s, o.ID) || rewrites(s, o.ID) || in.trustFor(u, s, o)
 	case inventory.ObjectIdentity:
 		return !s.OnDemand
 	case inventory.ObjectCredential:
@@ -211,19 +246,22 @@ func (in Input) touches(u plan.Unit, s plan.Step, o inventory.Object) bool {
 	return false
 }
 
-// replaces tells whether a step is about the connection that takes another one's place, or lets a text name it.
+// replaces tells whether a step is about the connection that takes another one's place.
 func replaces(s plan.Step, id string) bool {
 	switch {
 	case s.Replacement != nil:
 		return string(s.Replacement.ID) == id
 	case s.FederatedCredential != nil && s.FederatedCredential.Replacement != nil:
 		return string(s.FederatedCredential.Replacement.ID) == id
-	case s.PullRequest != nil:
-		return slices.ContainsFunc(s.PullRequest.Logins, func(l plan.PlannedLogin) bool {
-			return l.Pipeline != nil && l.Pipeline.Rename != nil && slices.Contains(l.Pipeline.Connections, inventory.ConnectionID(id))
-		})
 	}
 	return false
+}
+
+// rewrites tells whether a step changes pipelines that name a connection: what they do with it, or its name.
+func rewrites(s plan.Step, id string) bool {
+	return s.PullRequest != nil && slices.ContainsFunc(s.PullRequest.Logins, func(l plan.PlannedLogin) bool {
+		return l.Pipeline != nil && slices.Contains(l.Pipeline.Connections, inventory.ConnectionID(id))
+	})
 }
 
 // trustFor tells whether a step adds a federated credential that an object needs.

@@ -43,6 +43,7 @@ const (
 	schemeUsernamePassword = "usernamepassword"
 	schemeToken            = "token"
 	schemeNone             = "none"
+	schemeInstallation     = "installationtoken"
 	typeAzure              = "azurerm"
 	typeRegistry           = "dockerregistry"
 	typeKubernetes         = "kubernetes"
@@ -184,7 +185,7 @@ func classifyOther(c Connection) (ConnectionClass, string) {
 		return ClassOtherServicePrinc, schemed(c)
 	case strings.EqualFold(c.Type, typeGeneric):
 		return ClassGeneric, schemed(c)
-	case scheme == schemeUsernamePassword, scheme == schemeToken, scheme == "certificate", scheme == "oauth2", scheme == "personalaccesstoken", scheme == "installationtoken":
+	case scheme == schemeUsernamePassword, scheme == schemeToken, scheme == "certificate", scheme == "oauth2", scheme == "personalaccesstoken", scheme == schemeInstallation:
 		return ClassOtherSecret, schemed(c)
 	}
 	return ClassOtherUnknownScheme, schemed(c)

@@ -65,12 +65,12 @@ func unlinkable(c *connection) *Reason {
 	switch {
 	case !c.Readable:
 		return &Reason{Code: "unreadable", Message: "it is visible but its data is not, so what it signs in as is unknown",
-			Next: []string{"make the caller Administrator (or at least User) of the connection, then scan again"}}
+			Next: []string{"grant the signed-in identity the Reader role on this service connection, then scan and plan again"}}
 	case c.Scheme == inventory.SchemeManagedIdentity:
 		return &Reason{Code: "already", Message: "it signs in with a managed identity of its agent: there is no secret"}
 	case c.Scheme == inventory.SchemePublishProfile:
 		return &Reason{Code: "publish-profile", Message: "it uses a web app's publish profile, which is not a service principal's secret",
-			Next: []string{"make a new azurerm connection with workload identity federation, use it in the pipelines, then delete this one"}}
+			Next: c.Steps()}
 	case c.Scheme == inventory.SchemeServicePrincipal && c.replacement != nil && c.Disabled:
 		return &Reason{Code: "already", Message: fmt.Sprintf("connection %s was made in its place, and it is disabled", c.replacement.OriginName()),
 			Next: []string{"delete it when nobody wants it back any more: a rollback of its unit puts a new password into it"}}
@@ -176,10 +176,10 @@ func holdTenant(d *draft, c *connection, hold func(code, message string, next ..
 }
 
 func withState(c *connection) string {
-	if c.State == "" && c.StateMessage == "" {
-		return ""
+	if said := c.StateText(); said != "" {
+		return " (" + said + ")"
 	}
-	return " (" + strings.TrimSpace(c.State+" "+c.StateMessage) + ")"
+	return ""
 }
 
 func projectNames(c *connection) []string {

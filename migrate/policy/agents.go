@@ -16,7 +16,7 @@ const RuleAgentsInAzure = "connection-agents-in-azure"
 // DevOps tells that only of the pools that it keeps in a scale set itself.
 func connectionAgents(e *evaluation, r Rule) {
 	for _, c := range e.inv.Connections {
-		if !c.Readable || !isAzureRM(c) || !usesServicePrincipal(c) {
+		if !c.Readable || !isAzureRM(c) || !c.StoresServicePrincipal() {
 			continue
 		}
 		inside, all := []inventory.PipelineUse{}, 0

@@ -47,22 +47,17 @@ func (e *evaluation) eachConnection(r Rule, broken func(inventory.Connection) (m
 	}
 }
 
-// usesServicePrincipal tells whether a connection of any type signs in as a service principal with a stored credential.
-func usesServicePrincipal(c inventory.Connection) bool {
-	return strings.EqualFold(c.Scheme, inventory.SchemeServicePrincipal)
-}
-
 func connectionSecret(e *evaluation, r Rule) {
 	e.eachConnection(r, func(c inventory.Connection) (string, bool) {
 		return fmt.Sprintf("%s stores a client secret of application %s", connectionObject(c), orUnknown(string(c.AppID))),
-			usesServicePrincipal(c) && !strings.EqualFold(c.AuthenticationType, "spnCertificate")
+			c.StoresServicePrincipal() && !strings.EqualFold(c.AuthenticationType, "spnCertificate")
 	})
 }
 
 func connectionCertificate(e *evaluation, r Rule) {
 	e.eachConnection(r, func(c inventory.Connection) (string, bool) {
 		return fmt.Sprintf("%s stores a certificate of application %s", connectionObject(c), orUnknown(string(c.AppID))),
-			usesServicePrincipal(c) && strings.EqualFold(c.AuthenticationType, "spnCertificate")
+			c.StoresServicePrincipal() && strings.EqualFold(c.AuthenticationType, "spnCertificate")
 	})
 }
 
@@ -73,15 +68,52 @@ func connectionOldIssuer(e *evaluation, r Rule) {
 	})
 }
 
-// otherCredentials are the classes of connection whose credential signs in to Azure, to a registry or to a cluster, and is no service principal's.
+// otherCredentials are the classes of connection whose credential signs in to Azure, to a registry or to a cluster, and is no service principal's. Those of the
+// other classes sign in to another service, or nothing tells to what.
 var otherCredentials = []inventory.ConnectionClass{inventory.ClassPublishProfile, inventory.ClassAzureOther, inventory.ClassAzureClassic, inventory.ClassRegistryAdmin, inventory.ClassRegistryOther,
 	inventory.ClassKubernetesToken, inventory.ClassKubernetesConfig, inventory.ClassKubernetesAzure}
 
 func connectionOther(e *evaluation, r Rule) {
-	e.eachConnection(r, func(c inventory.Connection) (string, bool) {
+	for _, c := range e.inv.Connections {
+		if class, _ := inventory.ClassifyConnection(c); slices.Contains(otherCredentials, class) {
+			e.addStored(r, c, r.Severity, storedText(c, class))
+		}
+	}
+}
+
+func connectionService(e *evaluation, r Rule) {
+	for _, c := range e.inv.Connections {
 		class, _ := inventory.ClassifyConnection(c)
-		return fmt.Sprintf("%s (type %s) stores a credential with the scheme %s", connectionObject(c), c.Type, c.Scheme), slices.Contains(otherCredentials, class)
-	})
+		if !c.StoresOther() || slices.Contains(otherCredentials, class) {
+			continue
+		}
+		severity := r.Severity
+		if class == inventory.ClassGeneric || strings.HasPrefix(strings.ToLower(c.Type), "azure") { // such as AzureServiceBus
+			severity = Medium
+		}
+		e.addStored(r, c, severity, storedText(c, class))
+	}
+}
+
+// addStored adds a finding about a credential that no step takes away, with what a person does about one of its kind.
+func (e *evaluation) addStored(r Rule, c inventory.Connection, severity Severity, stored string) {
+	e.add(r, Finding{Object: connectionObject(c), Severity: severity, Message: fmt.Sprintf("%s (type %s) %s", connectionObject(c), c.Type, stored),
+		Evidence: connectionEvidence(c), Remedy: c.Steps()}, string(c.ID))
+}
+
+// storedText says what a connection stores, as far as its type and scheme tell.
+func storedText(c inventory.Connection, class inventory.ConnectionClass) string {
+	switch class {
+	case inventory.ClassGitHubToken:
+		return "stores a personal access token of GitHub"
+	case inventory.ClassGitHubApp:
+		return "stores a person's authorization for GitHub"
+	case inventory.ClassGeneric:
+		return "stores a user and password, which can be a service principal's"
+	case inventory.ClassOtherUnknownScheme, inventory.ClassAzureOther:
+		return fmt.Sprintf("may store a credential: nothing is known of its scheme %s", orUnknown(c.Scheme))
+	}
+	return "stores a credential with the scheme " + c.Scheme
 }
 
 func connectionDisabled(e *evaluation, r Rule) {
@@ -93,7 +125,7 @@ func connectionDisabled(e *evaluation, r Rule) {
 func connectionNotReady(e *evaluation, r Rule) {
 	e.eachConnection(r, func(c inventory.Connection) (string, bool) {
 		m := connectionObject(c) + " is not ready"
-		if said := strings.TrimSpace(c.State + " " + c.StateMessage); said != "" {
+		if said := c.StateText(); said != "" {
 			m += ": " + said
 		}
 		return m, !c.Ready
@@ -117,7 +149,7 @@ func connectionTerraform(e *evaluation, r Rule) {
 	for _, c := range e.inv.Connections {
 		made := e.inv.TerraformOfConnection(c)
 		next := inventory.TerraformChange(c, made...)
-		if !c.Readable || !c.Terraform && len(made) == 0 || next == nil || !usesServicePrincipal(c) {
+		if !c.Readable || !c.Terraform && len(made) == 0 || next == nil || !c.StoresServicePrincipal() {
 			continue
 		}
 		e.add(r, Finding{Object: connectionObject(c), Message: connectionObject(c) + " is managed by Terraform, which would replace it after a conversion",

@@ -68,6 +68,12 @@ func init() {
 			References: []string{refIM8, refDS3}, check: connectionOther,
 		},
 		{
+			ID: "connection-service-secret", Name: "Service connection with a secret of another service", Severity: Low,
+			Text:       "The service connection stores a secret that is not known to be one of Azure: of GitHub, of a service that an extension of Azure DevOps brings, or of something that its data does not tell. Federation with Azure does not replace it as it is, and unsecret does not change it; it can leak all the same, and a user and password can be a service principal's.",
+			Remedy:     []string{"look at what the pipelines use it for: where they sign in to Azure with it, replace it by a connection of type Azure Resource Manager with workload identity federation; else rotate it on a schedule"},
+			References: []string{refIM8, refDS3}, check: connectionService,
+		},
+		{
 			ID: "connection-unused", Name: "Service connection without a use", Severity: Medium,
 			Text:       "No pipeline has used the service connection in the time that its execution history covers. A credential that nobody needs is only a risk. Where a definition still names it, or not all definitions could be read, the finding says so and advises no deletion.",
 			Remedy:     []string{"ask its owners, then delete it instead of migrating it"},
