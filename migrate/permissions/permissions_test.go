@@ -44,16 +44,23 @@ func TestScriptsAreAsReviewed(t *testing.T) {
 }
 
 func TestTheShellScriptsParse(t *testing.T) {
-	sh, err := exec.LookPath("sh")
-	if err != nil {
-		t.Skip("there is no sh here")
-	}
-	for _, phase := range append(permissions.Phases(), "") {
-		cmd := exec.Command(sh, "-n")
-		cmd.Stdin = strings.NewReader(permissions.AzureCLI(phase))
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("%s: %v %s", phase, err, out)
+	found := 0
+	for _, name := range []string{"sh", "bash", "dash"} { // who reads sh FILE may well write bash FILE, which reads quotes in its own way
+		shell, err := exec.LookPath(name)
+		if err != nil {
+			continue
 		}
+		found++
+		for _, phase := range append(permissions.Phases(), "") {
+			cmd := exec.Command(shell, "-n")
+			cmd.Stdin = strings.NewReader(permissions.AzureCLI(phase))
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%s, %s: %v %s", name, phase, err, out)
+			}
+		}
+	}
+	if found == 0 {
+		t.Skip("there is no shell here")
 	}
 }
 

@@ -84,7 +84,7 @@ done
 	}
 	list, asked = of(phase, Azure)
 	for _, p := range list {
-		fmt.Fprintf(&b, "\n# Azure: %s, for %s.\n: \"${SUBSCRIPTION:?set SUBSCRIPTION to a subscription's id; run this part once for each}\"\n", p.Name, p.For)
+		fmt.Fprintf(&b, "\n# Azure: %s, for %s.\n: \"${SUBSCRIPTION:?set SUBSCRIPTION to the id of a subscription; run this part once for each}\"\n", p.Name, p.For)
 		fmt.Fprintf(&b, "az role assignment create --assignee \"$APP_ID\" --role %s --scope \"/subscriptions/$SUBSCRIPTION\"\n", p.RoleID)
 	}
 	for _, p := range asked {

@@ -70,7 +70,7 @@ for application in ${APPLICATIONS:-}; do
 done
 
 # Azure: Reader, for role assignments, through Resource Graph.
-: "${SUBSCRIPTION:?set SUBSCRIPTION to a subscription's id; run this part once for each}"
+: "${SUBSCRIPTION:?set SUBSCRIPTION to the id of a subscription; run this part once for each}"
 az role assignment create --assignee "$APP_ID" --role acdd72a7-3385-48ef-bd42-f606fba81ae7 --scope "/subscriptions/$SUBSCRIPTION"
 
 # Azure: Managed Identity Contributor, for creating managed identities and their federated credentials, and Reader to compare roles, where plan.targets names such.

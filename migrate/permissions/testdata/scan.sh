@@ -38,5 +38,5 @@ az ad app permission add --id "$APP_ID" --api 00000003-0000-0000-c000-0000000000
 az ad app permission admin-consent --id "$APP_ID"
 
 # Azure: Reader, for role assignments, through Resource Graph.
-: "${SUBSCRIPTION:?set SUBSCRIPTION to a subscription's id; run this part once for each}"
+: "${SUBSCRIPTION:?set SUBSCRIPTION to the id of a subscription; run this part once for each}"
 az role assignment create --assignee "$APP_ID" --role acdd72a7-3385-48ef-bd42-f606fba81ae7 --scope "/subscriptions/$SUBSCRIPTION"
