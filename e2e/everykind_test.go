@@ -173,7 +173,7 @@ func TestSpecialConnectionsAreLeftWithTheRightWords(t *testing.T) {
 		left[l.Object] += l.Code + ": " + l.Reason + "\n"
 	}
 	for name, want := range map[string]string{
-		"disabled": "disabled: it is disabled", "broken": "not-ready: it is not ready (Failed Failed to set Azure permission)",
+		"disabled": "disabled: it is disabled", "broken": "not-ready: it is not ready (Failed to set Azure permission)",
 		"government": "AzureUSGovernment", "stack": "azure-stack: Azure Stack does not support workload identity federation", "many-tenants": "multi-tenant: its application has sign-in audience AzureADMultipleOrgs",
 		"hidden": "unreadable", "agent": "already: it signs in with a managed identity", "site": "publish-profile",
 	} {

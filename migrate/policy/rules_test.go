@@ -170,7 +170,10 @@ func connectionCases() []ruleCase {
 		{"a person's authorization", "connection-service-secret", connection(func(c *inventory.Connection) { c.Type = "github"; c.Scheme = "OAuth2" }), Low},
 		{"an app that mints its tokens", "connection-service-secret", connection(func(c *inventory.Connection) { c.Type = "github"; c.Scheme = "InstallationToken" }), ""},
 		{"an extension's type without a secret", "connection-service-secret", connection(func(c *inventory.Connection) { c.Type = "incomingwebhook"; c.Scheme = "None" }), ""},
-		{"an extension's type with a service principal has the other rule", "connection-service-secret", connection(func(c *inventory.Connection) { c.Type = "contoso.deployer"; c.Scheme = inventory.SchemeServicePrincipal }), ""},
+		{"an extension's type with a service principal has the other rule", "connection-service-secret", connection(func(c *inventory.Connection) {
+			c.Type = "contoso.deployer"
+			c.Scheme = inventory.SchemeServicePrincipal
+		}), ""},
 		{"a registry's password has the other rule", "connection-service-secret", connection(func(c *inventory.Connection) { c.Type = "dockerregistry"; c.Scheme = "UsernamePassword" }), ""},
 		{"a registry with a service principal has the other rule", "connection-other-secret", connection(func(c *inventory.Connection) { c.Type = "dockerregistry"; c.Scheme = inventory.SchemeServicePrincipal }), ""},
 		{"no use at all", "connection-unused", connection(func(c *inventory.Connection) { c.Uses = nil }), Medium},
