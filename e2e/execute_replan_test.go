@@ -182,6 +182,28 @@ func TestANewLoginKeepsTheOldSecret(t *testing.T) {
 	j.mustSignIn("with a new login that uses the old secret")
 }
 
+// TestWhatAnEarlierPlanAndThisOneSayIsSaidOnce plans again what keeps an old secret, so that the connections which need it block a unit that is migrated.
+func TestWhatAnEarlierPlanAndThisOneSayIsSaidOnce(t *testing.T) {
+	j := pipelinesJourney(t, everyKind, nil)
+	j.makePlan()
+	j.apply()
+	j.makePlan()
+	seen := map[string]int{}
+	for _, g := range j.unit(j.status(), "vault-reader").Gates {
+		if g.Name == execute.GateWithheld {
+			seen[g.Reason]++
+		}
+	}
+	if len(seen) != 4 {
+		t.Errorf("%d connections still need the old secret: %v", len(seen), seen)
+	}
+	for reason, n := range seen {
+		if n > 1 {
+			t.Errorf("%d times: %s", n, reason)
+		}
+	}
+}
+
 // TestAKeptPlanIsCheckedAgainstItsHash: what the state keeps of a plan says what will be taken back, so nobody may change it unnoticed.
 func TestAKeptPlanIsCheckedAgainstItsHash(t *testing.T) {
 	j := smallJourney(t)

@@ -82,11 +82,11 @@ func (a *app) plan(o planOptions) error {
 	if err != nil {
 		return err
 	}
-	moved, err := a.moved()
+	records, plans, err := a.knownPast()
 	if err != nil {
 		return err
 	}
-	p, err := plan.New(inv, c.Plan, moved...)
+	p, err := plan.New(inv, c.Plan, execute.MovedBy(records, plans)...)
 	if err != nil {
 		return usageErrorf("plan: %w", err)
 	}
@@ -97,17 +97,15 @@ func (a *app) plan(o planOptions) error {
 		return a.printJSON(p)
 	}
 	printPlan(a.std.out, p)
+	if n := len(execute.Present(p, records, plans).Units) - len(p.Units); n > 0 {
+		verb := "go"
+		if n == 1 {
+			verb = "goes"
+		}
+		paragraph(a.std.out, "", fmt.Sprintf("%s of earlier plans %s on beside it as planned then: see unsecret status.", plural(n, "unit"), verb))
+	}
 	fmt.Fprintf(a.std.out, "Written to %s. Next: review it, then unsecret apply --dry-run.\n", a.statePath(planFile))
 	return nil
-}
-
-// moved tells what earlier plans migrated, so that a new one looks after its trust.
-func (a *app) moved() ([]plan.Moved, error) {
-	records, plans, err := a.knownPast()
-	if err != nil {
-		return nil, err
-	}
-	return execute.MovedBy(records, plans), nil
 }
 
 // knownPast is what the journal tells, with a warning where that is not all.

@@ -32,14 +32,18 @@ func (a *app) query() (*query, error) {
 		return nil, err
 	}
 	q := &query{config: c, Input: explain.Input{Inventory: inv, Findings: policy.Evaluate(inv, c.Check)}}
-	if q.Plan, err = plan.New(inv, c.Plan); err != nil {
+	records, plans, _, err := a.past()
+	if err != nil {
+		return nil, err
+	}
+	if q.Plan, err = plan.New(inv, c.Plan, execute.MovedBy(records, plans)...); err != nil {
 		return nil, usageErrorf("plan: %w", err)
 	}
-	return q, a.addStates(q)
+	return q, a.addStates(q, records, plans)
 }
 
 // addStates reads where the units of the saved plan stand.
-func (a *app) addStates(q *query) error {
+func (a *app) addStates(q *query, records []execute.Record, plans execute.Plans) error {
 	if there, err := a.has(planFile); err == nil && !there {
 		q.note = "There is no plan yet: this is what unsecret plan would decide now."
 		return nil
@@ -54,13 +58,14 @@ func (a *app) addStates(q *query) error {
 	case saved.Config != q.Plan.Config:
 		q.note = "The configuration has changed since the plan was made: this is what unsecret plan would decide now."
 	}
-	records, plans, _, err := a.past()
-	if err != nil {
-		return err
-	}
-	q.States = map[string]string{}
+	// Units that an earlier plan has begun go on, and what they take away is no loose end that a person may delete.
+	q.Plan = execute.Present(q.Plan, records, plans)
+	q.States, q.Done = map[string]string{}, map[string]bool{}
 	for _, u := range execute.Standing(saved, records, plans, time.Now()).Units {
 		q.States[u.Unit] = string(u.State)
+		for _, s := range u.Steps {
+			q.Done[explain.DoneKey(u.Unit, s.Step)] = s.State == execute.StepDone || s.State == execute.StepAlready
+		}
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/explain"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
 )
@@ -43,7 +44,11 @@ func printWhy(w io.Writer, e explain.Explanation) {
 		fmt.Fprintln(w, "\nplanned:")
 	}
 	for _, p := range e.Planned {
-		bullet(w, stepMark(p.Irreversible, p.Phase == string(plan.PhaseRevoke)), p.Title)
+		mark, title := stepMark(p.Irreversible, p.Phase == string(plan.PhaseRevoke)), p.Title
+		if p.Done {
+			mark, title = "  "+stepMarks[execute.StepDone]+" ", title+" (done)"
+		}
+		bullet(w, mark, title)
 	}
 	printReasons(w, e.Reasons)
 	printStandings(w, e.Units)

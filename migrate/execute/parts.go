@@ -97,7 +97,12 @@ func (e *Executor) unit(id string) (plan.Unit, bool) {
 	}
 	out := parts[0].unit
 	if ok && own.Blocked() {
-		out.Withheld = slices.Concat(out.Withheld, own.Blockers)
+		out.Withheld = slices.Clone(out.Withheld)
+		for _, b := range own.Blockers { // what both plans say is said once
+			if !slices.ContainsFunc(out.Withheld, func(w plan.Reason) bool { return w.Code == b.Code && w.Object == b.Object }) {
+				out.Withheld = append(out.Withheld, b)
+			}
+		}
 	}
 	for _, p := range parts[1:] {
 		out = joined(out, p.unit)

@@ -18,7 +18,11 @@ type Input struct {
 	Findings  []policy.Finding
 	Plan      *plan.Plan        // made of this inventory; may be nil
 	States    map[string]string // where the units of the plan stand, by id; may be nil
+	Done      map[string]bool   // steps that are done, by unit and step as DoneKey joins them; may be nil
 }
+
+// DoneKey joins the ids of a unit and of one of its steps.
+func DoneKey(unit, step string) string { return unit + "|" + step }
 
 // Find gives the objects that a text names; see Inventory.Find. The id of a unit names its identity.
 func (in Input) Find(text string) []inventory.Object {

@@ -42,6 +42,7 @@ type Planned struct {
 	Undo         string `json:"undo"`
 	Phase        string `json:"phase"` // apply or revoke
 	Irreversible bool   `json:"irreversible,omitempty"`
+	Done         bool   `json:"done,omitempty"`
 }
 
 // The ways in which a reason holds something back.
@@ -72,18 +73,31 @@ func Why(in Input, o inventory.Object) Explanation {
 	}
 	for _, u := range in.unitsOf(o) {
 		for _, c := range coverageOf(u, o) {
+			if c.State == plan.CoveragePlanned && in.added(u, c.By) {
+				c.State = plan.CoverageExisting
+			}
 			e.Coverage = append(e.Coverage, Coverage{u.ID, c})
 		}
 		for _, s := range u.Steps {
 			if in.touches(u, s, o) {
-				e.Planned = append(e.Planned, Planned{u.ID, s.ID, s.Title, s.Undo, string(s.Phase), s.Class == plan.Irreversible})
+				e.Planned = append(e.Planned, Planned{u.ID, s.ID, s.Title, s.Undo, string(s.Phase), s.Class == plan.Irreversible, in.Done[DoneKey(u.ID, s.ID)]})
 			}
 		}
 		e.reasons(u)
 	}
+	if slices.ContainsFunc(e.Planned, func(p Planned) bool { return p.Done }) { // it is so since a step has made it so
+		e.Reasons = slices.DeleteFunc(e.Reasons, func(r Reason) bool { return r.Kind == ReasonLeft && r.Code == "already" })
+	}
 	e.unplanned(in)
 	e.otherWays(in)
 	return e
+}
+
+// added tells whether a step has added a federated credential.
+func (in Input) added(u plan.Unit, name string) bool {
+	return slices.ContainsFunc(u.Steps, func(s plan.Step) bool {
+		return s.FederatedCredential != nil && s.FederatedCredential.Credential.Name == name && in.Done[DoneKey(u.ID, s.ID)]
+	})
 }
 
 // otherWays adds findings that advise another way than the plan's.
@@ -102,7 +116,9 @@ func (e *Explanation) reasons(u plan.Unit) {
 		list []plan.Reason
 	}{{ReasonBlocker, u.Blockers}, {ReasonWithheld, u.Withheld}, {ReasonNote, u.Notes}} {
 		for _, r := range group.list {
-			said := slices.ContainsFunc(e.Reasons, func(x Reason) bool { return x.Code == r.Code && x.Message == r.Message && x.Kind != ReasonWithheld })
+			said := slices.ContainsFunc(e.Reasons, func(x Reason) bool {
+				return x.Message == r.Message && (x.Code == r.Code || group.kind == ReasonNote) && x.Kind != ReasonWithheld
+			})
 			if !said && (group.kind != ReasonNote || e.concerns(r)) {
 				e.Reasons = append(e.Reasons, Reason{group.kind, u.ID, r})
 			}
