@@ -229,6 +229,62 @@ func TestAgentsInAScaleSetAreAdvisedAnIdentityOfTheirOwn(t *testing.T) {
 	}
 }
 
+// inManagedPool keeps the agents of pool linux in a Managed DevOps Pool that is called so in this organisation.
+func inManagedPool(identities ...string) func(*world.World) {
+	return func(w *world.World) {
+		w.ManagedPools = []*world.ManagedPool{{Resource: "/subscriptions/s/resourceGroups/agents/providers/Microsoft.DevOpsInfrastructure/pools/mdp-prod", Name: "mdp-prod", Alias: "builders", Identities: identities,
+			Organizations: []world.PoolOrganization{{URL: "https://dev.azure.com/contoso"}, {URL: "https://dev.azure.com/fabrikam", Alias: "Linux"}}}}
+	}
+}
+
+func TestAgentsInAManagedPoolAreAdvisedAnIdentityOfTheirOwn(t *testing.T) {
+	const identity = "/subscriptions/s/resourceGroups/agents/providers/Microsoft.ManagedIdentity/userAssignedIdentities/agents"
+	for name, tc := range map[string]struct {
+		change func(*world.World)
+		want   []string
+	}{
+		"without an identity": {inManagedPool(), []string{"agents in Azure (Managed DevOps Pool mdp-prod), which can have an identity of their own", "one user-assigned identity (Azure portal, /subscriptions/s/", "agent-assigned"}},
+		"with one":            {inManagedPool(identity), []string{"which have an identity of their own", "give the identity that Managed DevOps Pool mdp-prod has, " + identity}},
+		"with two":            {inManagedPool(identity, identity+"-2"), []string{"has 2 identities: a connection by managed identity works where the agents have one only"}},
+		"called otherwise here": {func(w *world.World) {
+			inManagedPool(identity)(w)
+			w.ManagedPools[0].Organizations[1].Alias = ""
+		}, nil},
+		"of another organisation": {func(w *world.World) {
+			inManagedPool(identity)(w)
+			w.ManagedPools[0].Organizations = w.ManagedPools[0].Organizations[:1]
+		}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inv := pipelinesJourney(t, tc.change, nil).scan()
+			var text string
+			for _, f := range policy.Evaluate(inv, policy.Config{}) {
+				if f.Rule == policy.RuleAgentsInAzure {
+					text += f.Message + "; " + strings.Join(f.Evidence, "; ") + "; " + strings.Join(f.Remedy, "; ")
+				}
+			}
+			if tc.want == nil && text != "" {
+				t.Errorf("it is advised: %s", text)
+			}
+			for _, want := range tc.want {
+				if !strings.Contains(text, want) {
+					t.Errorf("the finding lacks %q:\n%s", want, text)
+				}
+			}
+		})
+	}
+}
+
+func TestManagedPoolsThatCannotBeReadAreAGap(t *testing.T) {
+	j := pipelinesJourney(t, inManagedPool(), nil)
+	j.set = j.connectWith(transport.Options{Base: refuses("/providers/Microsoft.ResourceGraph/resources"), Attempts: 1})
+	if inv := j.scan(); !slices.ContainsFunc(inv.Gaps, func(g inventory.Gap) bool {
+		return g.Object == "Managed DevOps Pools" && strings.Contains(g.Next, "Reader")
+	}) {
+		t.Errorf("gaps: %+v", inv.Gaps)
+	}
+}
+
 func TestAConnectionThatKeepsAgentsIsNotToBeDeleted(t *testing.T) {
 	unused := func(change func(*world.World)) string {
 		for _, f := range policy.Evaluate(pipelinesJourney(t, change, nil).scan(), policy.Config{}) {

@@ -29,6 +29,8 @@ type Inventory struct {
 	PipelineSecrets []PipelineSecret `json:"pipelineSecrets,omitempty"`
 	Unresolved      []UnresolvedUse  `json:"unresolved,omitempty"`
 	Pools           []AgentPool      `json:"pools,omitempty"`
+	// ManagedPools are the Managed DevOps Pools in Azure; read only where an organisation has pools of which Azure DevOps does not tell where their agents run.
+	ManagedPools []ManagedPool `json:"managedPools,omitempty"`
 	// PipelineRepositories are the repositories with pipelines whose text can be rewritten.
 	PipelineRepositories []PipelineRepository `json:"pipelineRepositories,omitempty"`
 

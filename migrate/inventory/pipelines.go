@@ -3,6 +3,7 @@ package inventory
 import (
 	"cmp"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -226,6 +227,57 @@ type AgentPool struct {
 	ScaleSet   string       `json:"scaleSet,omitempty"`
 	Connection ConnectionID `json:"connection,omitempty"` // that Azure DevOps sizes the scale set with
 	Scope      ProjectID    `json:"scope,omitempty"`      // the project that this connection is of
+}
+
+// ManagedPool is a Managed DevOps Pool: a resource in Azure that keeps the agents of an agent pool in each of some organisations (Microsoft Learn: Managed DevOps Pools).
+type ManagedPool struct {
+	Resource      string                    `json:"resource"` // its ARM id
+	Name          string                    `json:"name"`
+	Alias         string                    `json:"alias,omitempty"` // what its agent pools are called
+	Organizations []ManagedPoolOrganization `json:"organizations,omitempty"`
+	Identities    []string                  `json:"identities,omitempty"` // the ARM ids of the user-assigned managed identities that its agents have
+}
+
+// ManagedPoolOrganization is an organisation of Azure DevOps that a Managed DevOps Pool is for.
+type ManagedPoolOrganization struct {
+	URL   string `json:"url"`
+	Alias string `json:"alias,omitempty"` // what its agent pool is called there
+}
+
+// Is tells whether the URL is that of an organisation: https://dev.azure.com/NAME or https://NAME.visualstudio.com.
+func (o ManagedPoolOrganization) Is(organization string) bool {
+	u, err := url.Parse(o.URL)
+	if err != nil {
+		return false
+	}
+	name := ""
+	if host := strings.ToLower(u.Hostname()); host == "dev.azure.com" {
+		name, _, _ = strings.Cut(strings.Trim(u.Path, "/"), "/")
+	} else if before, ok := strings.CutSuffix(host, ".visualstudio.com"); ok {
+		name = before
+	}
+	return name != "" && strings.EqualFold(name, organization)
+}
+
+// PoolIn is what its agent pool in an organisation is called: as the organisation's alias says, else as its own does, else as itself (Microsoft Learn: Configure Managed DevOps Pools
+// security settings, "Configure pool aliases"). It is empty where it is not for that organisation.
+func (m ManagedPool) PoolIn(organization string) string {
+	for _, o := range m.Organizations {
+		if o.Is(organization) {
+			return cmp.Or(o.Alias, m.Alias, m.Name)
+		}
+	}
+	return ""
+}
+
+// ManagedPoolOf is the Managed DevOps Pool that keeps a pool's agents; nil: none, as far as is known. Such a pool is self-hosted to Azure DevOps, and its name is free for one.
+func (inv *Inventory) ManagedPoolOf(p AgentPool) *ManagedPool {
+	for i := range inv.ManagedPools {
+		if m := &inv.ManagedPools[i]; !p.Hosted && p.ScaleSet == "" && p.Name != "" && strings.EqualFold(m.PoolIn(p.Organization), p.Name) {
+			return m
+		}
+	}
+	return nil
 }
 
 // Unused tells whether nothing uses the connection: no run within a span before a time, and no definition that was read names it. known is

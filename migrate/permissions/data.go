@@ -135,8 +135,8 @@ var all = []Permission{
 	},
 	{
 		ID: AzureReader, System: Azure, Name: "Reader", Phases: []Phase{Scan}, RoleID: "acdd72a7-3385-48ef-bd42-f606fba81ae7", Optional: true,
-		For:     "role assignments, through Resource Graph",
-		Without: "role assignments, and with them the rules on privileged identities",
+		For:     "role assignments and Managed DevOps Pools, through Resource Graph",
+		Without: "role assignments, and with them the rules on privileged identities; and which agents run in Managed DevOps Pools",
 		Grant:   []string{"az role assignment create --assignee <client id of unsecret's application> --role Reader --scope /subscriptions/<subscription>"},
 		Source:  "Microsoft Learn: Azure built-in roles",
 	},

@@ -111,9 +111,9 @@ func init() {
 		},
 		{
 			ID: RuleAgentsInAzure, Name: "Stored credential where the agents have an identity", Severity: Info,
-			Text:       "Pipelines use the connection's stored credential on agents that Azure DevOps keeps in a scale set of yours. A connection by managed identity needs no credential and no federation there: the agents sign in as themselves. Agents on machines that you run yourself are not told apart: for these nobody but you knows where they are.",
-			Remedy:     []string{"give the scale set an identity with the application's roles, and make a connection by managed identity for these pipelines"},
-			References: []string{"Microsoft Learn: Azure Virtual Machine Scale Set agents", "Microsoft Learn: connect to Azure with an Azure Resource Manager service connection, managed identity", refIM3}, check: connectionAgents,
+			Text:       "Pipelines use the connection's stored credential on agents that Azure DevOps keeps in a scale set of yours, or in a Managed DevOps Pool. A connection by managed identity needs no credential and no federation there: the agents sign in as themselves. Agents on machines that you run yourself are not told apart: for these nobody but you knows where they are.",
+			Remedy:     []string{"give the scale set or the pool an identity with the application's roles, and make a connection by managed identity for these pipelines"},
+			References: []string{"Microsoft Learn: Azure Virtual Machine Scale Set agents", "Microsoft Learn: Configure a Managed DevOps Pools identity", "Microsoft Learn: connect to Azure with an Azure Resource Manager service connection, managed identity", refIM3}, check: connectionAgents,
 		},
 		{
 			ID: "login-secret", Name: "Workflow signs in with a stored secret", Severity: High,

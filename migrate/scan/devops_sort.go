@@ -48,4 +48,5 @@ func sortPipelines(inv *inventory.Inventory) {
 	slices.SortFunc(inv.Pools, func(a, b inventory.AgentPool) int {
 		return cmp.Or(cmp.Compare(a.Organization, b.Organization), cmp.Compare(a.ID, b.ID))
 	})
+	slices.SortFunc(inv.ManagedPools, func(a, b inventory.ManagedPool) int { return cmp.Compare(a.Resource, b.Resource) })
 }

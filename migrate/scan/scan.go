@@ -121,6 +121,9 @@ func Run(ctx context.Context, sources Sources, o Options) (*inventory.Inventory,
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
+	if err := s.managedPools(ctx, sources.Azure); err != nil {
+		return nil, err
+	}
 	if sources.Entra != nil {
 		if err := s.entra(ctx, sources.Entra, sources.Azure); err != nil {
 			return nil, err

@@ -189,4 +189,6 @@ type Azure interface {
 	Subscriptions(ctx context.Context) ([]inventory.Subscription, error)
 	// VaultPolicies gives the names of the key vaults whose access policies name a principal.
 	VaultPolicies(ctx context.Context) (map[inventory.ObjectID][]string, error)
+	// ManagedPools reads the Managed DevOps Pools that the caller sees.
+	ManagedPools(ctx context.Context) ([]inventory.ManagedPool, error)
 }

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -79,4 +80,18 @@ func (s *scanner) grants(ctx context.Context, tenant Entra, azure Azure, list []
 		})
 	}
 	return g.Wait()
+}
+
+// managedPools reads which agent pools are Managed DevOps Pools, which only Azure knows. It is not asked where Azure DevOps tells of each pool where its agents are.
+func (s *scanner) managedPools(ctx context.Context, azure Azure) error {
+	if azure == nil || !slices.ContainsFunc(s.inv.Pools, func(p inventory.AgentPool) bool { return !p.Hosted && p.ScaleSet == "" }) {
+		return nil
+	}
+	found, err := azure.ManagedPools(ctx)
+	if err != nil {
+		return s.gap(ctx, inventory.Gap{Source: inventory.SourceAzure, Object: "Managed DevOps Pools", Message: err.Error(), Passing: Passing(err),
+			Permission: lacking(err, permissions.AzureReader), Next: "grant the signed-in identity the Reader role on their subscriptions; until then it is not known which agents run in them"})
+	}
+	s.add(func(inv *inventory.Inventory) { inv.ManagedPools = append(inv.ManagedPools, found...) })
+	return nil
 }

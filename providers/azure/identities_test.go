@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/unsecret-dev/unsecret/e2e/lab"
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
 	"github.com/unsecret-dev/unsecret/migrate/execute"
@@ -135,7 +137,7 @@ func TestAReaderMayMakeNothing(t *testing.T) {
 	}
 }
 
-func TestVaultsSubscriptionsAndWhatRunsWithAnIdentityAreRead(t *testing.T) {
+func TestVaultsPoolsSubscriptionsAndWhatRunsWithAnIdentityAreRead(t *testing.T) {
 	w := labtest.Demo(t)
 	var sp string
 	for _, tenant := range w.Tenants {
@@ -147,6 +149,16 @@ func TestVaultsSubscriptionsAndWhatRunsWithAnIdentityAreRead(t *testing.T) {
 	c, ctx := connect(t, l, world.RoleReader), t.Context()
 	if got, err := c.VaultPolicies(ctx); err != nil || len(got[inventory.ObjectID(strings.ToLower(sp))]) != 1 {
 		t.Errorf("%v %v", got, err)
+	}
+	w.Lock()
+	w.ManagedPools = []*world.ManagedPool{{Resource: "/subscriptions/x/pools/p", Name: "p", Alias: "a", Organizations: []world.PoolOrganization{{URL: "https://dev.azure.com/contoso"}, {URL: "https://dev.azure.com/fabrikam", Alias: "b"}}, Identities: []string{"/i/2", "/i/1"}},
+		{Resource: "/subscriptions/x/pools/q", Name: "q"}}
+	w.Unlock()
+	pools, err := c.ManagedPools(ctx)
+	want := []inventory.ManagedPool{{Resource: "/subscriptions/x/pools/p", Name: "p", Alias: "a", Organizations: []inventory.ManagedPoolOrganization{{URL: "https://dev.azure.com/contoso"}, {URL: "https://dev.azure.com/fabrikam", Alias: "b"}}, Identities: []string{"/i/1", "/i/2"}},
+		{Resource: "/subscriptions/x/pools/q", Name: "q"}}
+	if diff := cmp.Diff(want, pools); diff != "" || err != nil {
+		t.Errorf("%v\n%s", err, diff)
 	}
 	if got, err := c.Subscriptions(ctx); err != nil || len(got) != len(w.Subs) || got[0].TenantID == "" {
 		t.Errorf("%v %v", got, err)

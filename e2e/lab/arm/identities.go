@@ -219,8 +219,8 @@ func (c *call) credential(m *world.ManagedIdentity, at int) (*world.FIC, answer)
 	return &world.FIC{ID: c.w.NewID(), Name: c.spelled(), Issuer: p.Issuer, Subject: p.Subject, Audiences: p.Audiences, Created: c.w.Clock.Now()}, answer{}
 }
 
-// otherQuery answers the queries that are not about role assignments: managed identities, what runs with one, and key vaults with access
-// policies.
+// otherQuery answers the queries that are not about role assignments: managed identities, what runs with one, key vaults with access
+// policies, and Managed DevOps Pools.
 func (c *call) otherQuery(query string) (rows []any, is bool) {
 	text := strings.ToLower(query)
 	rows = []any{}
@@ -247,8 +247,45 @@ func (c *call) otherQuery(query string) (rows []any, is bool) {
 				}
 			}
 		}
+	case strings.Contains(text, "microsoft.devopsinfrastructure/pools'"):
+		for _, m := range c.w.ManagedPools {
+			rows = append(rows, showPool(m))
+		}
 	default:
 		return nil, false
 	}
 	return rows, true
+}
+
+// showPool gives a Managed DevOps Pool as the query projects it: dynamic values are texts of JSON, and nothing where there is none.
+func showPool(m *world.ManagedPool) map[string]any {
+	organizations := []map[string]any{}
+	for _, o := range m.Organizations {
+		shown := map[string]any{"url": o.URL, "projects": []string{}, "parallelism": 1}
+		if o.Alias != "" {
+			shown["alias"] = o.Alias
+		}
+		organizations = append(organizations, shown)
+	}
+	profile := map[string]any{"kind": "AzureDevOps", "organizations": organizations, "permissionProfile": map[string]any{"kind": "CreatorOnly"}}
+	if m.Alias != "" {
+		profile["alias"] = m.Alias
+	}
+	identities := map[string]any{}
+	for _, id := range m.Identities {
+		identities[id] = map[string]any{}
+	}
+	row := map[string]any{"id": m.Resource, "name": m.Name, "profile": asText(profile), "identities": ""}
+	if len(identities) > 0 {
+		row["identities"] = asText(identities)
+	}
+	return row
+}
+
+func asText(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // it is made of texts and numbers
+	}
+	return string(b)
 }

@@ -117,6 +117,16 @@ type ManagedIdentity struct {
 	Written    time.Time // when a federated credential of it was last written
 }
 
+// ManagedPool is a Managed DevOps Pool. What is said of its organisations is kept as the resource has it.
+type ManagedPool struct {
+	Resource, Name, Alias string
+	Organizations         []PoolOrganization
+	Identities            []string // ARM ids of the managed identities that its agents have
+}
+
+// PoolOrganization is an organisation of a Managed DevOps Pool.
+type PoolOrganization struct{ URL, Alias string }
+
 // Subscription is an Azure subscription.
 type Subscription struct {
 	ID       string

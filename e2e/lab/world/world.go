@@ -24,6 +24,7 @@ type World struct {
 	Subs              map[string]*Subscription // by subscription id
 	Roles             []*RoleAssignment        //
 	ManagedIdentities []*ManagedIdentity
+	ManagedPools      []*ManagedPool
 	Tokens            map[string]*Token // by value: what a client presents to the lab's APIs
 	SignIns           []*SignIn         // the tenant's sign-in log, oldest first
 

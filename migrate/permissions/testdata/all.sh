@@ -69,7 +69,7 @@ for application in ${APPLICATIONS:-}; do
   az ad app owner add --id "$application" --owner-object-id "$principal"
 done
 
-# Azure: Reader, for role assignments, through Resource Graph.
+# Azure: Reader, for role assignments and Managed DevOps Pools, through Resource Graph.
 : "${SUBSCRIPTION:?set SUBSCRIPTION to the id of a subscription; run this part once for each}"
 az role assignment create --assignee "$APP_ID" --role acdd72a7-3385-48ef-bd42-f606fba81ae7 --scope "/subscriptions/$SUBSCRIPTION"
 

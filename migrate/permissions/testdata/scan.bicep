@@ -50,7 +50,7 @@ resource consent 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [for permission in a
   resourceId: graph.id
 }]
 
-// Reader, for role assignments, through Resource Graph.
+// Reader, for role assignments and Managed DevOps Pools, through Resource Graph.
 resource reader 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(subscription().id, clientId, 'acdd72a7-3385-48ef-bd42-f606fba81ae7')
   properties: {

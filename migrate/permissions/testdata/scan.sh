@@ -37,6 +37,6 @@ az ad app permission add --id "$APP_ID" --api 00000003-0000-0000-c000-0000000000
 # 246dd0d5-5bd0-4def-940b-0421030a5b68 = Policy.Read.All
 az ad app permission admin-consent --id "$APP_ID"
 
-# Azure: Reader, for role assignments, through Resource Graph.
+# Azure: Reader, for role assignments and Managed DevOps Pools, through Resource Graph.
 : "${SUBSCRIPTION:?set SUBSCRIPTION to the id of a subscription; run this part once for each}"
 az role assignment create --assignee "$APP_ID" --role acdd72a7-3385-48ef-bd42-f606fba81ae7 --scope "/subscriptions/$SUBSCRIPTION"
