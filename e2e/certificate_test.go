@@ -144,6 +144,9 @@ func TestCertificatesGoOneAtATimeAndAreWatched(t *testing.T) {
 	j, second, first := signedJourney(t, nil, func(c *plan.Config) { c.Revoke.Watch = nil })
 	j.converted()
 	j.pass(8 * 24 * time.Hour)
+	if text := fmt.Sprint(j.unit(j.revokeWith(execute.RevokeOptions{DryRun: true}), "signer").Gates); !strings.Contains(text, "certificate "+first+" goes before this one") || strings.Contains(text, "was removed") {
+		t.Errorf("a dry run says %s", text)
+	}
 	j.want(j.revoke(), "signer", execute.UnitPending, "certificate "+first+" was removed before this one")
 	if got := j.keys("signer"); len(got) != 1 || got[second] == "" {
 		t.Fatalf("left is %v", got)

@@ -157,6 +157,11 @@ func TestEveryKindOfConnectionIsClassifiedExplainedMigratedAndRolledBack(t *test
 		j.log(back)
 		t.Errorf("%d of %d units are rolled back", n, len(units))
 	}
+	for _, r := range []execute.Result{back, j.status()} { // who is called next month must not learn it from a failing pipeline
+		if u := j.unit(r, "legacy"); !strings.HasPrefix(u.Reason, "everything signs in as before; what needed a new password has one that ends on 20") || len(u.Next) != 1 {
+			t.Errorf("%s: a rollback with a new password says %q, %q", r.Command, u.Reason, u.Next)
+		}
+	}
 	for name := range all {
 		if converted[name] && !strings.HasPrefix(j.scheme(name), inventory.SchemeServicePrincipal) {
 			t.Errorf("%s is %s after the rollback", name, j.scheme(name))

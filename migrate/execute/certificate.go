@@ -263,7 +263,7 @@ func (r *rollbackRun) restoreCertificate(ctx, stop context.Context, u plan.Unit,
 
 // certificateBack journals at once that a certificate is there again: should the rollback come to no end, it is the next revoke's to remove.
 func (r *rollbackRun) certificateBack(u plan.Unit, s plan.Step) error {
-	return r.undone(u, s.ID, "restored: "+s.Title, s.Kind, nil)
+	return r.undone(u, s.ID, "taken back: "+s.Title, s.Kind, nil)
 }
 
 // certificatesBack tells whether a rollback has written a certificate of the unit back.

@@ -365,6 +365,17 @@ func (r *rollbackRun) mint(ctx context.Context, u plan.Unit) (inventory.KeyID, *
 	return key, password, nil
 }
 
+// afterRollback says how a unit that was rolled back signs in. A password that was minted for it ends before long, and everything with it.
+func (e *Executor) afterRollback(unit string) (reason string, next []string) {
+	minted := e.step(unit, mintStep).done
+	if minted == nil {
+		return "everything is as it was before", nil
+	}
+	end, _, _ := strings.Cut(minted.After["end"], "T")
+	return "everything signs in as before; what needed a new password has one that ends on " + end,
+		[]string{"before that day migrate the unit again (unsecret scan, plan and apply), or renew the password by hand: after it nothing that holds it signs in any more"}
+}
+
 // errMint tells that no password could be made.
 var errMint = errors.New("mint a password")
 
@@ -474,7 +485,7 @@ func (r *rollbackRun) noteRestored(u plan.Unit) error {
 		if p.done != nil && p.done.After["added"] != "" {
 			after["added"], after["application"], after["name"] = p.done.After["added"], p.done.After["application"], p.done.After["name"]
 		}
-		title := "restored: " + s.Title
+		title := "taken back: " + s.Title
 		if why := r.stays(u, s); why != "" {
 			title = why
 		}

@@ -399,7 +399,7 @@ func (r *rollbackRun) result(u plan.Unit) UnitResult {
 		out.State, out.Gates = UnitPending, r.gates[u.ID]
 		out.Reason, out.Next = out.Gates[0].Reason, out.Gates[0].Next
 	case r.e.rolledBack(u.ID):
-		out.Reason = "everything is as it was before"
+		out.Reason, out.Next = r.e.afterRollback(u.ID)
 	case r.options.Repository != "" && r.e.rolledBackIn(u.ID, r.options.Repository):
 		out.Reason = fmt.Sprintf("%s is as it was before; the rest of the unit is as it is now, and its old secret is not revoked", r.options.Repository)
 	case !r.e.touched(u):

@@ -184,7 +184,8 @@ func (e *Executor) judge(u plan.Unit, r *UnitResult) {
 	}
 	switch {
 	case e.rolledBack(u.ID):
-		r.State, r.Reason, r.Next, r.Gates = UnitRolledBack, "everything is as it was before", nil, nil
+		r.State, r.Gates = UnitRolledBack, nil
+		r.Reason, r.Next = e.afterRollback(u.ID)
 	case e.rollingBack(u) != nil:
 		g := e.rollingBack(u)
 		r.State, r.Reason, r.Next, r.Gates = UnitPending, g.Reason, g.Next, []Gate{*g}

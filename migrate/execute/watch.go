@@ -21,8 +21,9 @@ const (
 
 // removal is the last credential of a unit that this program took away, or may have.
 type removal struct {
-	of *plan.CredentialStep
-	at time.Time
+	of    *plan.CredentialStep
+	at    time.Time
+	would bool // by a dry run: it is still there
 }
 
 // lastRemoval finds it among the steps other than one. What was announced and not seen to end counts from its announcement on.
@@ -38,7 +39,7 @@ func (e *Executor) lastRemoval(u plan.Unit, except string) removal {
 			r = p.intent
 		}
 		if r != nil && r.Time.After(last.at) {
-			last = removal{s.Credential, r.Time}
+			last = removal{of: s.Credential, at: r.Time}
 		}
 	}
 	return last
@@ -82,11 +83,14 @@ func (w *watching) gate(s plan.Step) *Gate {
 // after notes what became of a step.
 func (w *watching) after(s plan.Step, state StepState) {
 	if s.Kind == plan.StepCredential && (state == StepDone || state == StepWould) {
-		w.fresh = &removal{s.Credential, w.e.now()}
+		w.fresh = &removal{of: s.Credential, at: w.e.now(), would: state == StepWould}
 	}
 }
 
 func watchGate(last removal, until time.Time) *Gate {
+	if last.would {
+		return &Gate{Name: GateWatch, Reason: last.of.Text() + " goes before this one, and sign-ins that fail are watched for after it: the next revoke goes on"}
+	}
 	return &Gate{Name: GateWatch, Until: until,
 		Reason: fmt.Sprintf("%s was removed before this one; until %s its removal is watched for sign-ins that fail", last.of.Text(), until.UTC().Format(time.RFC3339))}
 }
