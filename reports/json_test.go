@@ -2,7 +2,13 @@ package reports
 
 import (
 	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -75,6 +81,67 @@ func TestTheSchemaKnowsEveryField(t *testing.T) {
 			if !fields[field] {
 				t.Errorf("%s: the schema has %s, the type has not", name, field)
 			}
+		}
+	}
+}
+
+// constants gives the values of a package's constants of a type, as they stand in its source.
+func constants(t *testing.T, dir, typ string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, name := range files {
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if v, ok := n.(*ast.ValueSpec); ok && len(v.Values) == 1 {
+				id, named := v.Type.(*ast.Ident)
+				if lit, ok := v.Values[0].(*ast.BasicLit); ok && named && id.Name == typ {
+					value, err := strconv.Unquote(lit.Value)
+					if err != nil {
+						t.Fatal(err)
+					}
+					out = append(out, value)
+				}
+			}
+			return true
+		})
+	}
+	slices.Sort(out)
+	return out
+}
+
+// TestTheSchemaKnowsEveryValue holds the schema's lists of values and the types together.
+func TestTheSchemaKnowsEveryValue(t *testing.T) {
+	type enum struct {
+		Enum []string `json:"enum"`
+	}
+	var schema struct {
+		Defs map[string]struct {
+			enum
+			Properties map[string]enum `json:"properties"`
+		} `json:"$defs"`
+	}
+	readJSON(t, "../docs/report.schema.json", &schema)
+	for _, c := range []struct{ def, field, dir, typ string }{
+		{"step", "kind", "../migrate/plan", "StepKind"}, {"step", "class", "../migrate/plan", "Class"}, {"step", "phase", "../migrate/plan", "Phase"},
+		{"login", "conversion", "../migrate/inventory", "Conversion"},
+		{"credential", "type", "../migrate/inventory", "CredentialType"}, {"sourceKind", "", "../migrate/inventory", "SourceKind"},
+		{"store", "level", "../migrate/inventory", "SecretLevel"}, {"severity", "", "../migrate/policy", "Severity"},
+	} {
+		got := slices.Clone(schema.Defs[c.def].Enum)
+		if c.field != "" {
+			got = slices.Clone(schema.Defs[c.def].Properties[c.field].Enum)
+		}
+		slices.Sort(got)
+		want := constants(t, c.dir, c.typ)
+		if d := cmp.Diff(want, got); d != "" || len(want) == 0 {
+			t.Errorf("%s %s (-type +schema):\n%s", c.def, c.field, d)
 		}
 	}
 }

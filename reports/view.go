@@ -139,8 +139,8 @@ func (u unitRow) Why() string {
 		parts = append(parts, "until "+u.Progress.Until.UTC().Format("2006-01-02 15:04 UTC"))
 	}
 	for _, r := range slices.Concat(u.Blockers, u.Withheld) {
-		if r.Message != u.Progress.Detail {
-			parts = append(parts, r.Message)
+		if text := r.Text(); text != u.Progress.Detail {
+			parts = append(parts, text)
 		}
 	}
 	return strings.Join(parts, "; ")

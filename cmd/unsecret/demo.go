@@ -167,7 +167,7 @@ func (d *demo) planned(context.Context) error {
 		state := "ready"
 		switch {
 		case u.Blocked():
-			state = "blocked: " + u.Blockers[0].Message
+			state = "blocked: " + u.Blockers[0].Text()
 		case len(u.Withheld) > 0:
 			state = "ready, but its old secret stays: " + u.Withheld[0].Message
 		}

@@ -146,7 +146,7 @@ func (a advice) printUnit(w io.Writer, u plan.Unit) {
 	paragraph(w, "", fmt.Sprintf("%s  wave %d%s", u.Title, u.Wave, state))
 	paragraph(w, "  id ", u.ID)
 	for _, r := range u.Blockers {
-		a.print(w, "  ✗ ", r.Message, r.Next, u.Title)
+		a.print(w, "  ✗ ", r.Text(), r.Next, u.Title)
 	}
 	if !u.Blocked() {
 		for _, s := range u.Steps {
@@ -156,10 +156,10 @@ func (a advice) printUnit(w io.Writer, u plan.Unit) {
 		}
 	}
 	for _, r := range u.Withheld {
-		a.print(w, "  ! ", r.Message, r.Next, u.Title)
+		a.print(w, "  ! ", r.Text(), r.Next, u.Title)
 	}
 	for _, r := range u.Notes {
-		a.print(w, "  i ", r.Message, r.Next, u.Title)
+		a.print(w, "  i ", r.Text(), r.Next, u.Title)
 	}
 	fmt.Fprintln(w)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/explain"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/policy"
@@ -125,7 +126,7 @@ func printStandings(w io.Writer, units []explain.Standing) {
 			text += ", the old secret is kept"
 		}
 		if u.State != "" && !u.Blocked {
-			text += ", " + u.State
+			text += ", " + stateText(execute.UnitState(u.State))
 		}
 		bullet(w, "  · ", text)
 	}

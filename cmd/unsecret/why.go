@@ -8,6 +8,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/explain"
+	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
 )
 
@@ -50,7 +51,7 @@ func printWhy(w io.Writer, e explain.Explanation) {
 		}
 		bullet(w, mark, title)
 	}
-	printReasons(w, e.Reasons)
+	printReasons(w, e)
 	printStandings(w, e.Units)
 }
 
@@ -96,11 +97,11 @@ var reasonHeads = []struct{ kind, head string }{
 	{explain.ReasonBlocker, "blocked:"}, {explain.ReasonWithheld, "the old secret is kept:"}, {explain.ReasonLeft, "left alone:"}, {explain.ReasonNote, "worth knowing:"},
 }
 
-func printReasons(w io.Writer, reasons []explain.Reason) {
+func printReasons(w io.Writer, e explain.Explanation) {
 	said := advice{}
 	for _, h := range reasonHeads {
 		first := true
-		for _, r := range reasons {
+		for _, r := range e.Reasons {
 			if r.Kind != h.kind {
 				continue
 			}
@@ -109,8 +110,11 @@ func printReasons(w io.Writer, reasons []explain.Reason) {
 			}
 			first = false
 			text := r.Message
-			if r.Object != "" && r.Kind == explain.ReasonWithheld {
+			switch {
+			case r.Object != "" && r.Kind == explain.ReasonWithheld:
 				text = r.Object + ": " + text
+			case r.Kind != explain.ReasonLeft && e.Object.Kind != inventory.ObjectConnection:
+				text = r.Text()
 			}
 			said.print(w, "  · ", text+" ["+r.Code+"]", r.Next, r.Object)
 		}

@@ -61,7 +61,7 @@ func (e *Executor) Approve(ids []string, note string) (Result, error) {
 	out := make([]UnitResult, 0, len(units))
 	for _, u := range units {
 		if u.Blocked() {
-			return Result{}, fmt.Errorf("approve: unit %s is blocked, so that there is nothing to approve: %s", u.ID, u.Blockers[0].Message)
+			return Result{}, fmt.Errorf("approve: unit %s is blocked, so that there is nothing to approve: %s", u.ID, u.Blockers[0].Text())
 		}
 		if _, ok := e.approved(u); !ok {
 			if err := e.recordApproval(u, Approval{Unit: u.ID, By: e.Actor, Note: note}); err != nil {

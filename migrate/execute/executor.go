@@ -274,7 +274,7 @@ func unitResult(u plan.Unit, state UnitState) UnitResult {
 
 func blockedResult(u plan.Unit) UnitResult {
 	r := unitResult(u, UnitBlocked)
-	r.Reason, r.Next = u.Blockers[0].Message, u.Blockers[0].Next
+	r.Reason, r.Next = u.Blockers[0].Text(), u.Blockers[0].Next
 	return r
 }
 

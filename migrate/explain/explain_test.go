@@ -329,3 +329,46 @@ func TestEveryObjectCanBeExplained(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatBlocksTwoConnectionsOfAUnitIsSaidOfBoth(t *testing.T) {
+	inv := world()
+	inv.Logins, inv.Secrets = nil, nil
+	second := inv.Connections[0]
+	second.ID, second.Name, second.Projects = "c0000000-0000-0000-0000-000000000002", "staging", []inventory.ConnectionProject{{ID: "p1", Name: "Shop", As: "staging"}}
+	inv.Connections = append(inv.Connections, second)
+	for i := range inv.Connections {
+		inv.Connections[i].Disabled = true
+	}
+	in := input(t, inv, plan.Config{})
+	var objects []string
+	for _, r := range explain.Why(in, find(t, in, "Shop")).Reasons {
+		objects = append(objects, r.Text())
+	}
+	for _, name := range []string{"production", "staging"} {
+		if !strings.Contains(strings.Join(objects, "\n"), "connection "+name+" (contoso/Shop): it is disabled") {
+			t.Errorf("%s is not named: %q", name, objects)
+		}
+	}
+	for _, name := range []string{"production", "staging"} {
+		own := 0
+		for _, r := range explain.Why(in, find(t, in, name)).Reasons {
+			if r.Kind != explain.ReasonLeft && r.Object == "connection "+name+" (contoso/Shop)" {
+				own++
+			}
+		}
+		if own > 0 {
+			t.Errorf("%s: its own reason is said twice", name)
+		}
+	}
+}
+
+func TestAConnectionThatWasMadeInPlaceOfAnotherSaysOfWhich(t *testing.T) {
+	inv := world()
+	made := inv.Connections[0]
+	made.ID, made.Name, made.Scheme, made.Replaces = "c0000000-0000-0000-0000-000000000002", "production-wif", inventory.SchemeFederation, conn
+	inv.Connections = append(inv.Connections, made)
+	in := input(t, inv, mapped())
+	if e := explain.Why(in, find(t, in, "production-wif")); len(e.Linked) != 2 || !strings.Contains(e.Linked[0].Claim, "in place of connection production (contoso/Shop), id "+string(conn)) {
+		t.Errorf("%+v", e.Linked)
+	}
+}

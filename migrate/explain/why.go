@@ -117,7 +117,8 @@ func (e *Explanation) reasons(u plan.Unit) {
 	}{{ReasonBlocker, u.Blockers}, {ReasonWithheld, u.Withheld}, {ReasonNote, u.Notes}} {
 		for _, r := range group.list {
 			said := slices.ContainsFunc(e.Reasons, func(x Reason) bool {
-				return x.Message == r.Message && (x.Code == r.Code || group.kind == ReasonNote) && x.Kind != ReasonWithheld
+				same := x.Kind == ReasonLeft && e.concerns(r) || x.Kind != ReasonWithheld && x.Object == r.Object
+				return same && x.Message == r.Message && (x.Code == r.Code || group.kind == ReasonNote)
 			})
 			if !said && (group.kind != ReasonNote || e.concerns(r)) {
 				e.Reasons = append(e.Reasons, Reason{group.kind, u.ID, r})
@@ -324,8 +325,19 @@ func (in Input) linked(o inventory.Object) []Statement {
 }
 
 func (in Input) linkedConnection(c inventory.Connection) []Statement {
+	var out []Statement
+	if c.Replaces != "" {
+		s := Statement{Claim: "it was made in place of connection " + string(c.Replaces), Because: []string{"its description says so"}}
+		for i, old := range in.Inventory.Connections {
+			if old.ID == c.Replaces {
+				o := in.Inventory.ConnectionObject(i)
+				s.Claim = fmt.Sprintf("it was made in place of connection %s (%s), id %s", o.Name, o.Place, o.ID)
+			}
+		}
+		out = append(out, s)
+	}
 	if c.AppID == "" {
-		return nil
+		return out
 	}
 	s := Statement{Claim: "it signs in as application " + string(c.AppID), Because: []string{"its parameter serviceprincipalid names it"}}
 	if id, ok := in.Inventory.IdentityOf(c.AppID); ok {
@@ -333,7 +345,7 @@ func (in Input) linkedConnection(c inventory.Connection) []Statement {
 	} else {
 		s.Because = append(s.Because, "the application is not in the inventory")
 	}
-	return []Statement{s}
+	return append(out, s)
 }
 
 // linkRules say in words what the planner's rules are, the surest first.

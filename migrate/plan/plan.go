@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
@@ -130,6 +131,14 @@ type Reason struct {
 	Object  string   `json:"object,omitempty"`
 	Message string   `json:"message"`
 	Next    []string `json:"next,omitempty"` // what a person would do, in order
+}
+
+// Text is the message for a reader who looks at a unit: of which of its connections it is said.
+func (r Reason) Text() string {
+	if strings.HasPrefix(r.Object, "connection ") {
+		return r.Object + ": " + r.Message
+	}
+	return r.Message
 }
 
 // Left is one object that the plan leaves alone.
