@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/unsecret-dev/unsecret/e2e/lab"
 	"github.com/unsecret-dev/unsecret/e2e/lab/world"
+	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/plan"
 )
@@ -247,4 +249,52 @@ func converts(p *plan.Plan) bool {
 		}
 	}
 	return false
+}
+
+// TestAConnectionThatCameIntoTerraformsHandsIsNotChanged: nobody who has reviewed the plan has read what the next terraform apply would do.
+func TestAConnectionThatCameIntoTerraformsHandsIsNotChanged(t *testing.T) {
+	for name, tc := range map[string]struct {
+		begin    func(*testing.T) *journey
+		of, unit string
+		kind     plan.StepKind
+	}{
+		"converted": {func(t *testing.T) *journey { t.Helper(); return pipelinesJourney(t, nil, nil) }, "store-production", "fabrikam-store-automatic", plan.StepConnection},
+		"replaced":  {func(t *testing.T) *journey { t.Helper(); return registryJourney(t, nil) }, "registry", "pusher", plan.StepReplacement},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := tc.begin(t)
+			describe := func(text string) {
+				j.change(func(w *world.World) {
+					c := devOps(w, tc.of)
+					for i := range c.Refs {
+						c.Refs[i].Description = text
+					}
+				})
+			}
+			state := func() (out []execute.StepResult) {
+				for _, s := range j.unit(j.apply(), tc.unit).Steps {
+					if s.Kind == tc.kind {
+						out = append(out, s)
+					}
+				}
+				return out
+			}
+			j.makePlan()
+			j.pass(time.Hour)
+			describe("Managed by Terraform")
+			if s := state(); len(s) != 1 || s[0].State != execute.StepRefused || !strings.Contains(s[0].Reason, `manager moved from nothing to "Terraform"`) {
+				t.Fatalf("%+v", s)
+			}
+			if c := j.found(tc.of); c.Scheme != "ServicePrincipal" {
+				t.Errorf("it is %s", c.Scheme)
+			}
+			if text := outlineOf(j.makePlan()); !strings.Contains(text, "its description says that Terraform manages it") {
+				t.Errorf("a new plan does not tell:\n%s", text)
+			}
+			describe("") // whoever manages it no more has changed nothing that the plan warned of
+			if s := state(); len(s) != 1 || s[0].State != execute.StepDone {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
 }

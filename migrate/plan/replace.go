@@ -151,7 +151,7 @@ func (p *planner) replacementSteps(d *draft) []Step {
 	_, name := d.principal()
 	for _, c := range replaced(d) {
 		r := p.replacement(d, c)
-		facts := ConnectionFacts(*c.Connection)
+		facts := p.connectionPrecondition(c)
 		title := fmt.Sprintf("make service connection %s in place of %s (%s)", r.NewName, c.OriginName(), c.place())
 		if d.target != nil {
 			title += ", which signs in as " + name

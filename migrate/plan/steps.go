@@ -130,7 +130,7 @@ func (p *planner) connectionSteps(d *draft, c *connection, before []string) []St
 	params := &ConnectionStep{Organization: c.Organization, Project: c.Projects[0].ID, ID: c.ID, Name: c.Name, Certificate: c.isCertificate(), Manual: c.manual(), Issuer: s.Issuer, Subject: s.Value}
 	step := Step{ID: string(StepConnection) + "/" + string(c.ID), Kind: StepConnection, Class: OnceOnly, Phase: PhaseApply,
 		Title:        fmt.Sprintf("convert service connection %s (%s)", c.Name, c.place()),
-		Precondition: ConnectionFacts(*c.Connection),
+		Precondition: p.connectionPrecondition(c),
 		Undo:         "convert it back while Azure DevOps allows that (seven days), then by a new password",
 		DependsOn:    before,
 		Connection:   params}
@@ -161,7 +161,24 @@ func ConnectionFacts(c inventory.Connection) map[string]string {
 		ids = append(ids, string(p.ID))
 	}
 	slices.Sort(ids)
-	return map[string]string{"scheme": c.Scheme, "appId": string(lower(c.AppID)), "tenantId": strings.ToLower(string(c.TenantID)), "projects": strings.Join(ids, " ")}
+	manager := ""
+	if c.Terraform {
+		manager = "Terraform"
+	}
+	return map[string]string{"scheme": c.Scheme, "appId": string(lower(c.AppID)), "tenantId": strings.ToLower(string(c.TenantID)), "projects": strings.Join(ids, " "), factManager: manager}
+}
+
+// factManager names, among the facts of a connection, what manages it, as its description says.
+const factManager = "manager"
+
+// connectionPrecondition are the facts of a connection that must hold when it is changed. Whoever has read that Terraform manages it needs not be told again; a connection that came
+// into Terraform's hands after that is not changed: its next apply would make another one, and nobody has read that.
+func (p *planner) connectionPrecondition(c *connection) map[string]string {
+	facts := ConnectionFacts(*c.Connection)
+	if c.Terraform || len(p.inv.TerraformOfConnection(*c.Connection)) > 0 {
+		delete(facts, factManager)
+	}
+	return facts
 }
 
 func variableStep(v *placed, secret bool) Step {
