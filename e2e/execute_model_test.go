@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -43,6 +44,8 @@ type script struct {
 	Acts                                       []act
 	// Moves has the organisation whose unit moves to a managed identity, with its connections, in place of the others.
 	Moves bool `json:",omitempty"`
+	// Issuer has the organisation whose connections move to Entra's issuer, in place of the others.
+	Issuer bool `json:",omitempty"`
 }
 
 // act is one thing that happens, with the choices in it.
@@ -98,6 +101,43 @@ func TestWhateverHappensWhileAUnitMovesNothingThatSignedInStops(t *testing.T) {
 	}
 }
 
+// TestWhateverHappensWhileTheIssuerMovesNothingThatSignedInStops takes connections on Azure DevOps' own issuer through the same lives: people update them, and their support
+// takes them back.
+func TestWhateverHappensWhileTheIssuerMovesNothingThatSignedInStops(t *testing.T) {
+	for _, seed := range sampling.Seeds(t, 12, 3000) {
+		s := issuerScript(seed)
+		if !t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) { newModel(t, s).run() }) {
+			t.Logf("life %d, made shorter:\n%s", seed, writeScript(shrink(t, s)))
+		}
+	}
+}
+
+// issuerScript is a random life of connections on Azure DevOps' own issuer. What people do elsewhere does not concern it: they update connections instead. Two of
+// three lives begin with connections that are updated and have soaked, since few would come to a revoke by themselves.
+func issuerScript(seed uint64) script {
+	s := scripts.Example(int(seed)) //nolint:gosec // any number will do
+	s.Issuer = true
+	for i := range s.Acts {
+		a := &s.Acts[i]
+		switch a.What {
+		case "edits a workflow", "deletes a variable":
+			a.What = "updates connections"
+		case "closes a pull request":
+			a.What = "restores the old issuer"
+		}
+		if a.Name == "merge" || a.Name == "partial" {
+			a.Name, a.What = "person", "updates connections"
+		}
+		if a.Name == "apply" && seed%3 > 0 && i%2 == 0 {
+			a.Name = "revoke"
+		}
+	}
+	if seed%3 > 0 {
+		s.Acts = append([]act{{Name: "apply"}, {Name: "time", For: time.Hour}, {Name: "person", What: "updates connections"}, {Name: "verify"}, {Name: "time", For: 8 * 24 * time.Hour}}, s.Acts...)
+	}
+	return s
+}
+
 // scripts are random lives. Each seed gives one, the same on every machine.
 var scripts = rapid.Custom(drawScript)
 
@@ -131,6 +171,8 @@ func newModel(t *testing.T, s script) *model {
 	var mapping lab.Mapping
 	if s.Moves {
 		w, mapping = movingWorld(t)
+	} else if s.Issuer {
+		w, mapping = issuerWorld(t)
 	} else if s.Generated {
 		w, mapping = lab.Generate(lab.Size{Seed: s.Seed, Repositories: s.Repositories, Connections: s.Connections})
 	} else {
@@ -333,7 +375,13 @@ func (m *model) person() {
 			}
 		}
 		for _, o := range w.DevOps {
-			for _, c := range o.Connections {
+			for _, name := range slices.Sorted(maps.Keys(o.Connections)) {
+				c := o.Connections[name]
+				if old := strings.Contains(c.Params["workloadIdentityFederationIssuer"], "vstoken"); old && what == "updates connections" {
+					_ = w.UpdateIssuer(o, c) // one whose application does not trust it stays as it is
+				} else if !old && what == "restores the old issuer" && c.Scheme == "WorkloadIdentityFederation" {
+					w.RestoreIssuer(o, c)
+				}
 				if what == "converts back" && c.Scheme == "WorkloadIdentityFederation" {
 					m.tampered = true
 					c.Scheme = "ServicePrincipal"

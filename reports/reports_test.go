@@ -115,7 +115,7 @@ func TestNextStepsFollowTheStateOfTheUnits(t *testing.T) {
 	want := "1 unit failed: see the reason in the plan below, then unsecret status\n" +
 		"1 unit is blocked: the plan below says what a person has to decide or repair first\n" +
 		"2 units are ready: review the plan, then unsecret apply\n" +
-		"1 unit is verified: unsecret revoke removes the old secrets for good, once the soak time is over"
+		"1 unit is verified: unsecret revoke removes the old secrets for good, and trust in the old issuer, once the soak time is over"
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}

@@ -114,7 +114,7 @@ var stateNames = []struct{ state, text, next string }{
 	{"planned", "ready", "%s ready: review the plan, then unsecret apply"},
 	{"pending", "waiting", "%s waiting for something outside, such as a merge: the plan below says for what"},
 	{"migrated", "migrated", "%s migrated: unsecret verify proves that every sign-in works without the secret"},
-	{"verified", "verified", "%s verified: unsecret revoke removes the old secrets for good, once the soak time is over"},
+	{"verified", "verified", "%s verified: unsecret revoke removes the old secrets for good, and trust in the old issuer, once the soak time is over"},
 	{"revoked", "done", ""},
 	{"rolledBack", "rolled back", "%s rolled back: the old secrets are in use again; repair the cause, then plan again"},
 }

@@ -276,7 +276,11 @@ management policy forbids the new password that a rollback would mint, the calle
 again, a repository is archived), a unit is taken only where --only names it and --accept-no-rollback consents. These
 decisions are written to the journal.
 
-Of an application with several passwords one run removes one. The next follows when plan.revoke.watch is over (24h by default)
+Of connections that a person has moved to Entra's issuer, and of what is left of others, the federated credential for the old
+issuer is removed: when everything that presented it signs in with the new one, the soak time since that was first seen is over,
+and the sign-in log shows no use of it since. A rollback adds the same one again.
+
+Of an application with several passwords, or several such federated credentials, one run removes one. The next follows when plan.revoke.watch is over (24h by default)
 and no sign-in has failed since for want of the removed one.
 
 One run removes the secrets of at most plan.revoke.share percent of the units (30 by default; --force lifts that). Units
@@ -324,7 +328,7 @@ func (a *app) revoke(ctx context.Context, x execution, accept acceptance) error 
 	if accept.noRollback && len(x.only) == 0 {
 		return usageErrorf("--accept-no-rollback needs --only: name the units that may be revoked without a way back")
 	}
-	return a.change(ctx, x, "revoke", "Remove these secrets for good?", func(e *execute.Executor, dry bool) (execute.Result, error) {
+	return a.change(ctx, x, "revoke", "Carry this out? What is a secret is removed for good.", func(e *execute.Executor, dry bool) (execute.Result, error) {
 		return e.Revoke(ctx, execute.RevokeOptions{Only: x.only, AcceptNoSignInLog: accept.noLog, AcceptUsesUntil: until, AcceptNoRollback: accept.noRollback, Force: accept.force, DryRun: dry})
 	})
 }

@@ -128,10 +128,26 @@ func printPlan(w io.Writer, p *plan.Plan) {
 		fmt.Fprintln(w)
 	}
 	s := p.Summary
-	paragraph(w, "", fmt.Sprintf("%s: %d ready, %d blocked; old secrets kept: %d. Apply: %s, %s, %s, %s (%s). Revoke: %s, %s. %s left alone.",
+	removals := ""
+	if n := oldTrusts(p); n > 0 {
+		removals = ", " + plural(n, "federated credential") + " of the old issuer"
+	}
+	paragraph(w, "", fmt.Sprintf("%s: %d ready, %d blocked; old secrets kept: %d. Apply: %s, %s, %s, %s (%s). Revoke: %s, %s%s. %s left alone.",
 		plural(s.Units, "unit"), s.Ready, s.Blocked, s.Withheld,
 		plural(s.FederatedCredentials, "federated credential"), plural(s.Connections, "connection"), plural(s.Variables, "variable"),
-		plural(s.PullRequests, "pull request"), plural(s.Logins, "login"), plural(s.Credentials, "credential"), plural(s.Secrets, "secret"), plural(s.Left, "object")))
+		plural(s.PullRequests, "pull request"), plural(s.Logins, "login"), plural(s.Credentials, "credential"), plural(s.Secrets, "secret"), removals, plural(s.Left, "object")))
+}
+
+// oldTrusts counts the federated credentials that a revoke removes.
+func oldTrusts(p *plan.Plan) (n int) {
+	for _, u := range p.Units {
+		for _, s := range u.Steps {
+			if s.Kind == plan.StepTrustRemoval {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // printUnit writes what is planned for one unit.

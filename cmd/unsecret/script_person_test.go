@@ -59,6 +59,15 @@ var people = map[string]func(*world.World){
 			}
 		})
 	},
+	"updates-issuers": func(w *world.World) {
+		for _, o := range w.DevOps {
+			for _, c := range o.Connections {
+				if strings.Contains(c.Params["workloadIdentityFederationIssuer"], "vstoken") {
+					_ = w.UpdateIssuer(o, c) // one whose application does not trust it stays as it is
+				}
+			}
+		}
+	},
 	"deletes-trust": func(w *world.World) {
 		for _, t := range w.Tenants {
 			for _, a := range t.Apps {

@@ -104,6 +104,8 @@ func (e *Executor) unconnected(units []plan.Unit) error {
 				missing = "Azure"
 			case e.Outside.Connections == nil && (s.Kind == plan.StepConnection || s.Replacement != nil):
 				missing = "Azure DevOps"
+			case e.Outside.Connections == nil && u.Kind == plan.KindIssuer && len(u.Connections) > 0:
+				missing = "Azure DevOps"
 			case s.Kind == plan.StepPullRequest && isAzureRepos(s.PullRequest.Repository):
 				if e.Outside.AzureRepos == nil {
 					missing = "Azure Repos"

@@ -102,7 +102,7 @@ func (f *fold) add(r *Record) {
 		f.addRequest(inventory.RepositoryName(repo), r)
 		return
 	}
-	if r.Phase != PhaseFailed && r.Phase != PhaseUndone && !slices.Contains(notesOnly, r.Step) {
+	if r.Phase != PhaseFailed && r.Phase != PhaseUndone && !isNote(r.Step) {
 		f.touch(r.Unit, r.Plan)
 	}
 	if r.Step == rollbackStep && r.Phase == PhaseDone {

@@ -1,6 +1,7 @@
 package execute
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,8 +14,9 @@ import (
 
 // obstacle is what stands against a rollback, with what a person must do about it.
 type obstacle struct {
-	step  string // names it in a result
-	title string // what could not be done
+	step  string        // names it in a result
+	kind  plan.StepKind // empty: a credential
+	title string        // what could not be done
 	why   string
 	next  []string
 	// open tells that a rollback may be tried all the same: it could only be read from what the caller's token says of him, or it concerns
@@ -23,7 +25,7 @@ type obstacle struct {
 }
 
 func (o obstacle) result() StepResult {
-	return StepResult{Step: o.step, Kind: plan.StepCredential, Title: o.title, State: StepFailed, Reason: o.why, Next: o.next}
+	return StepResult{Step: o.step, Kind: cmp.Or(o.kind, plan.StepCredential), Title: o.title, State: StepFailed, Reason: o.why, Next: o.next}
 }
 
 // obstacleText names obstacles in one line.
@@ -199,7 +201,7 @@ func (r *rollbackRun) obstacles(ctx context.Context, u plan.Unit) ([]obstacle, e
 		out = append(out, found...)
 	}
 	found, err := r.requestObstacles(ctx, u)
-	return append(out, found...), err
+	return slices.Concat(out, r.trustObstacles(u, id), found), err
 }
 
 // requestObstacles tell in which repositories no pull request could be closed or reverted.

@@ -16,7 +16,8 @@ type revocation struct {
 	result UnitResult
 	log    inventory.SignInEvidence
 	moved  time.Time
-	ready  bool // every gate holds
+	ready  bool             // every gate holds
+	held   map[string]*Gate // steps that wait by themselves
 }
 
 // namedGate holds a unit that the configuration wants named: shared, production or tier-0.
@@ -55,13 +56,13 @@ func (e *Executor) limit(all []*revocation, o RevokeOptions) {
 	}
 }
 
-// allUsed tells whether every password of a unit is held because the log shows it in use.
+// allUsed tells whether every password or federated credential of a unit is held, because the log shows it in use or a connection presents it.
 func (e *Executor) allUsed(r *revocation, o RevokeOptions) bool {
 	passwords, used := 0, 0
 	for _, s := range r.unit.Steps {
-		if s.Kind == plan.StepCredential {
+		if watched(s) && !(s.Kind == plan.StepTrustRemoval && e.step(r.unit.ID, s.ID).settled()) {
 			passwords++
-			if e.usedGate(r.unit, s.Credential, o, r) != nil {
+			if r.held[s.ID] != nil || e.usedGate(r.unit, s, o, r) != nil {
 				used++
 			}
 		}

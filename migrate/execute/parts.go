@@ -187,6 +187,13 @@ func (e *Executor) rest(u plan.Unit, newer []part) plan.Unit {
 			}
 		}
 	}
+	if u.Kind == plan.KindIssuer { // its steps are about all of its connections
+		for _, c := range u.Connections {
+			keptLogins[string(c.ID)] = len(u.Steps) > 0 && !slices.ContainsFunc(newer, func(p part) bool {
+				return slices.ContainsFunc(p.unit.Connections, func(x plan.ConnectionUse) bool { return x.ID == c.ID })
+			})
+		}
+	}
 	u.Connections = slices.DeleteFunc(slices.Clone(u.Connections), func(c plan.ConnectionUse) bool { return !keptLogins[string(c.ID)] })
 	u.Logins = slices.DeleteFunc(slices.Clone(u.Logins), func(l plan.LoginUse) bool { return !keptLogins[string(l.ID)] })
 	u.Coverage = slices.DeleteFunc(slices.Clone(u.Coverage), func(c plan.Coverage) bool {

@@ -33,6 +33,9 @@ func (r *rollbackRun) restore(ctx, stop context.Context, u plan.Unit) error {
 	if err := r.restoreCertificates(ctx, stop, u); err != nil {
 		return err
 	}
+	if err := r.restoreTrust(ctx, stop, u); err != nil {
+		return err
+	}
 	id, err := r.e.Outside.Directory.Application(ctx, u.AppID)
 	if err != nil {
 		return fmt.Errorf("read application %s: %w", u.AppID, err)

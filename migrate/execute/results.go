@@ -103,6 +103,7 @@ const (
 	GateLimit     GateName = "limit"     // this run has revoked as much as one run may
 	GateConsent   GateName = "consent"   // after a revoke nothing could be rolled back, and nobody has consented to that
 	GateWatch     GateName = "watch"     // another password of the application was removed a short time ago, or its removal has harmed somebody
+	GateUpdate    GateName = "update"    // a person has to move a connection to Entra's issuer
 	GateRollback  GateName = "rollback"  // its rollback is not finished
 )
 

@@ -76,15 +76,17 @@ func (e *Executor) clear(ctx context.Context, c *revocation, o RevokeOptions, pr
 // then at least show the whole soak time up to now.
 func (e *Executor) checkGates(ctx context.Context, c *revocation, o RevokeOptions) UnitResult {
 	u, r := c.unit, c.result
-	if u.Kind != "" {
+	switch u.Kind {
+	case "":
+	case plan.KindIssuer:
+		return e.checkRemovals(ctx, c, o)
+	default:
 		return r // it took no secret away, so that there is none to revoke
 	}
 	r.Gates = nil
-	if len(u.Withheld) > 0 {
-		for _, w := range u.Withheld {
-			r = pendingOn(r, withheldGate(w))
-		}
-		r.Reason, r.Next = r.Gates[0].Reason, r.Gates[0].Next
+	if gates := withheldGates(u); len(gates) > 0 {
+		r = pendingOn(r, gates[0])
+		r.Gates = gates
 		return r
 	}
 	moved, err := e.moved(u)
@@ -111,10 +113,20 @@ func (e *Executor) checkGates(ctx context.Context, c *revocation, o RevokeOption
 	case gate != nil:
 		return pendingOn(r, *gate)
 	}
+	c.moved = moved
+	return e.readLog(ctx, c, r, o)
+}
+
+// readLog reads the sign-in log since the last consumer moved, and journals what the operator decides where it is silent.
+func (e *Executor) readLog(ctx context.Context, c *revocation, r UnitResult, o RevokeOptions) UnitResult {
+	u, moved := c.unit, c.moved
 	log, err := e.Outside.Directory.SignIns(ctx, u.AppID, moved)
 	if err != nil {
 		r.fail(fmt.Errorf("read the sign-in log of %s: %w", u.Title, err))
 		return r
+	}
+	if u.Kind == plan.KindIssuer {
+		log = unnamedFederated(log, moved)
 	}
 	if !log.Known || log.Since.After(moved) && log.Since.After(e.now().Add(-time.Duration(e.soak(u).Time))) {
 		if gate := e.acceptUnknown(u, o, log, moved, &r); gate != nil {
@@ -130,7 +142,7 @@ func (e *Executor) checkGates(ctx context.Context, c *revocation, o RevokeOption
 			}
 		}
 	}
-	c.log, c.moved, c.ready = log, moved, true
+	c.log, c.ready = log, true
 	return r
 }
 
@@ -190,10 +202,10 @@ func (e *Executor) remove(ctx context.Context, c *revocation, o RevokeOptions) U
 			continue
 		}
 		settled := e.step(u.ID, s.ID).settled()
-		if s.Kind == plan.StepCredential && !settled {
-			gate := watch.gate(s)
+		if watched(s) && !settled {
+			gate := cmp.Or(c.held[s.ID], watch.gate(s))
 			if gate == nil {
-				gate = e.usedGate(u, s.Credential, o, c)
+				gate = e.usedGate(u, s, o, c)
 			}
 			if gate != nil {
 				r.Gates = append(r.Gates, *gate)
@@ -236,14 +248,17 @@ func (e *Executor) judgeRevoked(u plan.Unit, r *UnitResult) {
 
 // usedGate holds a credential that the log shows in use since the last known consumer moved. A sign-in with a secret whose
 // key id the log does not tell counts against every password, one with a certificate against every certificate.
-func (e *Executor) usedGate(u plan.Unit, c *plan.CredentialStep, o RevokeOptions, r *revocation) *Gate {
-	last := lastUse(c, r.log, r.moved)
+func (e *Executor) usedGate(u plan.Unit, s plan.Step, o RevokeOptions, r *revocation) *Gate {
+	last, key := e.lastTrustUse(u, s, r.log), "federated credential id"
+	if s.Kind == plan.StepCredential {
+		last, key = lastUse(s.Credential, r.log, r.moved), "credential key id"
+	}
 	if last.IsZero() {
 		return nil
 	}
 	g := &Gate{Name: GateSignIns,
-		Reason: fmt.Sprintf("%s was used on %s, after everything known had moved: something unknown still signs in with it", c.Text(), last.UTC().Format(time.RFC3339)),
-		Next: []string{"find it by the sign-in log (filter by this credential key id: the entry has IP address and resource) and migrate it",
+		Reason: fmt.Sprintf("%s was used on %s, after everything known had moved: something unknown still signs in with it", removedText(s), last.UTC().Format(time.RFC3339)),
+		Next: []string{"find it by the sign-in log (filter by this " + key + ": the entry has IP address and resource) and migrate it",
 			"then say that the uses until now are explained: unsecret revoke --accept-uses-until TIME (the soak time begins again, the decision is journaled)"}}
 	if last.After(o.AcceptUsesUntil) {
 		return g

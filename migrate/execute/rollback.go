@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
@@ -32,6 +33,8 @@ type rollbackRun struct {
 	gates map[string][]Gate
 	notes map[string]map[string]string // what a dry run has seen of steps that there is nothing to undo of, by unit and step
 
+	signsIn map[string]bool // units whose connections sign in with what was added, so that it is kept
+
 	stayed map[string]string // certificates that were not written back, with the reason, by unit and step
 }
 
@@ -50,7 +53,7 @@ func (e *Executor) Rollback(ctx context.Context, o RollbackOptions) (Result, err
 	if err != nil {
 		return Result{}, err
 	}
-	run := &rollbackRun{e: e, options: o, units: units, steps: map[string][]StepResult{}, errs: map[string]error{}, gates: map[string][]Gate{}, notes: map[string]map[string]string{}}
+	run := &rollbackRun{e: e, options: o, units: units, steps: map[string][]StepResult{}, errs: map[string]error{}, gates: map[string][]Gate{}, signsIn: map[string]bool{}, notes: map[string]map[string]string{}}
 	todo := slices.DeleteFunc(slices.Clone(units), func(u plan.Unit) bool { return !e.touched(u) || e.rolledBack(u.ID) })
 	for _, u := range todo {
 		if err := errors.Join(e.unconnected([]plan.Unit{u}), e.earlier(u)); err != nil {
@@ -125,11 +128,16 @@ func (r *rollbackRun) note(u plan.Unit, step, title string, kind plan.StepKind) 
 // notesOnly are the steps of the journal that change nothing outside.
 var notesOnly = []string{verifyStep, rolesStep, approveStep, skipStep, acceptStep, acceptUsesStep, noRollbackStep}
 
+// isNote tells whether a step of the journal changes nothing outside.
+func isNote(step string) bool {
+	return slices.Contains(notesOnly, step) || strings.HasPrefix(step, unusedPrefix)
+}
+
 // touched tells whether anything was ever done or announced for a unit.
 func (e *Executor) touched(u plan.Unit) bool {
 	return look(e, func(f *fold) bool {
 		for k, p := range f.steps {
-			if k.unit == u.ID && !slices.Contains(notesOnly, k.step) && (p.settled() || p.intent != nil || p.failed != nil) {
+			if k.unit == u.ID && !isNote(k.step) && (p.settled() || p.intent != nil || p.failed != nil) {
 				return true
 			}
 		}
@@ -168,6 +176,9 @@ func (r *rollbackRun) cleanUp(ctx, stop context.Context, u plan.Unit) error {
 	steps := []string{verifyStep, rolesStep, approveStep, noRollbackStep}
 	for _, repo := range repositories([]plan.Unit{u}) {
 		steps = append(steps, partialStep(repo))
+	}
+	for _, s := range u.Steps {
+		steps = append(steps, unusedStep(s))
 	}
 	for _, step := range steps {
 		if p := r.e.step(u.ID, step); p.seen == nil && p.done == nil && p.intent == nil {
@@ -307,7 +318,12 @@ func (r *rollbackRun) removeTrust(ctx context.Context, u plan.Unit) error {
 	if err != nil {
 		return err
 	}
+	moved, err := r.presentedBy(ctx, u)
+	if err != nil {
+		return err
+	}
 	for _, step := range r.trustSteps(u) {
+		title := "removed federated credential " + step.name
 		for _, f := range found {
 			if string(f.ID) != step.id && !(step.id == "" && f.Name == step.name && step.is(f)) {
 				continue
@@ -315,11 +331,18 @@ func (r *rollbackRun) removeTrust(ctx context.Context, u plan.Unit) error {
 			if slices.Contains(kept, f.Issuer+" "+f.Subject) {
 				continue
 			}
+			if slices.Contains(moved, f.Issuer+" "+f.Subject) {
+				title = "kept federated credential " + f.Name + ": a connection signs in with it"
+				r.mu.Lock()
+				r.signsIn[u.ID] = true
+				r.mu.Unlock()
+				continue
+			}
 			if err := trustee.remove(ctx, f); err != nil && !errors.Is(err, ErrNotFound) {
 				return fmt.Errorf("remove federated credential %s: %w", f.Name, err)
 			}
 		}
-		if err := r.undone(u, step.step, "removed federated credential "+step.name, step.kind, nil); err != nil {
+		if err := r.undone(u, step.step, title, step.kind, State{"removed": step.id}); err != nil {
 			return err
 		}
 	}
@@ -333,18 +356,27 @@ func (r *rollbackRun) presented(ctx context.Context, u plan.Unit) ([]string, err
 		if s.Kind != plan.StepConnection {
 			continue
 		}
-		c, err := r.e.Outside.Connections.Connection(ctx, s.Connection.Organization, s.Connection.Project, s.Connection.ID)
-		if errors.Is(err, ErrNotFound) {
-			continue
-		}
+		by, err := r.presents(ctx, s.Connection.Organization, s.Connection.Project, s.Connection.ID, s.Connection.Name)
 		if err != nil {
-			return nil, fmt.Errorf("read connection %s: %w", s.Connection.Name, err)
+			return nil, err
 		}
-		if c.Scheme == inventory.SchemeFederation {
-			out = append(out, c.Issuer+" "+c.Subject)
-		}
+		out = append(out, by...)
 	}
 	return out, nil
+}
+
+// presents gives the issuer and subject of a connection that is federated; of one that is not, or is gone, nothing.
+func (r *rollbackRun) presents(ctx context.Context, organization string, project inventory.ProjectID, id inventory.ConnectionID, name string) ([]string, error) {
+	c, err := r.e.Outside.Connections.Connection(ctx, organization, project, id)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("read connection %s: %w", name, err)
+	case c.Scheme != inventory.SchemeFederation:
+		return nil, nil
+	}
+	return []string{c.Issuer + " " + c.Subject}, nil
 }
 
 // addedTrust is one federated credential that came with the migration.
@@ -366,10 +398,10 @@ func (r *rollbackRun) trustSteps(u plan.Unit) []addedTrust {
 				continue
 			}
 			if p.done != nil && p.done.After["kind"] == string(plan.StepFederatedCredential) {
-				out = append(out, addedTrust{step: k.step, id: p.done.After["id"], name: p.done.After["name"], kind: plan.StepFederatedCredential})
+				out = append(out, addedTrust{step: k.step, id: readded(f, p.done.After["id"]), name: p.done.After["name"], kind: plan.StepFederatedCredential})
 			}
 			if p.undone != nil && p.undone.After["added"] != "" {
-				out = append(out, addedTrust{step: k.step, id: p.undone.After["added"], name: "of connection " + p.undone.After["name"], kind: plan.StepConnection})
+				out = append(out, addedTrust{step: k.step, id: readded(f, p.undone.After["added"]), name: "of connection " + p.undone.After["name"], kind: plan.StepConnection})
 			}
 			if s, ok := u.Step(k.step); ok && s.Kind == plan.StepFederatedCredential && p.intent != nil {
 				want := s.FederatedCredential.Credential
@@ -398,6 +430,8 @@ func (r *rollbackRun) result(u plan.Unit) UnitResult {
 	case len(r.gates[u.ID]) > 0:
 		out.State, out.Gates = UnitPending, r.gates[u.ID]
 		out.Reason, out.Next = out.Gates[0].Reason, out.Gates[0].Next
+	case r.e.rolledBack(u.ID) && r.signsIn[u.ID]:
+		out.Reason = "the old issuer is trusted as before; what its connections sign in with since a person updated them stays trusted"
 	case r.e.rolledBack(u.ID):
 		out.Reason, out.Next = r.e.afterRollback(u.ID)
 	case r.options.Repository != "" && r.e.rolledBackIn(u.ID, r.options.Repository):

@@ -220,13 +220,21 @@ func (e *Executor) judgeMigrated(u plan.Unit, r *UnitResult) {
 		r.State = UnitVerified
 	}
 	if len(u.Withheld) > 0 {
-		for _, w := range u.Withheld {
-			r.Gates = append(r.Gates, withheldGate(w))
-		}
+		r.Gates = append(r.Gates, withheldGates(u)...)
 		return
 	}
 	if r.State == UnitMigrated {
 		r.Gates = append(r.Gates, e.verifyGate(u))
+		return
+	}
+	if u.Kind == plan.KindIssuer {
+		r.Gates = slices.Concat(r.Gates, e.removalGates(u))
+		if len(e.removals(u)) > 0 {
+			r.Gates = append(r.Gates, e.decisionGates(u, nil)...)
+		}
+		if g := e.watchStatus(u); g != nil {
+			r.Gates = append(r.Gates, *g)
+		}
 		return
 	}
 	if moved, err := e.moved(u); err == nil && e.removes(u) {
@@ -263,10 +271,24 @@ func (e *Executor) revokeGates(u plan.Unit, moved time.Time, only []string) []Ga
 	if s := e.soak(u); e.now().Before(moved.Add(time.Duration(s.Time))) {
 		out = append(out, soakGate(moved.Add(time.Duration(s.Time)), s))
 	}
+	return append(out, e.decisionGates(u, only)...)
+}
+
+// decisionGates are the decisions of people that a revoke of a unit which has not begun waits for.
+func (e *Executor) decisionGates(u plan.Unit, only []string) []Gate {
+	var out []Gate
 	for _, g := range []*Gate{e.approvalGate(u, plan.PhaseRevoke), namedGate(u, only)} {
 		if g != nil && !e.revoking(u) {
 			out = append(out, *g)
 		}
+	}
+	return out
+}
+
+func withheldGates(u plan.Unit) []Gate {
+	var out []Gate
+	for _, w := range u.Withheld {
+		out = append(out, withheldGate(w))
 	}
 	return out
 }
@@ -320,7 +342,7 @@ func (e *Executor) moved(u plan.Unit) (time.Time, error) {
 			last = t
 		}
 	}
-	if last.IsZero() {
+	if last.IsZero() && u.Kind != plan.KindIssuer { // a unit may have nothing but old trust to remove
 		return last, errNotMoved
 	}
 	return last, nil

@@ -256,6 +256,8 @@ func (e *Executor) effect(u plan.Unit, s plan.Step, p stepProgress) effect {
 			return &certificateEffect{e: e, step: s.Credential, progress: p}
 		}
 		return &credentialEffect{e: e, step: s.Credential}
+	case plan.StepTrustRemoval:
+		return &trustRemovalEffect{e: e, step: s.Removal, progress: p}
 	case plan.StepSecret:
 		return &secretEffect{e: e, step: s.Secret}
 	case plan.StepIdentity:

@@ -68,6 +68,7 @@ type proof struct {
 	// gap is the longest time between two runs of a workflow, where it is longer than the default soak time.
 	gap       time.Duration
 	gapReason string
+	live      []inventory.Connection     // of a unit that moves to Entra's issuer, as they are now
 	found     []plan.Federated           // repositories that have changed since, as the present plan knows them
 	gone      []inventory.RepositoryName // with logins that only an earlier plan has: nothing runs there any more
 }
@@ -105,7 +106,7 @@ func (e *Executor) verifyUnit(ctx context.Context, u plan.Unit, problems map[inv
 	if p.ok() && e.Plan.Settings.Soak == nil {
 		e.observeGaps(ctx, u, &p)
 	}
-	if err := e.noteProof(u, p); err != nil {
+	if err := errors.Join(e.noteUnused(u, p), e.noteProof(u, p)); err != nil {
 		p.err = errors.Join(p.err, err)
 	}
 	r = e.status(u)
@@ -221,11 +222,11 @@ func (e *Executor) prove(ctx context.Context, u plan.Unit) proof {
 		}
 		needed = append(needed, presented...)
 	}
+	if u.Kind == plan.KindIssuer {
+		needed = append(needed, e.proveUpdates(ctx, u, &p)...)
+	}
 	for _, m := range subject.Cover(needed, trusted).Missing {
 		p.paper = append(p.paper, fmt.Sprintf("subject %s of issuer %s", m.Subject.Value, m.Subject.Issuer))
-	}
-	if u.Kind == plan.KindIssuer {
-		e.proveUpdates(ctx, u, &p)
 	}
 	e.proveTarget(ctx, u, &p)
 	if p.ok() {

@@ -134,6 +134,8 @@ func (e *Explanation) concerns(r plan.Reason) bool {
 		return true
 	case inventory.ObjectCredential:
 		return r.Code == "no-rollback" || strings.Contains(r.Object, e.Object.ID)
+	case inventory.ObjectFederatedCredential:
+		return r.Object == "federated credential "+e.Object.Name
 	case inventory.ObjectLogin:
 		return r.Object == e.Object.ID || strings.HasPrefix(r.Message, "repo:"+e.Object.Place+":")
 	case inventory.ObjectConnection:
@@ -249,11 +251,13 @@ func (in Input) gapsOnGitHub() int {
 func (in Input) touches(u plan.Unit, s plan.Step, o inventory.Object) bool {
 	switch o.Kind {
 	case inventory.ObjectConnection:
-		return s.Connection != nil && string(s.Connection.ID) == o.ID || replaces(s, o.ID) || rewrites(s, o.ID) || in.trustFor(u, s, o)
+		return s.Connection != nil && string(s.Connection.ID) == o.ID || replaces(s, o.ID) || rewrites(s, o.ID) || in.trustFor(u, s, o) || untrusts(s, o.ID)
 	case inventory.ObjectIdentity:
 		return !s.OnDemand
 	case inventory.ObjectCredential:
 		return s.Credential != nil && strings.EqualFold(string(s.Credential.KeyID), o.ID)
+	case inventory.ObjectFederatedCredential:
+		return s.Removal != nil && s.Removal.Credential.Name == in.Inventory.FederatedCredential(o).Name
 	case inventory.ObjectLogin:
 		carried := s.PullRequest != nil && slices.ContainsFunc(s.PullRequest.Logins, func(l plan.PlannedLogin) bool { return string(l.ID) == o.ID })
 		return carried || in.trustFor(u, s, o)
@@ -261,6 +265,11 @@ func (in Input) touches(u plan.Unit, s plan.Step, o inventory.Object) bool {
 		return s.Secret != nil && s.Secret.Store.Same(in.Inventory.Secret(o).Ref())
 	}
 	return false
+}
+
+// untrusts tells whether a step removes what a connection presented before it moved to Entra's issuer.
+func untrusts(s plan.Step, id string) bool {
+	return s.Removal != nil && slices.Contains(s.Removal.Connections, inventory.ConnectionID(id))
 }
 
 // replaces tells whether a step is about the connection that takes another one's place.

@@ -126,7 +126,7 @@ var all = []Permission{
 	},
 	{
 		ID: GraphOwnedBy, System: Graph, Name: "Application.ReadWrite.OwnedBy", Phases: []Phase{Apply, Revoke}, RoleID: "18a4783c-866b-4cc7-a460-3d5e5662c884",
-		For:     "federated credentials, removing passwords, minting one in a rollback",
+		For:     "adding and removing federated credentials, removing passwords, minting one in a rollback",
 		Without: "no trust is added and no password removed",
 		Person:  "in its place Cloud Application Administrator, or owner of each application",
 		Grant: append(grantGraph("18a4783c-866b-4cc7-a460-3d5e5662c884"),

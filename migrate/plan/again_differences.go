@@ -36,6 +36,8 @@ func ownChanges(u Unit) map[change]bool {
 		case s.FederatedCredential != nil:
 			f := s.FederatedCredential.Credential
 			out[change{string(u.AppID), TrustField(f), TrustFact(f)}] = true
+		case s.Removal != nil:
+			out[change{string(u.AppID), TrustField(s.Removal.Credential), ""}] = true
 		case s.Connection != nil:
 			out[change{string(s.Connection.ID), "scheme", inventory.SchemeFederation}] = true
 		case s.Variable != nil:

@@ -22,6 +22,8 @@ type planner struct {
 	byLogin map[inventory.LoginID]*member
 	left    []Left
 	texts   pipelineTexts
+
+	oldTrust inventory.OldTrust
 }
 
 // draft is a unit in the making.
@@ -76,7 +78,7 @@ func begin(inv *inventory.Inventory, cfg Config) (*planner, error) {
 func newPlanner(inv *inventory.Inventory, cfg Config) *planner {
 	p := &planner{inv: inv, cfg: cfg, stores: newStores(inv, cfg.Mapping), apps: map[inventory.AppID]*inventory.Identity{},
 		drafts: map[inventory.AppID]*draft{}, unknown: map[string]*draft{},
-		byLogin: map[inventory.LoginID]*member{}, texts: newPipelineTexts(inv)}
+		byLogin: map[inventory.LoginID]*member{}, texts: newPipelineTexts(inv), oldTrust: inventory.NewOldTrust(inv)}
 	p.linker = &linker{inv: inv, stores: p.stores, mapping: cfg.Mapping, names: cfg.Variables, only: map[string]int{}}
 	for i := range inv.Identities {
 		p.apps[inv.Identities[i].AppID] = &inv.Identities[i]

@@ -36,6 +36,24 @@ func oldIssuer(inv *inventory.Inventory, cfg *Config) *inventory.Connection {
 	return c
 }
 
+// movedIssuer is a connection that is on Entra's issuer by now, whose application still trusts a subject of the old one.
+func movedIssuer(inv *inventory.Inventory, cfg *Config, subject string) *inventory.Connection {
+	c := oldIssuer(inv, cfg)
+	old := &inv.Identities[0].FederatedCredentials[0]
+	old.Subject, old.Description = subject, "made by hand"
+	c.Issuer = "https://login.microsoftonline.com/" + string(tenant) + "/v2.0"
+	c.Subject = "/eid1/c/pub/t/kTVPf2xfe0-hvQot2IMSGA/a/rISbSSETf0KqFyZ8ppdXmA/sc/e08e523c-54da-4401-8fb6-e1439b52cc97/" + string(conn1)
+	inv.Identities[0].FederatedCredentials = append(inv.Identities[0].FederatedCredentials, inventory.FederatedCredential{ID: "g", Name: "entra", Issuer: c.Issuer, Subject: c.Subject, Audience: "api://AzureADTokenExchange"})
+	return c
+}
+
+// unreadable adds a connection that could not be read.
+func unreadable(inv *inventory.Inventory) {
+	hidden := azurerm(conn2, "hidden", "")
+	hidden.Readable = false
+	inv.Connections = append(inv.Connections, hidden)
+}
+
 // recreated is a connection to a registry that two places of one file name, and in whose place another one is to be made.
 func recreated(inv *inventory.Inventory, cfg *Config) *inventory.Connection {
 	c := usedYesterday(inv)
@@ -187,6 +205,58 @@ var pipelineCases = map[string]edit{
 				inventory.FederatedCredential{Name: string(rune('a' + i)), Issuer: "https://example.com", Subject: string(rune('a' + i)), Audience: "api://AzureADTokenExchange"})
 		}
 	},
+	"issuer-too-many-with-what-is-left": func(inv *inventory.Inventory, c *Config) {
+		oldIssuer(inv, c)
+		left := inv.Identities[0].FederatedCredentials[0]
+		left.ID, left.Name, left.Subject = "left", "left", "sc://contoso/Shop/gone"
+		inv.Identities[0].FederatedCredentials = append(inv.Identities[0].FederatedCredentials, left)
+		for i := range 18 {
+			inv.Identities[0].FederatedCredentials = append(inv.Identities[0].FederatedCredentials,
+				inventory.FederatedCredential{Name: string(rune('a' + i)), Issuer: "https://example.com", Subject: string(rune('a' + i)), Audience: "api://AzureADTokenExchange"})
+		}
+	},
+	"issuer-old-trust-kept": func(inv *inventory.Inventory, c *Config) { oldIssuer(inv, c); c.KeepOldSecrets = true },
+	"issuer-old-trust-excluded": func(inv *inventory.Inventory, c *Config) {
+		oldIssuer(inv, c)
+		c.Exclude = []Exclusion{{Credential: "f", Reason: "asked for"}}
+	},
+	"issuer-older-host": func(inv *inventory.Inventory, c *Config) {
+		conn := oldIssuer(inv, c)
+		conn.Issuer = "https://app.vstoken.visualstudio.com"
+		inv.Identities[0].FederatedCredentials[0].Issuer = conn.Issuer
+	},
+	"issuer-left":         func(inv *inventory.Inventory, c *Config) { movedIssuer(inv, c, "sc://contoso/Shop/production") },
+	"issuer-left-renamed": func(inv *inventory.Inventory, c *Config) { movedIssuer(inv, c, "sc://contoso/Shop/before") },
+	"issuer-left-where-one-cannot-be-read": func(inv *inventory.Inventory, c *Config) {
+		movedIssuer(inv, c, "sc://contoso/Shop/production")
+		unreadable(inv)
+	},
+	"issuer-left-renamed-where-one-cannot-be-read": func(inv *inventory.Inventory, c *Config) {
+		movedIssuer(inv, c, "sc://contoso/Shop/before")
+		unreadable(inv)
+	},
+	"issuer-left-of-another-organisation": func(inv *inventory.Inventory, c *Config) {
+		movedIssuer(inv, c, "sc://contoso/Shop/production")
+		inv.Identities[0].FederatedCredentials[0].Issuer = "https://vstoken.dev.azure.com/00000000-0000-4000-8000-000000000000"
+	},
+	"issuer-left-for-one-not-converted": func(inv *inventory.Inventory, c *Config) {
+		movedIssuer(inv, c, "sc://contoso/Shop/old")
+		second := azurerm(conn2, "old", appA)
+		second.Uses, second.UsesKnown = inv.Connections[0].Uses, true
+		inv.Connections = append(inv.Connections, second)
+	},
+	"issuer-left-multi-tenant": func(inv *inventory.Inventory, c *Config) {
+		movedIssuer(inv, c, "sc://contoso/Shop/production")
+		inv.Identities[0].SignInAudience = "AzureADMultipleOrgs"
+	},
+	"issuer-left-sovereign": func(inv *inventory.Inventory, c *Config) {
+		movedIssuer(inv, c, "sc://contoso/Shop/production").Cloud = "AzureUSGovernment"
+	},
+	"issuer-left-excluded": func(inv *inventory.Inventory, c *Config) {
+		movedIssuer(inv, c, "sc://contoso/Shop/production")
+		c.Exclude = []Exclusion{{Connection: "production"}}
+	},
+	"issuer-left-other-subject": func(inv *inventory.Inventory, c *Config) { movedIssuer(inv, c, "p://contoso/Shop/pipeline") },
 	"issuer-beside-a-secret": func(inv *inventory.Inventory, c *Config) {
 		second := azurerm(conn2, "old", appA)
 		oldIssuer(inv, c)

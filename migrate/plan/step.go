@@ -20,6 +20,7 @@ const (
 	StepAccess              StepKind = "connection-access"
 	StepPullRequest         StepKind = "pull-request"
 	StepCredential          StepKind = "credential"
+	StepTrustRemoval        StepKind = "federated-credential-removal"
 	StepSecret              StepKind = "secret"
 	StepDisable             StepKind = "disable-connection"
 	StepPolicy              StepKind = "password-policy"
@@ -69,6 +70,7 @@ type Step struct {
 	Credential          *CredentialStep          `json:"credential,omitempty"`
 	Secret              *SecretStep              `json:"secret,omitempty"`
 	Policy              *PolicyStep              `json:"policy,omitempty"`
+	Removal             *TrustRemovalStep        `json:"removal,omitempty"`
 }
 
 // FederatedCredentialStep makes an application trust one issuer and subject.
@@ -78,6 +80,16 @@ type FederatedCredentialStep struct {
 	Credential  inventory.FederatedCredential `json:"credential"`
 	// Replacement is the connection whose tokens are trusted, where their issuer and subject are known only when it is made.
 	Replacement *ReplacementStep `json:"replacement,omitempty"`
+}
+
+// TrustRemovalStep ends that an application trusts what a connection presented to it before it moved to Entra's issuer. Nothing of a federated credential is
+// secret, so that a rollback adds the same one again.
+type TrustRemovalStep struct {
+	Application inventory.ObjectID            `json:"application"`
+	AppID       inventory.AppID               `json:"appId"`
+	Credential  inventory.FederatedCredential `json:"credential"`
+	// Connections are those that have to sign in with Entra's issuer before: what presented it, or may have.
+	Connections []inventory.ConnectionID `json:"connections"`
 }
 
 // ReplacementStep speaks of a connection that is made in place of another one. Of its kinds of step StepReplacement makes it, StepAccess gives it the permissions, checks and roles

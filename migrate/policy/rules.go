@@ -189,8 +189,9 @@ func init() {
 		},
 		{
 			ID: "trust-old-issuer", Name: "Trust in the old issuer that nothing uses", Severity: Low,
-			Text:       "A federated credential trusts the Azure DevOps issuer vstoken.dev.azure.com, which retires on 2027-07-01, with a subject that no service connection of the scanned organisation presents any more: what is left after its connection was updated, deleted or renamed.",
-			Remedy:     []string{"remove the federated credential, after looking in the sign-in log that nothing signs in with it"},
+			Text: "A federated credential trusts the Azure DevOps issuer vstoken.dev.azure.com, which retires on 2027-07-01, with a subject that no service connection of the scanned organisation presents any more: what is left after its connection was updated, deleted or renamed.",
+			Remedy: []string{"unsecret plan plans its removal, and unsecret revoke carries it out when a soak time is over in which nothing signs in with it; a rollback adds it back the same",
+				"of an application of several tenants, with a subject that is no connection's, and where connections.issuer is report, it is left to a person: look in the sign-in log that nothing signs in with it, then remove it"},
 			References: []string{refRetire}, check: trustOldIssuer,
 		},
 		{

@@ -94,28 +94,7 @@ func trustKey(id inventory.Identity, fc inventory.FederatedCredential) []string 
 // trustOldIssuer finds what is left of connections that have moved to Entra's issuer. It says nothing of organisations that were not scanned, or not
 // all of whose connections could be read.
 func trustOldIssuer(e *evaluation, r Rule) {
-	scanned, presented := map[string]bool{}, map[string]bool{}
-	for _, s := range e.inv.Sources {
-		if s.Kind == inventory.SourceAzureDevOps && s.ID != "" {
-			scanned[strings.ToLower(s.ID)] = true
-			for _, c := range e.inv.Connections {
-				if !c.Readable && strings.EqualFold(c.Organization, s.Name) {
-					scanned[strings.ToLower(s.ID)] = false
-				}
-			}
-			for _, g := range e.inv.Gaps { // those of a whole project
-				if g.Source == s.Kind && strings.HasPrefix(g.Object, "connections of "+s.Name+"/") {
-					scanned[strings.ToLower(s.ID)] = false
-				}
-			}
-		}
-	}
-	for _, c := range e.inv.Connections {
-		presented[c.Issuer+" "+c.Subject] = true
-	}
-	e.eachTrust(func(fc inventory.FederatedCredential) bool {
-		return inventory.OldDevOpsIssuer(fc.Issuer) && scanned[strings.ToLower(path.Base(fc.Issuer))] && !presented[fc.Issuer+" "+fc.Subject]
-	}, func(id inventory.Identity, fc inventory.FederatedCredential) {
+	e.eachTrust(inventory.NewOldTrust(e.inv).Left, func(id inventory.Identity, fc inventory.FederatedCredential) {
 		e.add(r, Finding{Object: identityObject(id), Message: fmt.Sprintf("%s trusts the subject %s of the issuer %s, which stops on 2027-07-01, and nothing presents it", identityObject(id), fc.Subject, fc.Issuer),
 			Evidence: []string{"federated credential " + fc.Name, "issuer " + fc.Issuer, "subject " + fc.Subject}}, trustKey(id, fc)...)
 	})
