@@ -476,7 +476,11 @@ type faulted struct {
 	apps  []string
 	works func(j *journey, when string)
 	begin func(t *testing.T) (w *world.World, mapping lab.Mapping, configure func(*journey))
+	life  func(j *journey, repeat repeated) // in place of a migration with pull requests
 }
+
+// repeated does a command under faults until it is done, as a scheduler would.
+type repeated func(what string, done func(execute.Result) bool, work func(*execute.Executor) (execute.Result, error))
 
 func (f faulted) matrix(t *testing.T, few, all int) {
 	t.Helper()
@@ -549,8 +553,9 @@ func (f faulted) migrateUnder(t *testing.T, names []string, rate float64, seed u
 		j.log(r)
 		t.Fatalf("%s does not come to an end under %v, seed %d", what, names, seed)
 	}
-	all := func(state execute.UnitState) func(execute.Result) bool {
-		return func(r execute.Result) bool { return r.Count(state) == len(r.Units) }
+	if f.life != nil {
+		f.life(j, repeat)
+		return
 	}
 	ctx := context.Background()
 	apply := func(e *execute.Executor) (execute.Result, error) { return e.Apply(ctx, execute.ApplyOptions{}) }
@@ -563,10 +568,10 @@ func (f faulted) migrateUnder(t *testing.T, names []string, rate float64, seed u
 	}, apply)
 	f.works(j, "after the merge")
 	j.pass(8 * 24 * time.Hour)
-	repeat("revoke", all(execute.UnitRevoked), func(e *execute.Executor) (execute.Result, error) {
+	repeat("revoke", allIn(execute.UnitRevoked), func(e *execute.Executor) (execute.Result, error) {
 		return e.Revoke(ctx, execute.RevokeOptions{AcceptNoSignInLog: true})
 	})
-	repeat("second rollback", all(execute.UnitRolledBack), func(e *execute.Executor) (execute.Result, error) {
+	repeat("second rollback", allIn(execute.UnitRolledBack), func(e *execute.Executor) (execute.Result, error) {
 		return e.Rollback(ctx, execute.RollbackOptions{Units: unitIDs(j)})
 	})
 	j.change(func(w *world.World) {
@@ -576,6 +581,11 @@ func (f faulted) migrateUnder(t *testing.T, names []string, rate float64, seed u
 			}
 		}
 	})
+}
+
+// allIn tells whether all units of a result are in a state.
+func allIn(state execute.UnitState) func(execute.Result) bool {
+	return func(r execute.Result) bool { return r.Count(state) == len(r.Units) }
 }
 
 // TestARollbackUnderALaterPlanLeavesNothingWithoutItsTrust is a life that the random ones found: what was converted before a new plan

@@ -381,6 +381,29 @@ func TestAConnectionThatIsGoneHoldsNoOldTrust(t *testing.T) {
 	j.want(j.revoke(), "reports-issuer", execute.UnitRevoked, "")
 }
 
+func TestADisabledConnectionHoldsNoOldTrustOnceItIsUpdated(t *testing.T) {
+	for _, updated := range []bool{true, false} {
+		t.Run(fmt.Sprintf("updated %t", updated), func(t *testing.T) {
+			j := issuerJourney(t)
+			j.makePlan()
+			j.apply()
+			j.updates("reports")
+			if updated {
+				j.updates("reports-eu")
+			}
+			j.change(func(w *world.World) { connection(w, "reports-eu").Disabled = true })
+			j.want(j.verify(), "reports-issuer", execute.UnitVerified, "")
+			j.pass(8 * 24 * time.Hour)
+			r := j.revoke()
+			if updated {
+				j.want(r, "reports-issuer", execute.UnitRevoked, "")
+			} else {
+				j.want(r, "reports-issuer", execute.UnitPending, "until a person has updated connection reports-eu")
+			}
+		})
+	}
+}
+
 func TestAFullApplicationHoldsTheRollbackOfARemoval(t *testing.T) {
 	j := issuerJourney(t)
 	j.updated()
@@ -616,6 +639,40 @@ func TestKilledAnywhereInAMoveOfTheIssuerItEndsAsIfItHadNot(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestFaultMatrixOfAMoveOfTheIssuer lets faults hit whole moves to Entra's issuer.
+func TestFaultMatrixOfAMoveOfTheIssuer(t *testing.T) {
+	moving := faulted{works: (*journey).mustSignIn, begin: func(t *testing.T) (*world.World, lab.Mapping, func(*journey)) {
+		w, mapping := issuerWorld(t)
+		return w, mapping, func(*journey) {}
+	}, life: func(j *journey, repeat repeated) {
+		ctx, before := context.Background(), j.trusted("reports")
+		only := []string{j.issuerUnit("reports").ID, j.issuerUnit("shipping").ID}
+		repeat("apply", allIn(execute.UnitMigrated), func(e *execute.Executor) (execute.Result, error) {
+			return e.Apply(ctx, execute.ApplyOptions{Only: only})
+		})
+		j.pass(time.Minute)
+		j.updates("reports", "reports-eu", "shipping")
+		repeat("verify", allIn(execute.UnitVerified), func(e *execute.Executor) (execute.Result, error) {
+			return e.Verify(ctx, execute.VerifyOptions{Only: only})
+		})
+		j.pass(8 * 24 * time.Hour)
+		repeat("revoke", allIn(execute.UnitRevoked), func(e *execute.Executor) (execute.Result, error) {
+			return e.Revoke(ctx, execute.RevokeOptions{Only: only, AcceptNoSignInLog: true})
+		})
+		if n := j.onOldIssuer("reports") + j.onOldIssuer("shipping"); n != 0 {
+			t.Errorf("%d are trusted after the revoke", n)
+		}
+		repeat("rollback", allIn(execute.UnitRolledBack), func(e *execute.Executor) (execute.Result, error) {
+			return e.Rollback(ctx, execute.RollbackOptions{Units: only})
+		})
+		after := j.trusted("reports")
+		if len(after) != 4 || slices.ContainsFunc(before, func(f string) bool { return !slices.Contains(after, f) }) {
+			t.Errorf("after the rollback %v", after)
+		}
+	}}
+	moving.matrix(t, 4, 300)
 }
 
 func TestALostAnswerRemovesTheOldTrustOnce(t *testing.T) {

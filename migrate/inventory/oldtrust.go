@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"net/url"
 	"path"
 	"strings"
 )
@@ -86,6 +87,12 @@ func (t OldTrust) Left(fc FederatedCredential) bool {
 
 // oldIssuerOrganization is the id of the organisation that an issuer of Azure DevOps is of, in small letters.
 func oldIssuerOrganization(issuer string) string { return strings.ToLower(path.Base(issuer)) }
+
+// From tells whether the issuer of a federated credential is of an organisation. That of the older host names none: only its subject does.
+func (OldTrust) From(fc FederatedCredential, organizationID string) bool {
+	u, err := url.Parse(fc.Issuer)
+	return strings.EqualFold(oldIssuerOrganization(fc.Issuer), organizationID) || err == nil && strings.EqualFold(u.Hostname(), olderIssuerHost)
+}
 
 // Names tells whether the subject of a federated credential for Azure DevOps' own issuer names a connection by what it is called now. No other connection
 // has that name in its project.

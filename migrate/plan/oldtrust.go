@@ -82,7 +82,7 @@ func (p *planner) leftTrusts(id *inventory.Identity) []leftTrust {
 			continue
 		}
 		named := slices.DeleteFunc(slices.Clone(conns), func(c *connection) bool {
-			return !p.oldTrust.Names(f, *c.Connection) || !strings.HasSuffix(strings.ToLower(f.Issuer), "/"+strings.ToLower(c.organizationID))
+			return !p.oldTrust.Names(f, *c.Connection) || !p.oldTrust.From(f, c.organizationID)
 		})
 		l := leftTrust{credential: f, conns: named}
 		switch {
@@ -90,9 +90,7 @@ func (p *planner) leftTrusts(id *inventory.Identity) []leftTrust {
 		case !p.oldTrust.Left(f):
 			continue
 		default:
-			l.conns = slices.DeleteFunc(slices.Clone(conns), func(c *connection) bool {
-				return !strings.HasSuffix(strings.ToLower(f.Issuer), "/"+strings.ToLower(c.organizationID))
-			})
+			l.conns = slices.DeleteFunc(slices.Clone(conns), func(c *connection) bool { return !p.oldTrust.From(f, c.organizationID) })
 		}
 		if !slices.ContainsFunc(l.conns, func(c *connection) bool { return p.excludedConnection(c) != nil }) {
 			out = append(out, l)

@@ -225,7 +225,11 @@ var pipelineCases = map[string]edit{
 		conn.Issuer = "https://app.vstoken.visualstudio.com"
 		inv.Identities[0].FederatedCredentials[0].Issuer = conn.Issuer
 	},
-	"issuer-left":         func(inv *inventory.Inventory, c *Config) { movedIssuer(inv, c, "sc://contoso/Shop/production") },
+	"issuer-left": func(inv *inventory.Inventory, c *Config) { movedIssuer(inv, c, "sc://contoso/Shop/production") },
+	"issuer-left-of-the-older-host": func(inv *inventory.Inventory, c *Config) {
+		movedIssuer(inv, c, "sc://contoso/Shop/production")
+		inv.Identities[0].FederatedCredentials[0].Issuer = "https://app.vstoken.visualstudio.com"
+	},
 	"issuer-left-renamed": func(inv *inventory.Inventory, c *Config) { movedIssuer(inv, c, "sc://contoso/Shop/before") },
 	"issuer-left-where-one-cannot-be-read": func(inv *inventory.Inventory, c *Config) {
 		movedIssuer(inv, c, "sc://contoso/Shop/production")
