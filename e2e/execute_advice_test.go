@@ -12,6 +12,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/e2e/sampling"
 	"github.com/unsecret-dev/unsecret/migrate/execute"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 	"github.com/unsecret-dev/unsecret/providers/transport"
 )
 
@@ -119,6 +120,33 @@ func TestEveryFailedStepSaysWhatFailedAndWhatToDoNext(t *testing.T) {
 	}
 }
 
+// takes are what the requests of smallJourney take, by a part of their path and by whether they change something.
+var takes = []struct {
+	path   string
+	change bool
+	need   string
+}{
+	{"/federatedidentitycredentials", true, permissions.GraphOwnedBy}, {"/addpassword", true, permissions.GraphOwnedBy}, {"/removepassword", true, permissions.GraphOwnedBy},
+	{"/applications", false, permissions.GraphApplicationRead},
+	{"/secrets", true, permissions.GitHubSecrets}, {"/variables", true, permissions.GitHubVariables},
+	{"/variables/", false, permissions.GitHubVariables}, // it is read to be written
+	{"/oidc/customization", false, permissions.GitHubActions},
+	{"/git/refs", true, permissions.GitHubWrite}, {"/graphql", true, permissions.GitHubWrite}, {"/pulls", true, permissions.GitHubWrite}, {"/git/blobs", false, permissions.GitHubContents},
+	{"/git/ref", false, permissions.GitHubContents},
+	{"/endpointproxy", true, permissions.DevOpsConnectionUser}, {"/serviceendpoint/endpoints", true, permissions.DevOpsConnectionAdmin}, {"/serviceendpoint/endpoints", false, permissions.DevOpsConnectionRead},
+}
+
+// taking is the name of the permission that a request takes; empty: it is in no list.
+func taking(method, path string) string {
+	for _, x := range takes {
+		if strings.Contains(strings.ToLower(path), x.path) && x.change == (method != http.MethodGet) {
+			p, _ := permissions.Named(x.need)
+			return p.Name
+		}
+	}
+	return ""
+}
+
 // explained looks at what failed.
 func (j *journey) explained(r execute.Result, hit string, status int, says []string) {
 	j.t.Helper()
@@ -134,6 +162,10 @@ func (j *journey) explained(r execute.Result, hit string, status int, says []str
 		}
 		if !strings.Contains(reason, "HTTP "+strconv.Itoa(status)) && !strings.Contains(reason, "the answer is withheld") {
 			return // it failed by what the refusal led to
+		}
+		method, path, _ := strings.Cut(hit, " ")
+		if need := taking(method, path); status == http.StatusForbidden && (need == "" || !strings.Contains(text, need)) {
+			j.t.Errorf("%s %d on %s: %q is not said: %s\n-> %s", r.Command, status, hit, need, reason, text)
 		}
 		for _, want := range says {
 			if !strings.Contains(text, want) {
@@ -164,5 +196,54 @@ func (j *journey) explainedByStatus(r execute.Result) {
 				j.t.Errorf("after %s status says no next step for %s: %s", r.Command, s.Title, s.Reason)
 			}
 		}
+	}
+}
+
+// notShown is a network that answers 403, in the words of the service, to what is read at a path.
+type notShown struct {
+	mu     sync.Mutex
+	path   string
+	n      int
+	bodies map[string]string
+}
+
+func (f *notShown) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodGet || !strings.Contains(strings.ToLower(r.URL.Path), f.path) {
+		return http.DefaultTransport.RoundTrip(r)
+	}
+	f.mu.Lock()
+	f.n++
+	f.mu.Unlock()
+	return answer(r, http.StatusForbidden, "application/json", f.bodies[r.URL.Host]), nil
+}
+
+// TestWhoMayNotReadIsToldTheRightToRead refuses each kind of read of an apply, a verify and a revoke. The right that is named is that to read, where the step takes no more.
+func TestWhoMayNotReadIsToldTheRightToRead(t *testing.T) {
+	for _, x := range takes {
+		if x.change {
+			continue
+		}
+		t.Run(strings.Trim(strings.ReplaceAll(x.path, "/", " "), " "), func(t *testing.T) {
+			p, ok := permissions.Named(x.need)
+			if !ok {
+				t.Fatalf("there is no permission %s", x.need)
+			}
+			j := smallJourney(t)
+			j.makePlan()
+			network, said := &notShown{path: x.path, bodies: words(j, http.StatusForbidden)}, ""
+			healthy := j.set
+			for _, work := range []func() execute.Result{j.apply, func() execute.Result { j.mergeAll(); return j.apply() }, j.verify, j.revoke} {
+				j.set = j.connectWith(transport.Options{Base: network, Attempts: 1})
+				said += fmt.Sprintf("%+v\n", work())
+				j.set = healthy
+				work()
+			}
+			if network.n == 0 || !strings.Contains(said, "HTTP 403") {
+				t.Fatalf("%d reads were refused:\n%s", network.n, said)
+			}
+			if !strings.Contains(said, "the caller needs "+p.Name) {
+				t.Errorf("%q is not said:\n%s", p.Name, said)
+			}
+		})
 	}
 }

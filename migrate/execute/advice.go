@@ -81,7 +81,7 @@ func (r *StepResult) fail(unit string, err error, need string) {
 
 // fail says of a unit what went wrong, and what a person does about it.
 func (r *UnitResult) fail(err error) {
-	r.State, r.Reason, r.Next = UnitFailed, err.Error(), forUnit(r.Unit, nextAfterError(err, needIn(systemOf(err), err)))
+	r.State, r.Reason, r.Next = UnitFailed, err.Error(), forUnit(r.Unit, nextAfterError(err, needIn(err)))
 }
 
 // unwritten is the error of a record that could not be written, with what a person does about it.
@@ -122,14 +122,9 @@ func grants(need string) []string {
 
 // needOf is the permission that a step needs of the system that refused it.
 func needOf(s plan.Step, err error) string {
-	system := systemOf(err)
 	switch s.Kind {
-	case plan.StepPullRequest:
-		if system == permissions.AzureDevOps {
-			return permissions.DevOpsCodeWrite
-		}
 	case plan.StepReplacement, plan.StepAccess:
-		if need := needIn(system, err); need != permissions.DevOpsConnectionAdmin {
+		if need := needIn(err); need != permissions.DevOpsConnectionAdmin {
 			return need
 		}
 		return permissions.DevOpsConnectionMaker
@@ -150,58 +145,19 @@ func needOf(s plan.Step, err error) string {
 	case plan.StepPolicy:
 		return permissions.GraphPolicyWrite
 	}
-	return needIn(system, err)
+	return needIn(err)
 }
 
-// reads tell by a provider's words what was read only.
-var reads = []struct {
-	system permissions.System
-	what   string
-	need   string
-}{
-	{permissions.Graph, "sign-in log", permissions.GraphAuditLog},
-	{permissions.Graph, "management polic", permissions.GraphPolicy},
-	{permissions.Graph, "entra: reading", permissions.GraphApplicationRead},
-	{permissions.Azure, "azure: reading", permissions.AzureReader},
-	{permissions.AzureDevOps, ": testing service connection", permissions.DevOpsConnectionUser},
-	{permissions.AzureDevOps, ": reading service connection", permissions.DevOpsConnectionRead},
-	{permissions.GitHub, "github: listing the runs", permissions.GitHubActions},
-	{permissions.GitHub, "subjects of its tokens", permissions.GitHubActions},
-	{permissions.GitHub, "github: reading secret", permissions.GitHubStores},
-	{permissions.GitHub, "github: reading variable", permissions.GitHubStores},
-	{permissions.GitHub, "github: reading", permissions.GitHubContents},
-}
-
-// needIn is the permission for changes in a system, as far as the error tells which.
-func needIn(system permissions.System, err error) string {
-	for _, r := range reads {
-		if r.system == system && strings.Contains(err.Error(), r.what) {
-			return r.need
-		}
+// needIn is the permission that an operation takes whose error this is: what its provider says, else what most changes in the system take.
+func needIn(err error) string {
+	var needed *neededError
+	if errors.As(err, &needed) {
+		return needed.permission
 	}
-	switch system {
-	case permissions.Graph:
-		return permissions.GraphOwnedBy
-	case permissions.Azure:
-		return permissions.AzureIdentity
-	case permissions.AzureDevOps:
-		if strings.Contains(err.Error(), "azure repos ") {
-			return permissions.DevOpsCodeWrite
-		}
-		return permissions.DevOpsConnectionAdmin
-	case permissions.GitHub:
-		for _, word := range []struct {
-			is      string
-			store   StoreRef
-			secrets bool
-		}{{" of organisation ", StoreRef{Level: inventory.LevelOrganization}, true}, {"secret ", StoreRef{}, true}, {"variable ", StoreRef{}, false}} {
-			if strings.Contains(err.Error(), word.is) {
-				return needOfStore(word.store, word.secrets)
-			}
-		}
-		return permissions.GitHubWrite
-	}
-	return ""
+	return map[permissions.System]string{
+		permissions.Graph: permissions.GraphOwnedBy, permissions.Azure: permissions.AzureIdentity,
+		permissions.AzureDevOps: permissions.DevOpsConnectionAdmin, permissions.GitHub: permissions.GitHubWrite,
+	}[systemOf(err)]
 }
 
 // needOfStore is the permission to write into a store of GitHub.

@@ -1,6 +1,7 @@
 package execute
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -23,7 +24,7 @@ func TestAdviceFollowsTheSystemThatAnErrorIsOfNotItsWords(t *testing.T) {
 			t.Errorf("%s: %v, want %s", system, next, want[0])
 		}
 		err := refused(system, ErrForbidden)
-		if got := needIn(systemOf(err), err); got != want[1] {
+		if got := needIn(err); got != want[1] {
 			t.Errorf("%s: it needs %q, want %q", system, got, want[1])
 		}
 	}
@@ -32,5 +33,31 @@ func TestAdviceFollowsTheSystemThatAnErrorIsOfNotItsWords(t *testing.T) {
 	}
 	if From(permissions.GitHub, nil) != nil {
 		t.Error("nothing becomes an error")
+	}
+}
+
+// TestThePermissionIsThatOfTheOperationNotOfItsWords: names from outside stand in errors here, too. What was said last is of the whole operation.
+func TestThePermissionIsThatOfTheOperationNotOfItsWords(t *testing.T) {
+	const misleading = "github: reading secret sign-in log of organisation management policy, azure: reading azure repos : testing service connection"
+	for name, tc := range map[string]struct {
+		err  error
+		want string
+	}{
+		"no system":                  {fmt.Errorf(misleading+": %w", ErrForbidden), ""},
+		"a change":                   {From(permissions.Graph, fmt.Errorf(misleading+": %w", ErrForbidden)), permissions.GraphOwnedBy},
+		"what its provider says":     {Needing(permissions.GraphAuditLog, From(permissions.Graph, fmt.Errorf(misleading+": %w", ErrForbidden))), permissions.GraphAuditLog},
+		"said within":                {From(permissions.GitHub, fmt.Errorf("write: %w", Needing(permissions.GitHubStores, ErrForbidden))), permissions.GitHubStores},
+		"said of a part and a whole": {fmt.Errorf("test: %w", Needing(permissions.DevOpsConnectionUser, fmt.Errorf("read: %w", Needing(permissions.DevOpsConnectionRead, ErrForbidden)))), permissions.DevOpsConnectionUser},
+		"one of several":             {errors.Join(From(permissions.GitHub, ErrNotFound), Needing(permissions.GitHubActions, ErrForbidden)), permissions.GitHubActions},
+	} {
+		if got := needIn(tc.err); got != tc.want {
+			t.Errorf("%s: it needs %q, want %q", name, got, tc.want)
+		}
+	}
+	if Needing(permissions.GitHubActions, nil) != nil {
+		t.Error("nothing becomes an error")
+	}
+	if err := Needing(permissions.GitHubActions, ErrForbidden); !errors.Is(err, ErrForbidden) || err.Error() != ErrForbidden.Error() {
+		t.Errorf("it says %v", err)
 	}
 }

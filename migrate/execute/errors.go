@@ -34,6 +34,24 @@ func systemOf(err error) permissions.System {
 	return ""
 }
 
+// neededError is an error of an operation that takes a permission.
+type neededError struct {
+	permission string
+	err        error
+}
+
+func (e *neededError) Error() string { return e.err.Error() }
+func (e *neededError) Unwrap() error { return e.err }
+
+// Needing says which permission (an id of package permissions) the operation takes that an error is of, without another word; nil stays nil. Providers say it where it is not the one
+// that most changes in their system take. Of several the one that was said last is told: it is of the whole operation.
+func Needing(permission string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &neededError{permission, err}
+}
+
 // What can go wrong outside, as far as a step must react differently to it.
 var (
 	// ErrNotFound is returned for an object that does not exist or that the caller may not see.

@@ -119,7 +119,7 @@ func (c *Client) Roles(ctx context.Context, principals []inventory.ObjectID) (ma
 	}
 	for batch := range slices.Chunk(ids, principalsPerQuery) {
 		if err := c.read(ctx, batch, roles); err != nil {
-			return nil, fmt.Errorf("azure: reading the roles of %d service principals: %w", len(batch), err)
+			return nil, execute.Needing(permissions.AzureReader, fmt.Errorf("azure: reading the roles of %d service principals: %w", len(batch), err))
 		}
 	}
 	return roles, nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 )
 
 var _ execute.Identities = (*Client)(nil)
@@ -62,11 +63,11 @@ const credentialsOf = "/federatedIdentityCredentials"
 func (c *Client) ManagedIdentity(ctx context.Context, resource string) (inventory.ManagedIdentity, error) {
 	var body identityBody
 	if _, err := c.send(ctx, http.MethodGet, c.address(resource, versionIdentities, ""), nil, &body); err != nil {
-		return inventory.ManagedIdentity{}, fmt.Errorf("azure: reading managed identity %s: %w", path.Base(resource), err)
+		return inventory.ManagedIdentity{}, execute.Needing(permissions.AzureReader, fmt.Errorf("azure: reading managed identity %s: %w", path.Base(resource), err))
 	}
 	m, err := body.identity()
 	if err != nil {
-		return m, fmt.Errorf("azure: reading managed identity %s: %w", path.Base(resource), err)
+		return m, execute.Needing(permissions.AzureReader, fmt.Errorf("azure: reading managed identity %s: %w", path.Base(resource), err))
 	}
 	m.FederatedCredentials, err = c.credentials(ctx, resource)
 	return m, err
@@ -75,7 +76,7 @@ func (c *Client) ManagedIdentity(ctx context.Context, resource string) (inventor
 func (c *Client) credentials(ctx context.Context, resource string) ([]inventory.FederatedCredential, error) {
 	found, err := list[credentialBody](ctx, c, c.address(resource+credentialsOf, versionIdentities, ""))
 	if err != nil {
-		return nil, fmt.Errorf("azure: reading the federated credentials of managed identity %s: %w", path.Base(resource), err)
+		return nil, execute.Needing(permissions.AzureReader, fmt.Errorf("azure: reading the federated credentials of managed identity %s: %w", path.Base(resource), err))
 	}
 	out := make([]inventory.FederatedCredential, 0, len(found))
 	for _, b := range found {
@@ -208,7 +209,7 @@ func (c *Client) Attached(ctx context.Context, resource string) ([]string, error
 | where tostring(identity.userAssignedIdentities) has '`+resource+`'
 | project id`)
 	if err != nil {
-		return nil, fmt.Errorf("azure: reading what runs with managed identity %s: %w", path.Base(resource), err)
+		return nil, execute.Needing(permissions.AzureReader, fmt.Errorf("azure: reading what runs with managed identity %s: %w", path.Base(resource), err))
 	}
 	out := make([]string, 0, len(rows))
 	for _, r := range rows {

@@ -7,7 +7,9 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 )
 
 // assignmentBody is a role assignment (Role Assignments - Create).
@@ -33,7 +35,7 @@ func (c *Client) RolesAt(ctx context.Context, scope string, principal inventory.
 	query := "&$filter=" + url.QueryEscape("principalId eq '"+string(principal)+"'")
 	found, err := list[assignmentBody](ctx, c, c.address(scope+assignments, versionAuthorization, strings.ReplaceAll(query, "+", "%20")))
 	if err != nil {
-		return nil, fmt.Errorf("azure: reading the roles of %s at %s: %w", principal, scope, err)
+		return nil, execute.Needing(permissions.AzureReader, fmt.Errorf("azure: reading the roles of %s at %s: %w", principal, scope, err))
 	}
 	var out []inventory.RoleAssignment
 	for _, a := range found {
@@ -52,7 +54,7 @@ func (c *Client) AssignRole(ctx context.Context, name string, r inventory.RoleAs
 	body := assignmentBody{Properties: assignmentProperties{Definition: r.Definition, PrincipalID: string(principal), PrincipalType: "ServicePrincipal",
 		Condition: r.Condition, ConditionVersion: r.ConditionVersion, Description: "copied by unsecret"}}
 	if _, err := c.send(ctx, http.MethodPut, c.address(r.Scope+assignments+"/"+url.PathEscape(name), versionAuthorization, ""), body, &made); err != nil {
-		return r, fmt.Errorf("azure: assigning %s at %s: %w", r.Role, r.Scope, err)
+		return r, execute.Needing(permissions.AzureRoles, fmt.Errorf("azure: assigning %s at %s: %w", r.Role, r.Scope, err))
 	}
 	r.ID = made.ID
 	return r, nil
@@ -60,7 +62,7 @@ func (c *Client) AssignRole(ctx context.Context, name string, r inventory.RoleAs
 
 // RemoveRole implements execute.Identities.
 func (c *Client) RemoveRole(ctx context.Context, scope, name string) error {
-	return c.remove(ctx, c.address(scope+assignments+"/"+url.PathEscape(name), versionAuthorization, ""), "role assignment "+name+" at "+scope)
+	return execute.Needing(permissions.AzureRoles, c.remove(ctx, c.address(scope+assignments+"/"+url.PathEscape(name), versionAuthorization, ""), "role assignment "+name+" at "+scope))
 }
 
 // RolesOf implements execute.Identities.

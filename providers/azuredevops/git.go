@@ -57,7 +57,7 @@ func (g gitRepository) fail(err error, format string, args ...any) error {
 	if err == nil {
 		return nil
 	}
-	return execute.From(permissions.AzureDevOps, fmt.Errorf("azure repos %s: %s: %w", g.full, fmt.Sprintf(format, args...), err))
+	return execute.Needing(permissions.DevOpsCodeWrite, execute.From(permissions.AzureDevOps, fmt.Errorf("azure repos %s: %s: %w", g.full, fmt.Sprintf(format, args...), err)))
 }
 
 // write sends a change.

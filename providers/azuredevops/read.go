@@ -16,6 +16,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 	"github.com/unsecret-dev/unsecret/migrate/scan"
 )
 
@@ -108,7 +109,7 @@ func (c *Client) executions(ctx context.Context, project scan.Project, id invent
 	for len(uses) < limit {
 		page, err := c.endpoints.GetServiceEndpointExecutionRecords(ctx, args)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", what, classify(err, false))
+			return nil, execute.Needing(permissions.DevOpsConnectionRead, fmt.Errorf("%s: %w", what, classify(err, false)))
 		}
 		for _, r := range page.Value {
 			if r.Data != nil && keep(r.Data) {
@@ -167,7 +168,7 @@ func (c *Client) read(ctx context.Context, project inventory.ProjectID, id inven
 		err = fmt.Errorf("%w: it may have been deleted, or the caller may not see it", execute.ErrNotFound)
 	}
 	if err != nil {
-		err = fmt.Errorf("azure devops %s: reading service connection %s: %w", c.organization, id, err)
+		err = execute.Needing(permissions.DevOpsConnectionRead, fmt.Errorf("azure devops %s: reading service connection %s: %w", c.organization, id, err))
 	}
 	return raw, e, err
 }

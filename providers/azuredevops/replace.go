@@ -16,6 +16,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 	"github.com/unsecret-dev/unsecret/migrate/scan"
 )
 
@@ -33,7 +34,7 @@ func (c *Client) Named(ctx context.Context, project inventory.ProjectID, name st
 	}
 	err := c.send(ctx, call{method: http.MethodGet, location: endpointsInProject, version: endpointVersion, route: map[string]string{"project": string(project)}, query: query}, &answer)
 	if err != nil {
-		return inventory.Connection{}, fmt.Errorf("azure devops %s: reading service connection %q: %w", c.organization, name, err)
+		return inventory.Connection{}, execute.Needing(permissions.DevOpsConnectionRead, fmt.Errorf("azure devops %s: reading service connection %q: %w", c.organization, name, err))
 	}
 	for i := range answer.Value {
 		found := answer.Value[i].connection(c.organization)

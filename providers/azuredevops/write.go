@@ -206,7 +206,7 @@ func (c *Client) Test(ctx context.Context, connection inventory.Connection) (boo
 	}
 	raw, e, err := c.fresh(ctx, connection)
 	if err != nil {
-		return false, "", fmt.Errorf("%s: %w", what, err)
+		return false, "", execute.Needing(permissions.DevOpsConnectionUser, fmt.Errorf("%s: %w", what, err))
 	}
 	source := "TestConnection"
 	if strings.EqualFold(lookup(e.Data, "scopeLevel"), "ManagementGroup") {
@@ -233,7 +233,7 @@ func (c *Client) Test(ctx context.Context, connection inventory.Connection) (boo
 		body:  body,
 	}, &answer)
 	if err != nil {
-		return false, "", fmt.Errorf("%s: %w", what, err)
+		return false, "", execute.Needing(permissions.DevOpsConnectionUser, fmt.Errorf("%s: %w", what, err))
 	}
 	status := strings.Trim(string(answer.StatusCode), `"`)
 	ok := strings.EqualFold(status, "ok") || status == "200"

@@ -17,6 +17,7 @@ import (
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/identify"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 	"github.com/unsecret-dev/unsecret/migrate/scan"
 )
 
@@ -238,7 +239,7 @@ func (c *Client) principals(ctx context.Context, ids []inventory.AppID) (map[inv
 func (c *Client) Application(ctx context.Context, app inventory.AppID) (inventory.Identity, error) {
 	identity, err := c.application(ctx, app)
 	if err != nil {
-		return inventory.Identity{}, fmt.Errorf("entra: reading application %s: %w", app, err)
+		return inventory.Identity{}, execute.Needing(permissions.GraphApplicationRead, fmt.Errorf("entra: reading application %s: %w", app, err))
 	}
 	return identity, nil
 }

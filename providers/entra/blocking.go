@@ -12,6 +12,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 )
 
 // blockedSince is before every application: a restriction with this date applies to all that it is assigned to (service principals without
@@ -22,7 +23,7 @@ var blockedSince = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 func (c *Client) PolicyOf(ctx context.Context, application inventory.ObjectID) (execute.Policy, error) {
 	found, err := list[managementPolicy](ctx, c, c.policiesOf(application))
 	if err != nil {
-		return execute.Policy{}, fmt.Errorf("entra: reading the policy of application %s: %w", application, err)
+		return execute.Policy{}, execute.Needing(permissions.GraphPolicy, fmt.Errorf("entra: reading the policy of application %s: %w", application, err))
 	}
 	if len(found) == 0 {
 		return execute.Policy{}, nil
@@ -46,11 +47,11 @@ func (c *Client) BlockPasswords(ctx context.Context, application inventory.Objec
 	defer c.policy.Unlock()
 	p, err := c.blockingPolicy(ctx, name)
 	if err != nil {
-		return p, fmt.Errorf("entra: policy %q: %w", name, err)
+		return p, execute.Needing(permissions.GraphPolicyWrite, fmt.Errorf("entra: policy %q: %w", name, err))
 	}
 	body := map[string]string{"@odata.id": c.url + "/v1.0/policies/appManagementPolicies/" + p.ID}
 	if err := c.send(ctx, http.MethodPost, c.policiesOf(application)+"/$ref", body, nil); err != nil {
-		return p, fmt.Errorf("entra: assigning policy %q to application %s: %w", name, application, err)
+		return p, execute.Needing(permissions.GraphPolicyWrite, fmt.Errorf("entra: assigning policy %q to application %s: %w", name, application, err))
 	}
 	return p, nil
 }
@@ -92,7 +93,7 @@ func (c *Client) UnblockPasswords(ctx context.Context, application inventory.Obj
 	c.policy.Lock()
 	defer c.policy.Unlock()
 	if err := c.send(ctx, http.MethodDelete, c.policiesOf(application)+"/"+url.PathEscape(policy.ID)+"/$ref", nil, nil); err != nil {
-		return fmt.Errorf("entra: taking policy %q off application %s: %w", policy.Name, application, err)
+		return execute.Needing(permissions.GraphPolicyWrite, fmt.Errorf("entra: taking policy %q off application %s: %w", policy.Name, application, err))
 	}
 	return nil
 }
@@ -103,7 +104,7 @@ func (c *Client) RemoveUnusedPolicy(ctx context.Context, name string) error {
 	defer c.policy.Unlock()
 	all, err := list[managementPolicy](ctx, c, c.url+"/v1.0/policies/appManagementPolicies")
 	if err != nil {
-		return fmt.Errorf("entra: reading app management policies: %w", err)
+		return execute.Needing(permissions.GraphPolicy, fmt.Errorf("entra: reading app management policies: %w", err))
 	}
 	for _, p := range all {
 		if p.Name != name {
@@ -112,13 +113,13 @@ func (c *Client) RemoveUnusedPolicy(ctx context.Context, name string) error {
 		address := c.url + "/v1.0/policies/appManagementPolicies/" + url.PathEscape(p.ID)
 		users, err := list[struct{}](ctx, c, address+"/appliesTo")
 		if err != nil {
-			return fmt.Errorf("entra: reading what policy %q applies to: %w", name, err)
+			return execute.Needing(permissions.GraphPolicy, fmt.Errorf("entra: reading what policy %q applies to: %w", name, err))
 		}
 		if len(users) > 0 {
 			continue
 		}
 		if err := c.send(ctx, http.MethodDelete, address, nil, nil); err != nil && !errors.Is(err, execute.ErrNotFound) {
-			return fmt.Errorf("entra: removing policy %q: %w", name, err)
+			return execute.Needing(permissions.GraphPolicyWrite, fmt.Errorf("entra: removing policy %q: %w", name, err))
 		}
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 )
 
 // keyFields are those of a key credential that the program looks at (Microsoft Learn: keyCredential resource type).
@@ -31,7 +32,7 @@ func (c *Client) KeyCredentials(ctx context.Context, application inventory.Objec
 		Keys []json.RawMessage `json:"keyCredentials"`
 	}
 	if err := c.get(ctx, c.keysOf(application)+"?$select=id,keyCredentials", &found); err != nil {
-		return nil, fmt.Errorf("entra: reading the certificates of application %s: %w", application, err)
+		return nil, execute.Needing(permissions.GraphApplicationRead, fmt.Errorf("entra: reading the certificates of application %s: %w", application, err))
 	}
 	keys := make([]execute.KeyCredential, 0, len(found.Keys))
 	for _, raw := range found.Keys {

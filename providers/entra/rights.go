@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
 	"github.com/unsecret-dev/unsecret/migrate/permissions"
 	"github.com/unsecret-dev/unsecret/providers/transport"
@@ -62,7 +63,7 @@ func (c *Client) PasswordRefusal(ctx context.Context, id inventory.Identity) (st
 		ID string `json:"id"`
 	}](ctx, c, c.url+"/v1.0/applications/"+url.PathEscape(string(id.ObjectID))+"/owners?$select=id")
 	if err != nil {
-		return "", fmt.Errorf("entra: reading the owners of application %s: %w", id.AppID, err)
+		return "", execute.Needing(permissions.GraphApplicationRead, fmt.Errorf("entra: reading the owners of application %s: %w", id.AppID, err))
 	}
 	owner := slices.ContainsFunc(owners, func(o struct {
 		ID string `json:"id"`

@@ -70,10 +70,14 @@ func sentinel(status int, message string, write bool) error {
 	return transport.Sentinel(status, write)
 }
 
-// fail names the object of an error.
+// fail names the object of an error, and says what most reads and changes take.
 func fail(err error, write bool, format string, args ...any) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("github: %s: %w", fmt.Sprintf(format, args...), classify(err, write))
+	need := permissions.GitHubContents
+	if write {
+		need = permissions.GitHubWrite
+	}
+	return execute.Needing(need, fmt.Errorf("github: %s: %w", fmt.Sprintf(format, args...), classify(err, write)))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 )
 
 func isNotFound(err error) bool { return errors.Is(err, execute.ErrNotFound) }
@@ -36,7 +37,7 @@ func (c *Client) FindPullRequest(ctx context.Context, repo inventory.RepositoryN
 		State: "all", Head: owner + ":" + head, Sort: "created", Direction: "desc", ListOptions: gh.ListOptions{PerPage: perPage},
 	})
 	if err != nil {
-		return execute.PullRequest{}, fail(err, false, "looking for a pull request from %s in %s", head, repo)
+		return execute.PullRequest{}, execute.Needing(permissions.GitHubWrite, fail(err, false, "looking for a pull request from %s in %s", head, repo))
 	}
 	for _, p := range list {
 		// Where the service does not know the head it ignores the filter.
@@ -55,7 +56,7 @@ func (c *Client) PullRequest(ctx context.Context, repo inventory.RepositoryName,
 	}
 	p, _, err := c.rest.PullRequests.Get(ctx, owner, name, number)
 	if err != nil {
-		return execute.PullRequest{}, fail(err, false, "reading pull request %s#%d", repo, number)
+		return execute.PullRequest{}, execute.Needing(permissions.GitHubPulls, fail(err, false, "reading pull request %s#%d", repo, number))
 	}
 	return pull(p), nil
 }

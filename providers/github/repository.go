@@ -12,6 +12,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 )
 
 // Repository implements execute.Repositories.
@@ -169,7 +170,7 @@ func (c *Client) Runs(ctx context.Context, repo inventory.RepositoryName, workfl
 	for range runPages {
 		page, response, err := c.rest.Actions.ListWorkflowRunsByFileName(ctx, owner, name, path.Base(workflow), options)
 		if err != nil {
-			return nil, fail(err, false, "listing the runs of %s in %s", workflow, repo)
+			return nil, execute.Needing(permissions.GitHubActions, fail(err, false, "listing the runs of %s in %s", workflow, repo))
 		}
 		for _, r := range page.WorkflowRuns {
 			if r.GetStatus() == "completed" && !r.GetCreatedAt().Before(since) {

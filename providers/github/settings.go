@@ -89,7 +89,7 @@ func (c *Client) OIDC(ctx context.Context, repo inventory.RepositoryName) (inven
 	}
 	answer, err := c.getOIDC(ctx, fmt.Sprintf("repos/%s/%s", owner, name))
 	if err != nil {
-		return inventory.OIDC{}, fail(err, false, "reading the OIDC subject of %s", repo)
+		return inventory.OIDC{}, execute.Needing(permissions.GitHubActions, fail(err, false, "reading the OIDC subject of %s", repo))
 	}
 	oidc := c.oidc(answer)
 	if oidc.UseDefault || len(oidc.IncludeClaimKeys) > 0 {
@@ -97,7 +97,7 @@ func (c *Client) OIDC(ctx context.Context, repo inventory.RepositoryName) (inven
 	}
 	template, err := c.getOIDC(ctx, "orgs/"+url.PathEscape(owner))
 	if err != nil {
-		return inventory.OIDC{}, fail(err, false, "reading the OIDC subject template of organisation %s", owner)
+		return inventory.OIDC{}, execute.Needing(permissions.GitHubOrganization, fail(err, false, "reading the OIDC subject template of organisation %s", owner))
 	}
 	oidc.IncludeClaimKeys = template.IncludeClaimKeys
 	return oidc, nil
@@ -384,7 +384,7 @@ func (c *Client) selected(ctx context.Context, owner string, g *gh.Secret) ([]in
 		return page.Repositories, response, nil
 	})
 	if err != nil {
-		return nil, fail(err, false, "listing the repositories that organisation secret %s/%s is given to", owner, g.Name)
+		return nil, execute.Needing(permissions.GitHubOrganization, fail(err, false, "listing the repositories that organisation secret %s/%s is given to", owner, g.Name))
 	}
 	names := make([]inventory.RepositoryName, 0, len(repos))
 	for _, r := range repos {

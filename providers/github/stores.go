@@ -14,6 +14,7 @@ import (
 
 	"github.com/unsecret-dev/unsecret/migrate/execute"
 	"github.com/unsecret-dev/unsecret/migrate/inventory"
+	"github.com/unsecret-dev/unsecret/migrate/permissions"
 	"github.com/unsecret-dev/unsecret/providers/transport"
 )
 
@@ -53,6 +54,20 @@ func describeStore(at execute.StoreRef, kind string) string {
 	return fmt.Sprintf("%s %s of %s", kind, at.Name, where)
 }
 
+// failAt names the entry of a store that an error is about, and says what the store takes.
+func failAt(at execute.StoreRef, kind string, err error, write bool, doing string) error {
+	need := place{level: at.Level}.permission()
+	switch {
+	case write && at.Level == inventory.LevelOrganization:
+		need = permissions.GitHubOrganizationSet
+	case write && kind == "variable":
+		need = permissions.GitHubVariables
+	case write:
+		need = permissions.GitHubSecrets
+	}
+	return execute.Needing(need, fail(err, write, "%s%s", doing, describeStore(at, kind)))
+}
+
 // request makes one request to an entry of a store.
 func (c *Client) request(ctx context.Context, method string, at execute.StoreRef, kind, entry string, body, answer any) error {
 	path, err := c.storePath(ctx, at, kind)
@@ -74,7 +89,7 @@ func (c *Client) request(ctx context.Context, method string, at execute.StoreRef
 func (c *Client) Variable(ctx context.Context, at execute.StoreRef) (string, error) {
 	var v gh.ActionsVariable
 	if err := c.request(ctx, "GET", at, "variables", at.Name, nil, &v); err != nil {
-		return "", fail(err, false, "reading %s", describeStore(at, "variable"))
+		return "", failAt(at, "variable", err, false, "reading ")
 	}
 	return v.Value, nil
 }
@@ -89,19 +104,19 @@ func (c *Client) SetVariable(ctx context.Context, at execute.StoreRef, value str
 		}
 		err = c.request(ctx, "POST", at, "variables", "", body, nil)
 	}
-	return fail(err, true, "writing %s", describeStore(at, "variable"))
+	return failAt(at, "variable", err, true, "writing ")
 }
 
 // DeleteVariable implements execute.Repositories.
 func (c *Client) DeleteVariable(ctx context.Context, at execute.StoreRef) error {
-	return fail(c.request(ctx, "DELETE", at, "variables", at.Name, nil, nil), true, "deleting %s", describeStore(at, "variable"))
+	return failAt(at, "variable", c.request(ctx, "DELETE", at, "variables", at.Name, nil, nil), true, "deleting ")
 }
 
 // Secret implements execute.Repositories.
 func (c *Client) Secret(ctx context.Context, at execute.StoreRef) (inventory.Secret, error) {
 	var g gh.Secret
 	if err := c.request(ctx, "GET", at, "secrets", at.Name, nil, &g); err != nil {
-		return inventory.Secret{}, fail(err, false, "reading %s", describeStore(at, "secret"))
+		return inventory.Secret{}, failAt(at, "secret", err, false, "reading ")
 	}
 	where := place{level: at.Level, owner: at.Owner, repo: at.Repository, environment: at.Environment}
 	if where.owner == "" {
@@ -141,7 +156,7 @@ func (c *Client) SetSecret(ctx context.Context, at execute.StoreRef, like invent
 	}
 	var key gh.PublicKey
 	if err := c.request(ctx, "GET", at, "secrets", "public-key", nil, &key); err != nil {
-		return fail(err, false, "reading the public key for %s", what)
+		return failAt(at, "secret", err, false, "reading the public key for ")
 	}
 	body.KeyID = key.GetKeyID()
 	err := value.Reveal(func(plain []byte) (err error) {
@@ -151,7 +166,7 @@ func (c *Client) SetSecret(ctx context.Context, at execute.StoreRef, like invent
 	if err != nil {
 		return fmt.Errorf("github: sealing %s: %w", what, err)
 	}
-	return fail(c.request(transport.WithIdempotent(ctx), "PUT", at, "secrets", at.Name, body, nil), true, "writing %s", what)
+	return failAt(at, "secret", c.request(transport.WithIdempotent(ctx), "PUT", at, "secrets", at.Name, body, nil), true, "writing ")
 }
 
 // SecretRefusal implements execute.Repositories. Without the key of its store nothing can be sealed for it; and whoever may only read a
@@ -163,7 +178,7 @@ func (c *Client) SecretRefusal(ctx context.Context, at execute.StoreRef) (string
 		return fmt.Sprintf("the key that values are sealed with is not shown to the caller (%v)", known), nil
 	}
 	if err != nil {
-		return "", fail(err, false, "reading the public key for %s", describeStore(at, "secret"))
+		return "", failAt(at, "secret", err, false, "reading the public key for ")
 	}
 	if at.Level == inventory.LevelOrganization {
 		return "", nil
@@ -193,5 +208,5 @@ func seal(publicKey string, plain []byte) (string, error) {
 
 // DeleteSecret implements execute.Repositories.
 func (c *Client) DeleteSecret(ctx context.Context, at execute.StoreRef) error {
-	return fail(c.request(ctx, "DELETE", at, "secrets", at.Name, nil, nil), true, "deleting %s", describeStore(at, "secret"))
+	return failAt(at, "secret", c.request(ctx, "DELETE", at, "secrets", at.Name, nil, nil), true, "deleting ")
 }
