@@ -36,7 +36,7 @@ func newPipelineTexts(inv *inventory.Inventory) pipelineTexts {
 	for i := range inv.Connections {
 		c := &inv.Connections[i]
 		for _, n := range c.Concerns {
-			key := textKey(n.PipelinePlace)
+			key := t.textKey(n.PipelinePlace)
 			if n.Severity == inventory.ConcernBlocker && !n.Disabled && n.File != "" && !slices.Contains(t.at[key], c) {
 				t.at[key] = append(t.at[key], c)
 			}
@@ -48,7 +48,7 @@ func newPipelineTexts(inv *inventory.Inventory) pipelineTexts {
 	t.nameAll(inv)
 	t.useAll(inv)
 	for _, u := range inv.Unresolved {
-		t.open[fileKey(u.PipelinePlace)] = true
+		t.open[t.fileKey(u.PipelinePlace)] = true
 	}
 	return t
 }
@@ -60,7 +60,7 @@ func (t pipelineTexts) useAll(inv *inventory.Inventory) {
 	}
 	for _, c := range inv.Connections {
 		for _, n := range c.Concerns {
-			key := textKey(n.PipelinePlace)
+			key := t.textKey(n.PipelinePlace)
 			if steps, late := t.late[key]; late {
 				t.late[key], t.users[stepKey(n.PipelinePlace)] = appendOnce(steps, stepKey(n.PipelinePlace)), nil
 			}
@@ -84,12 +84,17 @@ func stepKey(p inventory.PipelinePlace) string {
 	return strings.ToLower(strings.Join([]string{p.Organization, p.Project, p.Pipeline, strconv.Itoa(p.DefinitionID), p.Stage, p.Job, p.Step}, "|"))
 }
 
-func fileKey(p inventory.PipelinePlace) string {
-	return strings.ToLower(p.Organization+"|"+p.Repository) + "|" + p.File
+// fileKey names a file by the repository that holds it: pipelines of several organisations can be built from one on GitHub, and whoever changes it changes it for all of them.
+func (t pipelineTexts) fileKey(p inventory.PipelinePlace) string {
+	holder := p.Organization + "|" + p.Repository
+	if r := t.repository(p); r != nil {
+		holder = string(r.Name)
+	}
+	return strings.ToLower(holder) + "|" + p.File
 }
 
-func textKey(p inventory.PipelinePlace) string {
-	return fmt.Sprintf("%s:%d:%d", fileKey(p), p.Line, p.Column)
+func (t pipelineTexts) textKey(p inventory.PipelinePlace) string {
+	return fmt.Sprintf("%s:%d:%d", t.fileKey(p), p.Line, p.Column)
 }
 
 func (t pipelineTexts) repository(p inventory.PipelinePlace) *inventory.PipelineRepository {
@@ -120,7 +125,7 @@ func (p *planner) cannotRewrite(c *connection, n inventory.Concern) *Reason {
 	if why := p.cannotChange(repo, n.File); why != nil {
 		return why
 	}
-	if n.After && p.texts.open[fileKey(n.PipelinePlace)] {
+	if n.After && p.texts.open[p.texts.fileKey(n.PipelinePlace)] {
 		return no("its file also names a connection by an expression that the text does not decide, so that it is not known who else needs the old text", "name the connection")
 	}
 	return nil
@@ -145,7 +150,7 @@ func (p *planner) apart(c *connection, n inventory.Concern) string {
 	}
 	d, here := p.drafts[c.AppID], p.hostName(p.texts.repository(n.PipelinePlace))
 	var uses []placedUse
-	for _, step := range p.texts.late[textKey(n.PipelinePlace)] {
+	for _, step := range p.texts.late[p.texts.textKey(n.PipelinePlace)] {
 		uses = append(uses, p.texts.users[step]...)
 	}
 	if !slices.ContainsFunc(uses, func(u placedUse) bool { return u.conn.ID == c.ID }) {
@@ -255,7 +260,7 @@ func (p *planner) edits(d *draft) []*pipelineEdit {
 			if p.cannotRewrite(c, n) != nil {
 				continue
 			}
-			key := textKey(n.PipelinePlace)
+			key := p.texts.textKey(n.PipelinePlace)
 			e := byKey[key]
 			if e == nil {
 				repo := p.texts.repository(n.PipelinePlace)

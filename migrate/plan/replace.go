@@ -219,7 +219,7 @@ func (t pipelineTexts) nameAll(inv *inventory.Inventory) {
 		for _, u := range c.PipelineUses {
 			for _, text := range u.Texts {
 				if text.File != "" {
-					key := textKey(placeOf(c.Organization, text))
+					key := t.textKey(placeOf(c.Organization, text))
 					t.names[key] = appendOnce(t.names[key], naming{c.ID, u.Project})
 				}
 			}
@@ -246,7 +246,7 @@ func (p *planner) rename(c *connection, u inventory.PipelineUse, t inventory.Nam
 	if no := p.cannotChange(repo, t.File); no != nil {
 		return nil, "", no.Message
 	}
-	for _, n := range p.texts.names[textKey(place)] {
+	for _, n := range p.texts.names[p.texts.textKey(place)] {
 		name := ""
 		for _, q := range p.newNames(c) {
 			if q.Name == n.project {
@@ -254,7 +254,7 @@ func (p *planner) rename(c *connection, u inventory.PipelineUse, t inventory.Nam
 			}
 		}
 		if n.id != c.ID || name == "" || to != "" && name != to {
-			return nil, "", "its text means different connections in different projects"
+			return nil, "", "its text means different connections in different projects or organizations"
 		}
 		to = name
 	}
@@ -270,7 +270,7 @@ func (p *planner) renames(c *connection, edits []*pipelineEdit) []*pipelineEdit 
 				continue
 			}
 			name := p.hostName(repo)
-			key := textKey(placeOf(c.Organization, t)) + " " + to
+			key := p.texts.textKey(placeOf(c.Organization, t)) + " " + to
 			if slices.ContainsFunc(edits, func(e *pipelineEdit) bool { return e.key == key }) {
 				continue
 			}

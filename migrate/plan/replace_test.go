@@ -309,6 +309,62 @@ func TestATextThatWorksOnlyWithANewConnectionComesWithItsName(t *testing.T) {
 	}
 }
 
+// ofTwoOrganizations lets the pipelines of two organisations be built from one repository on GitHub; in the second one another connection has the name.
+func ofTwoOrganizations(inv *inventory.Inventory, cfg *Config) *inventory.Connection {
+	c := readsKey(inv, cfg)
+	inv.Repositories[0].Files = append(inv.Repositories[0].Files, inventory.File{Path: "azure-pipelines.yml", OID: "1"})
+	inv.PipelineRepositories = nil
+	for _, o := range []string{"contoso", "fabrikam"} {
+		inv.PipelineRepositories = append(inv.PipelineRepositories, inventory.PipelineRepository{Organization: o, Name: "o/shop", Place: "o/shop", DefaultBranch: "main",
+			Files: []inventory.File{{Path: "azure-pipelines.yml", OID: "1"}}})
+	}
+	for i := range c.PipelineUses {
+		c.PipelineUses[i].Repository, c.PipelineUses[i].Texts[0].Repository = "o/shop", "o/shop"
+	}
+	c.Concerns = readsKeyOf(inv)
+	other := azurerm(conn2, "production", appB)
+	other.Organization, other.UsesKnown, other.PipelinesKnown, other.Uses = "fabrikam", true, true, c.Uses
+	other.PipelineUses, other.Concerns = slices.Clone(c.PipelineUses[:1]), slices.Clone(c.Concerns)
+	other.PipelineUses[0].Organization, other.Concerns[0].Organization = "fabrikam", "fabrikam"
+	inv.Connections = append(inv.Connections, other)
+	return &inv.Connections[1]
+}
+
+func TestATextThatTwoOrganizationsRunIsChangedForNeitherAlone(t *testing.T) {
+	const both, stays = "its text means different connections in different projects or organizations", "is used with connection production, too, which is not converted and needs the old text"
+	planned := func(pipelines string, change func(second *inventory.Connection)) (*Plan, string) {
+		inv, c := base()
+		change(ofTwoOrganizations(inv, &c))
+		c.Connections.Pipelines = pipelines
+		p, err := New(inv, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p, outline(p)
+	}
+	if _, text := planned("", func(*inventory.Connection) {}); !strings.Contains(text, both) || !strings.Contains(text, "pipeline-incompatible") {
+		t.Errorf("the step of both is not held:\n%s", text)
+	}
+	if _, text := planned(PipelinesInterrupt, func(*inventory.Connection) {}); !strings.Contains(text, stays) {
+		t.Errorf("an interruption of the first fails the second:\n%s", text)
+	}
+	p, text := planned("", func(second *inventory.Connection) { second.Concerns, second.Scheme = nil, inventory.SchemeFederation })
+	if !strings.Contains(text, both) {
+		t.Errorf("the name of both is not held:\n%s", text)
+	}
+	for _, u := range p.Units {
+		for _, s := range u.Steps {
+			if s.PullRequest != nil && slices.ContainsFunc(s.PullRequest.Logins, func(l PlannedLogin) bool { return l.Pipeline != nil }) {
+				t.Errorf("unit %s changes pipelines: %+v", u.ID, s.PullRequest.Logins)
+			}
+		}
+	}
+	_, text = planned("", func(second *inventory.Connection) { second.PipelineUses, second.Concerns = nil, nil })
+	if strings.Contains(text, both) || !strings.Contains(text, "puts it right at the same moment") {
+		t.Errorf("where the second organisation does not run it, it is not changed:\n%s", text)
+	}
+}
+
 // readsKeyOf is the concern about a step that reads the key.
 func readsKeyOf(inv *inventory.Inventory) []inventory.Concern {
 	n := concern(inventory.ConcernBlocker, "script-key")
