@@ -247,6 +247,8 @@ func verdict(a Answer) (State, string) {
 		return Unknown, "no service connection is visible in the first projects: there may be none, or the Reader role is missing"
 	case a.Check == CheckConnections && a.Facts[FactReadable] == "0":
 		return Missing, seen + " service connections came without their data"
+	case a.Check == CheckConnections && counted && a.Facts[FactReadable] != seen:
+		return Missing, fmt.Sprintf("only %s of %s service connections came with their data: unsecret scan names the others", a.Facts[FactReadable], seen)
 	}
 	return Fine, ""
 }

@@ -107,6 +107,17 @@ func TestSeeingNothingIsNotFine(t *testing.T) {
 	}
 }
 
+func TestOneConnectionWithoutItsDataIsNotMadeGoodByTheOthers(t *testing.T) {
+	r := doctor.Diagnose(source(inventory.SourceAzureDevOps, answer(doctor.CheckConnections, 200, doctor.FactSeen, "4", doctor.FactReadable, "3")), "")
+	if x := of(t, r, permissions.DevOpsConnectionRead); x.State != doctor.Missing || !strings.Contains(x.Text, "only 3 of 4 service connections came with their data") {
+		t.Errorf("%+v", x)
+	}
+	r = doctor.Diagnose(source(inventory.SourceAzureDevOps, answer(doctor.CheckConnections, 200, doctor.FactSeen, "4", doctor.FactReadable, "4")), "")
+	if x := of(t, r, permissions.DevOpsConnectionRead); x.State != doctor.Fine {
+		t.Errorf("%+v", x)
+	}
+}
+
 func TestScopesOfAClassicTokenAreJudgedWithoutAWrite(t *testing.T) {
 	token := func(scopes string) []doctor.Source {
 		return source(inventory.SourceGitHub, answer(doctor.CheckToken, 200, doctor.FactTokenKind, doctor.TokenClassic, doctor.FactScopes, scopes))

@@ -200,9 +200,6 @@ func classifyLogin(l inventory.Login) Statement {
 		}
 		s.Because = append(s.Because, text)
 	}
-	for _, m := range l.Manual {
-		s.Because = append(s.Because, "by hand: "+m)
-	}
 	return s
 }
 

@@ -2,6 +2,7 @@ package azuredevops
 
 import (
 	"context"
+	"maps"
 	"net/url"
 	"strconv"
 
@@ -12,7 +13,7 @@ import (
 
 var _ doctor.Prober = (*Client)(nil)
 
-// probedProjects is in how many projects a probe looks for a connection that comes with its data.
+// probedProjects is in how many projects a probe looks whether connections come with their data.
 const probedProjects = 10
 
 // Probe implements doctor.Prober: who is signed in, whether projects are seen, whether connections come with data, and repositories.
@@ -45,17 +46,20 @@ func (c *Client) Probe(ctx context.Context) doctor.Source {
 		answer.Facts[doctor.FactSeen] = strconv.Itoa(len(list.Value))
 	}
 	s.Answers = append(s.Answers, answer)
-	for i, p := range list.Value {
-		found := c.probeConnections(ctx, p.ID, p.Name)
-		// The first project stands for all, unless another has something to tell.
-		if i == 0 || found.Facts[doctor.FactSeen] != "0" {
-			s.Answers = append(s.Answers[:2:2], found)
-		}
-		if !found.OK() || found.Facts[doctor.FactReadable] != "0" {
-			break
-		}
-	}
 	if len(list.Value) > 0 {
+		connections, readable := doctor.Answer{}, map[inventory.ConnectionID]bool{}
+		for _, p := range list.Value {
+			if connections = c.probeConnections(ctx, p.ID, p.Name, readable); !connections.OK() {
+				break
+			}
+		}
+		if connections.OK() { // the role is given for each connection: one that hides its data is not made good by the others
+			connections.Object = "service connections of " + c.organization
+			connections.Facts[doctor.FactSeen] = strconv.Itoa(len(readable))
+			maps.DeleteFunc(readable, func(_ inventory.ConnectionID, with bool) bool { return !with })
+			connections.Facts[doctor.FactReadable] = strconv.Itoa(len(readable))
+		}
+		s.Answers = append(s.Answers, connections)
 		pipelines := c.probePipelines(ctx, list.Value[0].ID, list.Value[0].Name)
 		if pipelines.OK() {
 			if pools := c.ask(ctx, "/_apis/distributedtask/pools?$top=1&api-version=7.1-preview.1").Answer(doctor.CheckRepositories, "agent pools"); !pools.OK() {
@@ -91,22 +95,19 @@ func (c *Client) probePipelines(ctx context.Context, id, name string) doctor.Ans
 	return answer
 }
 
-func (c *Client) probeConnections(ctx context.Context, id, name string) doctor.Answer {
+// probeConnections asks for the connections of a project, and notes which of them came with their data. A shared one comes in several projects.
+func (c *Client) probeConnections(ctx context.Context, id, name string, readable map[inventory.ConnectionID]bool) doctor.Answer {
 	reply := c.ask(ctx, "/"+url.PathEscape(id)+"/_apis/serviceendpoint/endpoints?includeFailed=true&api-version=7.1")
 	answer := reply.Answer(doctor.CheckConnections, "service connections of project "+name)
 	var list struct {
 		Value []endpoint `json:"value"`
 	}
-	if !reply.Decode(&list) {
-		return answer
-	}
-	readable := 0
-	for i := range list.Value {
-		if list.Value[i].connection(c.organization).Readable {
-			readable++
+	if reply.Decode(&list) {
+		for i := range list.Value {
+			found := list.Value[i].connection(c.organization)
+			readable[found.ID] = readable[found.ID] || found.Readable
 		}
 	}
-	answer.Facts[doctor.FactSeen], answer.Facts[doctor.FactReadable] = strconv.Itoa(len(list.Value)), strconv.Itoa(readable)
 	return answer
 }
 
