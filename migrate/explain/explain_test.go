@@ -184,6 +184,18 @@ func TestACredentialThatSomethingLeftAloneNeedsIsNeverSaidToBeFreeToDelete(t *te
 	}
 }
 
+func TestWhatCouldNotBeReadMayNeedACredentialThatNothingElseUses(t *testing.T) {
+	inv := world()
+	inv.Logins, inv.Secrets = nil, nil
+	inv.Connections = []inventory.Connection{{ID: conn, Organization: "contoso", Name: "hidden"}}
+	in := input(t, inv, plan.Config{})
+	for _, object := range []string{string(key), string(app)} {
+		if e := explain.Why(in, find(t, in, object)); len(e.Reasons) != 1 || !strings.HasPrefix(e.Reasons[0].Next[0], "1 service connection could not be read, and may sign in with one of its credentials") {
+			t.Errorf("%s: %+v", object, e.Reasons)
+		}
+	}
+}
+
 func TestWhyOfAConnectionHasItsNotesAndThePullRequestThatItsConversionWaitsFor(t *testing.T) {
 	in := input(t, world(), mapped())
 	u := &in.Plan.Units[0]

@@ -159,7 +159,7 @@ func (e *Explanation) unplanned(in Input) {
 			return
 		}
 		r.Message = "no connection and no login that signs in with a stored secret was linked to its application"
-		r.Next = []string{"if a GitHub secret holds one of its passwords, say so under plan.mapping in the configuration, then scan and plan again"}
+		r.Next = append(in.unreadable(), "if a GitHub secret holds one of its passwords, say so under plan.mapping in the configuration, then scan and plan again")
 		if e.Object.Kind == inventory.ObjectCredential {
 			e.unplannedCredential(in, &r)
 		}
@@ -167,6 +167,20 @@ func (e *Explanation) unplanned(in Input) {
 		in.unplannedSecret(e.Object, &r)
 	}
 	e.Reasons = append(e.Reasons, Reason{Kind: ReasonLeft, Reason: r})
+}
+
+// unreadable says that connections hide what they sign in as, which may be any application.
+func (in Input) unreadable() []string {
+	n := 0
+	for _, c := range in.Inventory.Connections {
+		if !c.Readable {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return []string{count(n, "service connection") + " could not be read, and may sign in with one of its credentials: make them readable (unsecret list connections --class unreadable), then scan again"}
 }
 
 // signing tells whether an object is a credential that signs SAML tokens.
