@@ -16,7 +16,9 @@ import (
 const objectHelp = `ID is a connection's id or name (also ORGANISATION/NAME or PROJECT/NAME), an application's
 client id, object id or display name, the key id of a password or certificate, the id or
 name of a federated credential, a login (OWNER/REPO/FILE:LINE:COLUMN), a GitHub secret
-(OWNER/REPO/NAME, or its name where only one has it) or the id of a unit.`
+(OWNER/REPO/NAME, or its name where only one has it), a secret of Azure DevOps outside of a
+connection (ORGANISATION/PROJECT/WHERE/NAME; unsecret list secrets -o json has it whole) or the
+id of a unit.`
 
 func newShow(a *app) *cobra.Command {
 	var output string
