@@ -380,7 +380,9 @@ func TestAConnectionThatWasMadeInPlaceOfAnotherSaysOfWhich(t *testing.T) {
 	made.ID, made.Name, made.Scheme, made.Replaces = "c0000000-0000-0000-0000-000000000002", "production-wif", inventory.SchemeFederation, conn
 	inv.Connections = append(inv.Connections, made)
 	in := input(t, inv, mapped())
-	if e := explain.Why(in, find(t, in, "production-wif")); len(e.Linked) != 2 || !strings.Contains(e.Linked[0].Claim, "in place of connection production (contoso/Shop), id "+string(conn)) {
+	inv.Connections[1].AppID = "b0000000-0000-0000-0000-00000000000b"
+	inv.ManagedIdentities = []inventory.ManagedIdentity{{Name: "id-shop", ClientID: "B0000000-0000-0000-0000-00000000000B"}}
+	if e := explain.Why(in, find(t, in, "production-wif")); len(e.Linked) != 2 || !strings.Contains(e.Linked[1].Claim, "it signs in as managed identity id-shop") || !strings.Contains(e.Linked[0].Claim, "in place of connection production (contoso/Shop), id "+string(conn)) {
 		t.Errorf("%+v", e.Linked)
 	}
 }

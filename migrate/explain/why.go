@@ -363,8 +363,11 @@ func (in Input) linkedConnection(c inventory.Connection) []Statement {
 		return out
 	}
 	s := Statement{Claim: "it signs in as application " + string(c.AppID), Because: []string{"its parameter serviceprincipalid names it"}}
+	managed := slices.IndexFunc(in.Inventory.ManagedIdentities, func(m inventory.ManagedIdentity) bool { return strings.EqualFold(string(m.ClientID), string(c.AppID)) })
 	if id, ok := in.Inventory.IdentityOf(c.AppID); ok {
 		s.Claim = fmt.Sprintf("it signs in as %s (%s)", id.Name, c.AppID)
+	} else if managed >= 0 {
+		s.Claim = fmt.Sprintf("it signs in as managed identity %s (%s)", in.Inventory.ManagedIdentities[managed].Name, c.AppID)
 	} else {
 		s.Because = append(s.Because, "the application is not in the inventory")
 	}
