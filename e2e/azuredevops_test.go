@@ -138,6 +138,9 @@ func TestRegistriesAreConvertedWhereTheServiceDoesIt(t *testing.T) {
 			if said := strings.Contains(text, "neither an upgrade or a downgrade"); said == accepted {
 				t.Errorf("the service's refusal is told: %t", said)
 			}
+			if u := j.unit(r, "pusher"); !accepted && (!strings.Contains(strings.Join(u.Next, "\n"), "set connections.registry: recreate") || !strings.Contains(strings.Join(u.Next, "\n"), "plan again: unsecret plan")) {
+				t.Errorf("a person is told %q", u.Next)
+			}
 		})
 	}
 }

@@ -154,10 +154,23 @@ func (c *connectionEffect) convert(ctx, stop context.Context, found inventory.Co
 			}
 		}
 	}
-	if errors.Is(err, ErrRefused) {
+	class, _ := inventory.ClassifyConnection(found)
+	switch {
+	case class == inventory.ClassRegistryKey && (errors.Is(err, ErrConflict) || errors.Is(err, ErrRefused)):
+		return notConverted(err)
+	case errors.Is(err, ErrRefused):
 		return c.byHand(err)
 	}
 	return err
+}
+
+// notConverted is what is left where the service converts no connections to registries, which nothing public says: nobody has changed it meanwhile, since it
+// was read again after the refusal.
+func notConverted(err error) error {
+	return &manualError{err: err, next: []string{
+		"the service changed nothing; where its words are that this is not supported, it does not convert connections to registries",
+		"then set connections.registry: recreate, by which a new connection takes its place (or report, for the list to do that by hand), and plan again: unsecret plan",
+		"the federated credential that was added before does no harm: unsecret rollback --unit " + thisUnit + " removes it"}}
 }
 
 func (c *connectionEffect) tryConvert(ctx, stop context.Context, found inventory.Connection) error {
