@@ -70,8 +70,20 @@ func states(r doctor.Report) map[string]doctor.State {
 var read = []string{permissions.DevOpsProjects, permissions.DevOpsConnectionRead, permissions.DevOpsCodeRead, permissions.GraphApplicationRead, permissions.GraphAuditLog, permissions.GraphPolicy,
 	permissions.AzureReader, permissions.GitHubContents, permissions.GitHubActions, permissions.GitHubAdministration, permissions.GitHubStores, permissions.GitHubOrganization}
 
-func TestReaderAndOperatorHaveAllThatReadingTakes(t *testing.T) {
+// TestOneHiddenConnectionIsAMissingRole: one of the demo's connections hides its data, in another project than the first.
+func TestOneHiddenConnectionIsAMissingRole(t *testing.T) {
 	l := labtest.Start(t, labtest.Demo(t), lab.Options{})
+	if got := states(probeAll(t, l, world.RoleReader)); got[permissions.DevOpsConnectionRead] != doctor.Missing || got[permissions.DevOpsProjects] != doctor.Fine {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestReaderAndOperatorHaveAllThatReadingTakes(t *testing.T) {
+	w := labtest.Demo(t)
+	for _, c := range w.DevOps["contoso"].Connections {
+		c.Unreadable = false
+	}
+	l := labtest.Start(t, w, lab.Options{})
 	for _, role := range []string{world.RoleReader, world.RoleOperator} {
 		r := probeAll(t, l, role)
 		if r.State != doctor.Fine {
