@@ -82,14 +82,14 @@ func (p *planner) issuerStays(c *connection) *Reason {
 	switch e := p.excludedConnection(c); {
 	case e != nil:
 		return e
-	case p.cfg.Connections.Issuer == ConnectionsReport:
-		return &Reason{Code: "old-issuer", Message: deadlineText() + "; connections.issuer: report leaves it to people", Next: p.issuerSteps(c, nil)}
 	case c.Cloud != "" && !strings.EqualFold(c.Cloud, "AzureCloud"):
 		return &Reason{Code: "issuer-excluded", Message: "it is in cloud " + c.Cloud + ", which is excluded from the retirement of the old issuer: nothing is to be done"}
+	case id != nil && id.SignInAudience != "" && id.SignInAudience != "AzureADMyOrg":
+		return &Reason{Code: "issuer-excluded", Message: "its application has sign-in audience " + id.SignInAudience + ": Entra's issuer serves applications of one tenant only (AADSTS70052), and these are excluded from the retirement"}
+	case p.cfg.Connections.Issuer == ConnectionsReport:
+		return &Reason{Code: "old-issuer", Message: deadlineText() + "; connections.issuer: report leaves it to people", Next: p.issuerSteps(c, nil)}
 	case id == nil:
 		return &Reason{Code: "old-issuer", Message: deadlineText() + fmt.Sprintf("; its application %s is not in the inventory, so that Entra's issuer cannot be trusted beforehand", c.AppID), Next: p.issuerSteps(c, nil)}
-	case id.SignInAudience != "" && id.SignInAudience != "AzureADMyOrg":
-		return &Reason{Code: "issuer-excluded", Message: "its application has sign-in audience " + id.SignInAudience + ": Entra's issuer serves applications of one tenant only (AADSTS70052), and these are excluded from the retirement"}
 	case c.organizationID == "":
 		return &Reason{Code: "old-issuer", Message: deadlineText() + "; the id of organisation " + c.Organization + " is not in the inventory, so that its new subject is unknown", Next: []string{"scan the organisation again"}}
 	}

@@ -182,6 +182,10 @@ var pipelineCases = map[string]edit{
 	},
 	"issuer":          func(inv *inventory.Inventory, c *Config) { oldIssuer(inv, c) },
 	"issuer-reported": func(inv *inventory.Inventory, c *Config) { oldIssuer(inv, c); c.Connections.Issuer = ConnectionsReport },
+	"issuer-reported-multi-tenant": func(inv *inventory.Inventory, c *Config) {
+		oldIssuer(inv, c)
+		c.Connections.Issuer, inv.Identities[0].SignInAudience = ConnectionsReport, "AzureADMultipleOrgs"
+	},
 	"issuer-trusted-already": func(inv *inventory.Inventory, c *Config) {
 		oldIssuer(inv, c)
 		inv.Identities[0].FederatedCredentials = append(inv.Identities[0].FederatedCredentials, inventory.FederatedCredential{ID: "g", Name: "entra",

@@ -62,10 +62,34 @@ func connectionCertificate(e *evaluation, r Rule) {
 }
 
 func connectionOldIssuer(e *evaluation, r Rule) {
-	e.eachConnection(r, func(c inventory.Connection) (string, bool) {
-		return fmt.Sprintf("%s federates with the issuer %s, which retires on 2027-07-01", connectionObject(c), c.Issuer),
-			strings.EqualFold(c.Scheme, inventory.SchemeFederation) && inventory.OldDevOpsIssuer(c.Issuer)
-	})
+	audiences := map[string]string{} // of the applications that are not of one tenant
+	for _, id := range e.inv.Identities {
+		if id.SignInAudience != "" && id.SignInAudience != "AzureADMyOrg" {
+			audiences[strings.ToLower(string(id.AppID))] = id.SignInAudience
+		}
+	}
+	for _, c := range e.inv.Connections {
+		if !c.Readable || !strings.EqualFold(c.Scheme, inventory.SchemeFederation) || !inventory.OldDevOpsIssuer(c.Issuer) {
+			continue
+		}
+		f := Finding{Object: connectionObject(c), Evidence: connectionEvidence(c), Message: fmt.Sprintf("%s federates with the issuer %s, which retires on 2027-07-01", connectionObject(c), c.Issuer)}
+		if why := keepsOldIssuer(c, audiences[strings.ToLower(string(c.AppID))]); why != "" {
+			f.Severity, f.Message = Info, fmt.Sprintf("%s federates with the issuer %s, and is excluded from its retirement: %s", connectionObject(c), c.Issuer, why)
+			f.Remedy = []string{"nothing is to be done for now; Entra's issuer cannot take its place as it is"}
+		}
+		e.add(r, f, string(c.ID))
+	}
+}
+
+// keepsOldIssuer tells why Microsoft excludes a connection from the retirement of the old issuer (Microsoft Learn: convert service connections); empty: it does not.
+func keepsOldIssuer(c inventory.Connection, audience string) string {
+	switch {
+	case c.Cloud != "" && !strings.EqualFold(c.Cloud, "AzureCloud"):
+		return "it is in cloud " + c.Cloud
+	case audience != "":
+		return "its application has sign-in audience " + audience
+	}
+	return ""
 }
 
 // otherCredentials are the classes of connection whose credential signs in to Azure, to a registry or to a cluster, and is no service principal's. Those of the

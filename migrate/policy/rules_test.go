@@ -151,6 +151,16 @@ func connectionCases() []ruleCase {
 		}), ""},
 		{"the old issuer", "connection-old-issuer", connection(func(c *inventory.Connection) { c.Issuer = "https://vstoken.dev.azure.com/org" }), Medium},
 		{"the older host of the old issuer", "connection-old-issuer", connection(func(c *inventory.Connection) { c.Issuer = "https://app.vstoken.visualstudio.com" }), Medium},
+		{"the old issuer in another cloud, which is excluded", "connection-old-issuer", connection(func(c *inventory.Connection) {
+			c.Issuer, c.Cloud = "https://vstoken.dev.azure.com/org", "AzureUSGovernment"
+		}), Info},
+		{"the old issuer of an application of several tenants, which is excluded", "connection-old-issuer", func() *inventory.Inventory {
+			inv := connection(func(c *inventory.Connection) {
+				c.Issuer, c.AppID = "https://vstoken.dev.azure.com/org", "a0000000-0000-0000-0000-00000000000a"
+			})
+			inv.Identities = append(inv.Identities, inventory.Identity{AppID: "a0000000-0000-0000-0000-00000000000a", SignInAudience: "AzureADMultipleOrgs"})
+			return inv
+		}(), Info},
 		{"the Entra issuer", "connection-old-issuer", connection(func(*inventory.Connection) {}), ""},
 		{"a host that only begins like the old one", "connection-old-issuer", connection(func(c *inventory.Connection) { c.Issuer = "https://vstoken.dev.azure.com.example.org" }), ""},
 		{"the old issuer on a connection that does not federate", "connection-old-issuer", connection(func(c *inventory.Connection) {
