@@ -135,8 +135,31 @@ func (t *tableWriter) row(cells []string) {
 }
 
 // wrap breaks a text at spaces into lines of at most n runes. A longer word, such as a path or an address, is broken
-// behind one of its separators, or where nothing else is left.
-func wrap(s string, n int) []string { return appendWrapped(nil, s, n) }
+// behind one of its separators, or where nothing else is left. A command that ends the text is not broken, so that it can be copied: where the text needs
+// several lines it has one of its own, however long that is.
+func wrap(s string, n int) []string {
+	text, command := cutCommand(s)
+	if command == "" || utf8.RuneCountInString(s) <= n {
+		return appendWrapped(nil, s, n)
+	}
+	var lines []string
+	if text != "" {
+		lines = appendWrapped(lines, text, n)
+	}
+	return append(lines, command)
+}
+
+// cutCommand takes the command of the Azure CLI from the end of a text; those of this program are short enough for a line, or are followed by words about them.
+func cutCommand(s string) (text, command string) {
+	const cli, option = "az ", " --"
+	if strings.HasPrefix(s, cli) && strings.Contains(s, option) {
+		return "", s
+	}
+	if i := strings.LastIndex(s, ": "+cli); i >= 0 && strings.Contains(s[i:], option) {
+		return s[:i+1], s[i+2:]
+	}
+	return s, ""
+}
 
 func appendWrapped(lines []string, s string, n int) []string {
 	before, cur, width := len(lines), "", 0 // width is that of cur

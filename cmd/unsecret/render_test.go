@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/unsecret-dev/unsecret/migrate/execute"
@@ -35,6 +36,20 @@ func TestTablesWrapAndNeverCut(t *testing.T) {
 			t.Fatalf("%q lost letters:\n%s", row, body)
 		}
 	})
+}
+
+func TestACommandThatEndsATextCanBeCopied(t *testing.T) {
+	const command = "az ad app federated-credential create --id 1 --parameters '{\"subject\":\"/eid1/c/pub/t/kTVPf2xfe0-hvQot2IMSGA/a/rISbSSETf0KqFyZ8ppdXmA/sc/e08e523c\"}'"
+	for text, want := range map[string][]string{
+		"let application 1 trust what the new connection presents: " + command: {"let application 1 trust what the", "new connection presents:", command},
+		command:          {command},
+		"fits: az a --b": {"fits: az a --b"},
+		"sign in: az login for Microsoft's services, gh auth login for GitHub": {"sign in: az login for", "Microsoft's services, gh auth", "login for GitHub"},
+	} {
+		if diff := cmp.Diff(want, wrap(text, 32)); diff != "" {
+			t.Errorf("%s\n%s", text, diff)
+		}
+	}
 }
 
 func TestTextFromOutsideCannotCommandTheTerminal(t *testing.T) {

@@ -297,8 +297,8 @@ var refusals = []struct {
 	{[]string{"AADSTS70052"}, "Entra's issuer serves only managed identities and applications of one tenant: make application {application} single-tenant, then run again; or give the connection a managed identity (plan.targets), then scan and plan again"},
 	{[]string{"AADSTS900382"}, "the cloud of application {application} refuses federated sign-ins from another cloud: leave the connection with its secret, or give it an identity in the public cloud"},
 	{[]string{"AuthorizationFailed", "LinkedAuthorizationFailed"},
-		"the sign-in itself works: application {application} has no Azure role on {scope}. See whether one was taken away, and give it back, with the role it needs: az role assignment create --assignee {application} --role Reader --scope {scope}; " +
-			"a new assignment takes up to ten minutes to be honoured, then run again"},
+		"the sign-in itself works: application {application} has no Azure role on {scope}. See whether one was taken away, and give it back, with the role it needs, then run again when it is honoured, after up to ten minutes: " +
+			"az role assignment create --assignee {application} --role Reader --scope {scope}"},
 	{[]string{"SubscriptionNotFound", "InvalidSubscriptionId"},
 		"the sign-in itself works, and {scope} is not there for application {application}: see whether the subscription was cancelled, moved to another tenant or is named wrongly in the connection (az account show --subscription ID), then correct the connection and run again"},
 	{[]string{"InvalidAuthenticationTokenTenant"}, "{scope} is in another tenant than application {application}: see whether the subscription was moved, then name an identity of its tenant in the connection, scan and plan again"},

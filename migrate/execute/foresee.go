@@ -57,7 +57,7 @@ func (e *Executor) passwordObstacles(ctx context.Context, u plan.Unit) ([]obstac
 	if errors.Is(err, ErrNotFound) {
 		return []obstacle{{step: mintStep, title: "new password for " + u.Title, why: "the application is deleted, so that nothing signs in as it, in the old way or the new one",
 			next: []string{"restore it within 30 days of its deletion: az rest --method post --url https://graph.microsoft.com/v1.0/directory/deletedItems/" + string(u.ObjectID) + "/restore",
-				"then restore its service principal as well (it is in the same list: az rest --url https://graph.microsoft.com/v1.0/directory/deletedItems/microsoft.graph.servicePrincipal), and run again"}}}, nil
+				"then restore its service principal as well, and run again; it is in this list: az rest --url https://graph.microsoft.com/v1.0/directory/deletedItems/microsoft.graph.servicePrincipal"}}}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read application %s: %w", u.AppID, err)

@@ -138,15 +138,15 @@ func deleteSteps(inv *Inventory, s PipelineSecret, web string) []string {
 	case s.Literal:
 		return []string{"take the value out of the text, and count it as known to everyone who can read the repository: remove that password from the application soon, since the text's history keeps it"}
 	case s.Kind == PipelineSecretGroup:
-		return []string{"delete the variable " + s.Name + " of variable group " + s.Pipeline + ": az pipelines variable-group variable delete --group-id " + id + " --name " + quoted(s.Name) + where +
-			" (" + web + "/_library?itemType=VariableGroups&view=VariableGroupView&variableGroupId=" + id + ")"}
+		return []string{"delete the variable " + s.Name + " of variable group " + s.Pipeline + " (" + web + "/_library?itemType=VariableGroups&view=VariableGroupView&variableGroupId=" + id +
+			"): az pipelines variable-group variable delete --group-id " + id + " --name " + quoted(s.Name) + where}
 	case s.Kind == PipelineSecretVariable && s.File != "":
 		return []string{"delete the variable " + s.Name + " from the text, and those that it took: " + strings.Join(s.Variables, ", ")}
 	case s.Kind == PipelineSecretVariable && inv.isRelease(s):
 		return []string{"delete the variable " + s.Name + " of release pipeline " + s.Pipeline + ", of the pipeline or of its stage: " + web + "/_release?definitionId=" + id + ", Edit, Variables"}
 	case s.Kind == PipelineSecretVariable:
-		return []string{"delete the variable " + s.Name + " of pipeline " + s.Pipeline + ": az pipelines variable delete --pipeline-id " + id + " --name " + quoted(s.Name) + where +
-			" (" + web + "/_build?definitionId=" + id + ", Edit, Variables)"}
+		return []string{"delete the variable " + s.Name + " of pipeline " + s.Pipeline + " (" + web + "/_build?definitionId=" + id + ", Edit, Variables): az pipelines variable delete --pipeline-id " + id +
+			" --name " + quoted(s.Name) + where}
 	case len(s.Variables) > 0:
 		return []string{"delete the variables that it read, when nothing else reads them: " + strings.Join(s.Variables, ", ")}
 	}

@@ -305,6 +305,9 @@ func TestATextThatWorksOnlyWithANewConnectionComesWithItsName(t *testing.T) {
 			if !slices.Contains(rules, "script-key") || !slices.Contains(rules, "connection-replaced") {
 				t.Errorf("it changes %v", rules)
 			}
+			if !strings.Contains(s.Title, "rewrites 1 step and ") {
+				t.Errorf("it is called %q", s.Title)
+			}
 		})
 	}
 }

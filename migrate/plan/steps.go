@@ -215,18 +215,13 @@ func (p *planner) pullRequestStep(d *draft, name inventory.RepositoryName, befor
 	if params == nil {
 		return Step{}, false
 	}
-	what, waits := "login", []string{}
+	waits := []string{}
 	if p.addLogins(params, d) {
 		waits = append(slices.Clone(trustIDs), variableIDs(before)...)
-	} else {
-		what = "step"
 	}
 	p.addTo(params, d, texts[name], texts.first(name))
 	if len(params.Logins) == 0 {
 		return Step{}, false
-	}
-	if !slices.ContainsFunc(params.Logins, func(l PlannedLogin) bool { return l.Pipeline == nil || l.Pipeline.Rename == nil }) {
-		what = "name"
 	}
 	for _, v := range d.relied {
 		if v.store.Repository == name || v.store.Level == inventory.LevelOrganization {
@@ -238,11 +233,36 @@ func (p *planner) pullRequestStep(d *draft, name inventory.RepositoryName, befor
 		facts[f.Path] = f.OID
 	}
 	return Step{ID: PullRequestID(params.Repository), Kind: StepPullRequest, Class: OnceOnly, Phase: PhaseApply,
-		Title:        fmt.Sprintf("open a pull request in %s that rewrites %s", params.Repository, count(len(params.Logins), what)),
+		Title:        fmt.Sprintf("open a pull request in %s that rewrites %s", params.Repository, rewrittenCounts(params.Logins)),
 		Precondition: facts,
 		DependsOn:    append(waits, texts.after(name)...),
 		Undo:         "close it; when it is merged, revert it by another pull request",
 		PullRequest:  params}, true
+}
+
+// rewrittenCounts says what a pull request rewrites: "2 logins", or "1 step and 2 names" of connections.
+func rewrittenCounts(all []PlannedLogin) string {
+	var logins, steps, names int
+	for _, l := range all {
+		switch {
+		case l.Pipeline == nil:
+			logins++
+		case l.Pipeline.Rename == nil:
+			steps++
+		default:
+			names++
+		}
+	}
+	var out []string
+	for _, c := range []struct {
+		n    int
+		what string
+	}{{logins, "login"}, {steps, "step"}, {names, "name"}} {
+		if c.n > 0 {
+			out = append(out, count(c.n, c.what))
+		}
+	}
+	return strings.Join(out, " and ")
 }
 
 // requestIn begins a pull request in a repository of GitHub or of Azure Repos.

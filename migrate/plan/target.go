@@ -218,7 +218,7 @@ func (p *planner) holdTargetConnection(d *draft, c *connection, hold func(code, 
 	t := d.target
 	client := string(t.ClientID)
 	if client == "" {
-		client = "of managed identity " + t.Name + " (apply makes it: az identity show --ids " + t.Resource + ")"
+		client = "of managed identity " + t.Name + " (apply makes it, and az identity show --ids " + t.Resource + " shows it)"
 	}
 	how := "Azure Resource Manager, identity type app registration or managed identity (manual), subscription " + string(c.SubscriptionID)
 	if c.isRegistry() {

@@ -73,7 +73,7 @@ func (e *evaluation) agentHost(c inventory.Connection, pool string) agentHost {
 func (h agentHost) give(app string) string {
 	switch roles := "the roles of application " + app; {
 	case h.managed == nil:
-		return fmt.Sprintf("give the scale set an identity: az vmss identity assign --ids %s, and that identity %s", h.resource, roles)
+		return fmt.Sprintf("give the scale set an identity, and that %s: az vmss identity assign --ids %s", roles, h.resource)
 	case len(h.managed.Identities) == 0:
 		return fmt.Sprintf("give the Managed DevOps Pool %s one user-assigned identity (Azure portal, %s, Settings, Identity, Add), and that identity %s", h.managed.Name, h.resource, roles)
 	case len(h.managed.Identities) == 1:
