@@ -32,7 +32,6 @@ var htmlTemplate = sync.OnceValue(func() *template.Template {
 		"secrets": secretList,
 		"where":   connectionPlaces,
 		"stored":  storedClass,
-		"class":   connectionClass,
 		"live":    func(c inventory.Credential, at time.Time) bool { return c.End.IsZero() || c.End.After(at) },
 		"last":    lastUse,
 		"signIn":  lastSignIn,
@@ -119,13 +118,16 @@ func connectionPlaces(c inventory.Connection) string {
 	return clip(c.Organization + ": " + strings.Join(names, ", "))
 }
 
-// connectionClass is what a connection is, for a reader: of the old issuer it says until when it works.
-func connectionClass(c inventory.Connection) string {
+// Class is what a connection is, for a reader: of the old issuer it says until when it works.
+func (p page) Class(c inventory.Connection) string {
 	class, _ := inventory.ClassifyConnection(c)
-	if class == inventory.ClassFederatedOld {
-		return string(class) + ", until 2027-07-01"
+	switch {
+	case class != inventory.ClassFederatedOld:
+		return string(class)
+	case p.Inventory.KeepsOldIssuer(c) != "":
+		return string(class) + ", which is excluded from its retirement"
 	}
-	return string(class)
+	return string(class) + ", until 2027-07-01"
 }
 
 // storedClass is how a connection's scheme is shown: one that stores a service principal's credential, or another one, stands out.

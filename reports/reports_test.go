@@ -189,3 +189,15 @@ func TestReportsSayWhenSomethingChangedSinceTheScan(t *testing.T) {
 		})
 	}
 }
+
+func TestOnlyAConnectionThatThePlatformStopsHasAnEnd(t *testing.T) {
+	for change, want := range map[string]string{"": "federated-old-issuer, until 2027-07-01", "AzureADMultipleOrgs": "federated-old-issuer, which is excluded from its retirement"} {
+		in := sample()
+		for i := range in.Inventory.Identities {
+			in.Inventory.Identities[i].SignInAudience = change
+		}
+		if page := string(render(t, "html", in)); !strings.Contains(page, want) {
+			t.Errorf("sign-in audience %q: the page does not say %q", change, want)
+		}
+	}
+}

@@ -24,6 +24,12 @@ type Identity struct {
 	Grants               *Grants               `json:"grants,omitempty"` // read only where the configuration names targets
 }
 
+// SeveralTenants tells whether other tenants than its own may sign in with the application. Entra's issuer does not serve such a one (AADSTS70052), and no managed
+// identity stands in for it. A sign-in audience that was not read counts as one tenant.
+func (id Identity) SeveralTenants() bool {
+	return id.SignInAudience != "" && id.SignInAudience != "AzureADMyOrg"
+}
+
 // InstanceLock says which properties of an application's service principals cannot be changed there (Microsoft Learn:
 // servicePrincipalLockConfiguration resource type). It is nil where nothing is locked.
 type InstanceLock struct {

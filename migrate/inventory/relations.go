@@ -27,6 +27,18 @@ func (inv *Inventory) IdentityOf(app AppID) (Object, bool) {
 	return Object{}, false
 }
 
+// KeepsOldIssuer tells why Microsoft excludes a connection from the retirement of Azure DevOps' own issuer (Microsoft Learn: Convert service connections); empty: it
+// does not.
+func (inv *Inventory) KeepsOldIssuer(c Connection) string {
+	if c.Cloud != "" && !strings.EqualFold(c.Cloud, "AzureCloud") {
+		return "it is in cloud " + c.Cloud
+	}
+	if o, ok := inv.IdentityOf(c.AppID); ok && inv.Identity(o).SeveralTenants() {
+		return "its application has sign-in audience " + inv.Identity(o).SignInAudience
+	}
+	return ""
+}
+
 // CredentialsOf lists the credentials and federated credentials of an identity.
 func (inv *Inventory) CredentialsOf(o Object) (credentials, federated []Object) {
 	for n := range inv.Identities[o.index].Credentials {

@@ -161,8 +161,8 @@ func holdTenant(d *draft, c *connection, hold func(code, message string, next ..
 	if d.identity == nil {
 		return nil
 	}
-	if a := d.identity.SignInAudience; a != "" && a != "AzureADMyOrg" {
-		return hold("multi-tenant", "its application has sign-in audience "+a+", and Entra's issuer serves only applications of one tenant (AADSTS70052)",
+	if d.identity.SeveralTenants() {
+		return hold("multi-tenant", "its application has sign-in audience "+d.identity.SignInAudience+", and Entra's issuer serves only applications of one tenant (AADSTS70052)",
 			"make the application single-tenant if no other tenant uses it, or give the connection an application of its own")
 	}
 	if c.TenantID != "" && !strings.EqualFold(string(c.TenantID), string(d.identity.TenantID)) {

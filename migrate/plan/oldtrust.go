@@ -44,7 +44,7 @@ func presents(c *connection, f inventory.FederatedCredential) bool {
 // plansRemovals tells whether trust in the old issuer may be taken from an application at all: an application of several tenants goes on needing it, and the
 // configuration may leave the move, or everything that a revoke would do, to people.
 func (p *planner) plansRemovals(id *inventory.Identity) bool {
-	return id != nil && id.ObjectID != "" && (id.SignInAudience == "" || id.SignInAudience == "AzureADMyOrg") &&
+	return id != nil && id.ObjectID != "" && !id.SeveralTenants() &&
 		p.cfg.Connections.Issuer != ConnectionsReport && !p.cfg.KeepOldSecrets && !slices.ContainsFunc(p.cfg.Exclude, func(e Exclusion) bool {
 		return e.AppID != "" && lower(e.AppID) == id.AppID && e.Connection == "" && e.Repository == "" && e.File == ""
 	})

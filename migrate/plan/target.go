@@ -128,7 +128,7 @@ func (p *planner) targetProblem(d *draft, t *target) *Reason {
 	case !strings.EqualFold(string(tenant), string(id.TenantID)):
 		return problem("target-other-tenant", fmt.Sprintf("managed identity %s is in tenant %s, and the application in %s: roles do not go across tenants", t.Name, tenant, id.TenantID),
 			"choose a subscription of the application's tenant")
-	case id.SignInAudience != "" && id.SignInAudience != "AzureADMyOrg":
+	case id.SeveralTenants():
 		return problem("target-multi-tenant", "the application signs in to other tenants, too ("+id.SignInAudience+"), and a managed identity cannot",
 			"keep the application for this unit: take it out of plan.targets")
 	case id.ServicePrincipalID == "" || !id.RolesKnown:

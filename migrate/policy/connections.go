@@ -48,48 +48,55 @@ func (e *evaluation) eachConnection(r Rule, broken func(inventory.Connection) (m
 }
 
 func connectionSecret(e *evaluation, r Rule) {
-	e.eachConnection(r, func(c inventory.Connection) (string, bool) {
-		return fmt.Sprintf("%s stores a client secret of application %s", connectionObject(c), orUnknown(string(c.AppID))),
-			c.StoresServicePrincipal() && !strings.EqualFold(c.AuthenticationType, "spnCertificate")
-	})
+	e.connectionStores(r, "a client secret", func(c inventory.Connection) bool { return !strings.EqualFold(c.AuthenticationType, "spnCertificate") })
 }
 
 func connectionCertificate(e *evaluation, r Rule) {
-	e.eachConnection(r, func(c inventory.Connection) (string, bool) {
-		return fmt.Sprintf("%s stores a certificate of application %s", connectionObject(c), orUnknown(string(c.AppID))),
-			c.StoresServicePrincipal() && strings.EqualFold(c.AuthenticationType, "spnCertificate")
-	})
+	e.connectionStores(r, "a certificate", func(c inventory.Connection) bool { return strings.EqualFold(c.AuthenticationType, "spnCertificate") })
 }
 
-func connectionOldIssuer(e *evaluation, r Rule) {
-	audiences := map[string]string{} // of the applications that are not of one tenant
-	for _, id := range e.inv.Identities {
-		if id.SignInAudience != "" && id.SignInAudience != "AzureADMyOrg" {
-			audiences[strings.ToLower(string(id.AppID))] = id.SignInAudience
-		}
-	}
+// connectionStores finds connections that store a service principal's credential of a kind. What a revoke has left of one in whose place another was made stores
+// nothing any more that could sign in.
+func (e *evaluation) connectionStores(r Rule, what string, kind func(inventory.Connection) bool) {
 	for _, c := range e.inv.Connections {
-		if !c.Readable || !strings.EqualFold(c.Scheme, inventory.SchemeFederation) || !inventory.OldDevOpsIssuer(c.Issuer) {
+		if !c.Readable || !c.StoresServicePrincipal() || !kind(c) {
 			continue
 		}
-		f := Finding{Object: connectionObject(c), Evidence: connectionEvidence(c), Message: fmt.Sprintf("%s federates with the issuer %s, which retires on 2027-07-01", connectionObject(c), c.Issuer)}
-		if why := keepsOldIssuer(c, audiences[strings.ToLower(string(c.AppID))]); why != "" {
-			f.Severity, f.Message = Info, fmt.Sprintf("%s federates with the issuer %s, and is excluded from its retirement: %s", connectionObject(c), c.Issuer, why)
-			f.Remedy = []string{"nothing is to be done for now; Entra's issuer cannot take its place as it is"}
+		f := Finding{Object: connectionObject(c), Evidence: connectionEvidence(c), Message: fmt.Sprintf("%s stores %s of application %s", connectionObject(c), what, orUnknown(string(c.AppID)))}
+		if by := e.retired(c); by != "" {
+			f.Severity, f.Message = Low, f.Message+", which has none any more: the connection is disabled, and "+by+" was made in its place"
+			f.Remedy = []string{"delete it when nobody wants it back any more: a rollback of its unit puts a new password into it"}
 		}
 		e.add(r, f, string(c.ID))
 	}
 }
 
-// keepsOldIssuer tells why Microsoft excludes a connection from the retirement of the old issuer (Microsoft Learn: convert service connections); empty: it does not.
-func keepsOldIssuer(c inventory.Connection, audience string) string {
-	switch {
-	case c.Cloud != "" && !strings.EqualFold(c.Cloud, "AzureCloud"):
-		return "it is in cloud " + c.Cloud
-	case audience != "":
-		return "its application has sign-in audience " + audience
+// retired names the connection that was made in place of one that is disabled, and whose application has neither password nor certificate left; empty: it is not so.
+func (e *evaluation) retired(c inventory.Connection) string {
+	app, known := e.inv.IdentityOf(c.AppID)
+	if !c.Disabled || !known || len(e.inv.Identity(app).Credentials) > 0 {
+		return ""
+	}
+	for _, made := range e.inv.Connections {
+		if made.Replaces == c.ID && strings.EqualFold(made.Organization, c.Organization) {
+			return made.Name
+		}
 	}
 	return ""
+}
+
+func connectionOldIssuer(e *evaluation, r Rule) {
+	for _, c := range e.inv.Connections {
+		if !c.Readable || !strings.EqualFold(c.Scheme, inventory.SchemeFederation) || !inventory.OldDevOpsIssuer(c.Issuer) {
+			continue
+		}
+		f := Finding{Object: connectionObject(c), Evidence: connectionEvidence(c), Message: fmt.Sprintf("%s federates with the issuer %s, which retires on 2027-07-01", connectionObject(c), c.Issuer)}
+		if why := e.inv.KeepsOldIssuer(c); why != "" {
+			f.Severity, f.Message = Info, fmt.Sprintf("%s federates with the issuer %s, and is excluded from its retirement: %s", connectionObject(c), c.Issuer, why)
+			f.Remedy = []string{"nothing is to be done for now; Entra's issuer cannot take its place as it is"}
+		}
+		e.add(r, f, string(c.ID))
+	}
 }
 
 // otherCredentials are the classes of connection whose credential signs in to Azure, to a registry or to a cluster, and is no service principal's. Those of the

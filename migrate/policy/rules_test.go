@@ -24,6 +24,21 @@ func connection(change func(*inventory.Connection)) *inventory.Inventory {
 	return &inventory.Inventory{ScannedAt: scanned, Connections: []inventory.Connection{c}}
 }
 
+// retired is a connection that a revoke has disabled after another was made in its place, and its application, which has no credential left.
+func retired(change func(*inventory.Inventory)) *inventory.Inventory {
+	inv := connection(func(c *inventory.Connection) {
+		c.Scheme, c.AppID, c.Disabled = inventory.SchemeServicePrincipal, "a0000000-0000-0000-0000-00000000000a", true
+	})
+	made := inv.Connections[0]
+	made.ID, made.Name, made.Scheme, made.Disabled, made.Replaces = "c2", "prod-wif", inventory.SchemeFederation, false, "c1"
+	inv.Connections = append(inv.Connections, made)
+	inv.Identities = []inventory.Identity{{AppID: "A0000000-0000-0000-0000-00000000000A"}}
+	if change != nil {
+		change(inv)
+	}
+	return inv
+}
+
 // agents is a connection with a secret that a pipeline uses on agents in a scale set.
 func agents(change func(*inventory.Connection, *inventory.AgentPool)) *inventory.Inventory {
 	pool := inventory.AgentPool{Organization: "contoso", Name: "Linux", ScaleSet: "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/agents"}
@@ -149,6 +164,13 @@ func connectionCases() []ruleCase {
 			c.Scheme = inventory.SchemeServicePrincipal
 			c.AuthenticationType = "spnKey"
 		}), ""},
+		{"a secret of one that another took the place of", "connection-secret", retired(nil), Low},
+		{"that is not disabled", "connection-secret", retired(func(inv *inventory.Inventory) { inv.Connections[0].Disabled = false }), High},
+		{"whose application has a password left", "connection-secret", retired(func(inv *inventory.Inventory) {
+			inv.Identities[0].Credentials = []inventory.Credential{{Type: inventory.CredentialPassword, KeyID: "k"}}
+		}), High},
+		{"whose application is not known", "connection-secret", retired(func(inv *inventory.Inventory) { inv.Identities = nil }), High},
+		{"in whose place none was made", "connection-secret", retired(func(inv *inventory.Inventory) { inv.Connections[1].Replaces = "" }), High},
 		{"the old issuer", "connection-old-issuer", connection(func(c *inventory.Connection) { c.Issuer = "https://vstoken.dev.azure.com/org" }), Medium},
 		{"the older host of the old issuer", "connection-old-issuer", connection(func(c *inventory.Connection) { c.Issuer = "https://app.vstoken.visualstudio.com" }), Medium},
 		{"the old issuer in another cloud, which is excluded", "connection-old-issuer", connection(func(c *inventory.Connection) {
