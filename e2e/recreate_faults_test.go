@@ -111,7 +111,7 @@ func (tc notKnown) met(t *testing.T, lives replacedLives, name string) {
 	lives.works(j, "after rollback")
 }
 
-// wideRoles sees that the roles in the whole organization are copied, or that a person is told, in the same words by apply and by status, whose and why.
+// wideRoles sees that the roles in the whole organisation are copied, or that a person is told, in the same words by apply and by status, whose and why.
 func (tc notKnown) wideRoles(j *journey, lives replacedLives) {
 	j.t.Helper()
 	var knobs world.Knobs
@@ -120,12 +120,12 @@ func (tc notKnown) wideRoles(j *journey, lives replacedLives) {
 		world.RolesReadOnly: "role Administrator of Kim could not be given: "}[knobs.OrganizationRoles]
 	told := fmt.Sprintf("%+v", j.status())
 	if says == "" {
-		if strings.Contains(told, "whole organization") {
+		if strings.Contains(told, "whole organisation") {
 			j.t.Errorf("a person is told of roles that were copied: %s", told)
 		}
 		return
 	}
-	for _, want := range []string{"its roles in the whole organization are left to a person (" + says, "give " + lives.made() + " those that " + lives.old + " has", "Security, User permissions, Organization"} {
+	for _, want := range []string{"its roles in the whole organisation are left to a person (" + says, "give " + lives.made() + " those that " + lives.old + " has", "Security, User permissions, Organization"} {
 		if !strings.Contains(told, want) {
 			j.t.Errorf("the status lacks %q:\n%s", want, told)
 		}

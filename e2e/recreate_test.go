@@ -99,7 +99,7 @@ func registryJourney(t *testing.T, change func(*world.World)) *journey {
 }
 
 // guard lets only one pipeline of the first project use a connection, and all of the second, with an approval and other checks, a role of its own in the first and none of the
-// project's in the second, and a role in the whole organization.
+// project's in the second, and a role in the whole organisation.
 func guard(w *world.World, c *world.Connection, pipeline string) {
 	for _, d := range w.DevOps["contoso"].Definitions {
 		if d.Name == pipeline {

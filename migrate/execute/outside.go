@@ -137,9 +137,9 @@ type Connections interface {
 	Access(ctx context.Context, organization string, project inventory.ProjectID, id inventory.ConnectionID) (Access, error)
 	// Grant adds to what a connection has in a project, checks first: what may use it is let in last. alone ends that the project's roles hold for it.
 	Grant(ctx context.Context, c inventory.Connection, project inventory.ConnectionProject, add Access, alone bool) error
-	// OrganizationRoles reads the roles that are assigned on a connection in the whole organization.
+	// OrganizationRoles reads the roles that are assigned on a connection in the whole organisation.
 	OrganizationRoles(ctx context.Context, organization string, id inventory.ConnectionID) ([]AccessRole, error)
-	// GrantInOrganization assigns roles on a connection in the whole organization.
+	// GrantInOrganization assigns roles on a connection in the whole organisation.
 	GrantInOrganization(ctx context.Context, c inventory.Connection, roles []AccessRole) error
 	// Uses gives the runs that have begun to use a connection since a time, in all of its projects, the newest first.
 	Uses(ctx context.Context, c inventory.Connection, since time.Time) ([]inventory.Execution, error)

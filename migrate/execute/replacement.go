@@ -372,7 +372,7 @@ func (a *accessEffect) do(ctx, stop context.Context) (State, error) {
 		}
 	}
 	for _, text := range accessRoleNames(wide.lacks) {
-		missing = append(missing, text+" in the organization")
+		missing = append(missing, text+" in the organisation")
 	}
 	return nil, &manualError{err: fmt.Errorf("connection %s still lacks what %s has: %s", a.step.NewName, a.step.Name, strings.Join(missing, "; ")),
 		next: []string{"add it by hand (Project settings, Service connections, " + a.step.NewName + ", Security, or Approvals and checks), " + again}}
@@ -390,13 +390,13 @@ func (a *accessEffect) grant(ctx context.Context, c inventory.Connection, q inve
 	return nil
 }
 
-// wideRoles is how the roles of a new connection in the whole organization stand against those of the old one.
+// wideRoles is how the roles of a new connection in the whole organisation stand against those of the old one.
 type wideRoles struct {
 	lacks []AccessRole
 	left  string // why a person has to compare them, or to give them; empty: nobody has to
 }
 
-// organizationWide compares the roles of both connections in the whole organization. That they exist is documented (Microsoft Learn: Configure service connection security,
+// organizationWide compares the roles of both connections in the whole organisation. That they exist is documented (Microsoft Learn: Configure service connection security,
 // "User permissions"), but not how a program reads them: where the service does not tell it, or names nobody on either connection, although whoever makes a connection gets a
 // role on it, a person compares them. No pipeline needs these roles, so nothing waits for that.
 func (e *Executor) organizationWide(ctx context.Context, p *plan.ReplacementStep, c inventory.Connection) (wideRoles, error) {
@@ -409,7 +409,7 @@ func (e *Executor) organizationWide(ctx context.Context, p *plan.ReplacementStep
 	case withheld(err):
 		return wideRoles{left: "they could not be read: " + err.Error()}, nil
 	case err != nil:
-		return wideRoles{}, fmt.Errorf("read who has a role on connection %s in the organization: %w", p.Name, err)
+		return wideRoles{}, fmt.Errorf("read who has a role on connection %s in the organisation: %w", p.Name, err)
 	case len(want) == 0 && len(have) == 0:
 		return wideRoles{left: "Azure DevOps tells of none, not even of whoever made " + p.NewName}, nil
 	}
@@ -421,7 +421,7 @@ func withheld(err error) bool {
 	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrRefused) || errors.Is(err, ErrForbidden) && !errors.Is(err, ErrUnauthenticated)
 }
 
-// grantInOrganization gives the new connection the roles in the whole organization that it lacks, and tells what then is still to be done.
+// grantInOrganization gives the new connection the roles in the whole organisation that it lacks, and tells what then is still to be done.
 func (a *accessEffect) grantInOrganization(ctx context.Context, c inventory.Connection) (wideRoles, error) {
 	w, err := a.e.organizationWide(ctx, a.step, c)
 	if err != nil || len(w.lacks) == 0 {
@@ -432,18 +432,18 @@ func (a *accessEffect) grantInOrganization(ctx context.Context, c inventory.Conn
 	case withheld(err):
 		return wideRoles{left: strings.Join(accessRoleNames(w.lacks), "; ") + " could not be given: " + err.Error()}, nil
 	case err != nil && !errors.Is(err, ErrUnknownOutcome) && !errors.Is(err, ErrConflict):
-		return w, fmt.Errorf("give connection %s the roles that %s has in the organization: %w", a.step.NewName, a.step.Name, err)
+		return w, fmt.Errorf("give connection %s the roles that %s has in the organisation: %w", a.step.NewName, a.step.Name, err)
 	}
 	return a.e.organizationWide(ctx, a.step, c)
 }
 
-// leftRoles says what a person does about roles in the whole organization that could not be copied.
+// leftRoles says what a person does about roles in the whole organisation that could not be copied.
 func leftRoles(p stepProgress) string {
 	if p.done == nil || p.done.After["organizationRoles"] == "" {
 		return ""
 	}
 	s := p.done.After
-	return fmt.Sprintf("its roles in the whole organization are left to a person (%s): give %s those that %s has (Project settings, Service connections, the connection, Security, User permissions, Organization); no pipeline waits for them",
+	return fmt.Sprintf("its roles in the whole organisation are left to a person (%s): give %s those that %s has (Project settings, Service connections, the connection, Security, User permissions, Organization); no pipeline waits for them",
 		s["organizationRoles"], s["name"], s["replacedName"])
 }
 

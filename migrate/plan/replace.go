@@ -254,7 +254,7 @@ func (p *planner) rename(c *connection, u inventory.PipelineUse, t inventory.Nam
 			}
 		}
 		if n.id != c.ID || name == "" || to != "" && name != to {
-			return nil, "", "its text means different connections in different projects or organizations"
+			return nil, "", "its text means different connections in different projects or organisations"
 		}
 		to = name
 	}
@@ -356,5 +356,5 @@ func (p *planner) replacementNote(d *draft, c *connection, object string) Reason
 		until = "the revoke, after which a person disables it"
 	}
 	return Reason{Code: "connection-recreated", Object: object,
-		Message: fmt.Sprintf("a new connection is made in its place (%s), with %s, its pipeline permissions, checks and roles (in its projects, and in the whole organization as far as Azure DevOps serves those: the status says where a person has to compare them); what it presents is known, and trusted, when it is there. The old one stays as it is until %s; nothing deletes it", strings.Join(where, ", "), as, until)}
+		Message: fmt.Sprintf("a new connection is made in its place (%s), with %s, its pipeline permissions, checks and roles (in its projects, and in the whole organisation as far as Azure DevOps serves those: the status says where a person has to compare them); what it presents is known, and trusted, when it is there. The old one stays as it is until %s; nothing deletes it", strings.Join(where, ", "), as, until)}
 }

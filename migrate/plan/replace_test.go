@@ -334,7 +334,7 @@ func ofTwoOrganizations(inv *inventory.Inventory, cfg *Config) *inventory.Connec
 }
 
 func TestATextThatTwoOrganizationsRunIsChangedForNeitherAlone(t *testing.T) {
-	const both, stays = "its text means different connections in different projects or organizations", "is used with connection production, too, which is not converted and needs the old text"
+	const both, stays = "its text means different connections in different projects or organisations", "is used with connection production, too, which is not converted and needs the old text"
 	planned := func(pipelines string, change func(second *inventory.Connection)) (*Plan, string) {
 		inv, c := base()
 		change(ofTwoOrganizations(inv, &c))

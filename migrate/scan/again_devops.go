@@ -47,7 +47,7 @@ func (a *again) devOpsPart(ctx context.Context, org AzureDevOps) error {
 	}
 	source, err := org.Organization(ctx)
 	if err != nil {
-		return fmt.Errorf("read organization %s again: %w", source.Name, err)
+		return fmt.Errorf("read organisation %s again: %w", source.Name, err)
 	}
 	p := &devOpsPart{a: a, ctx: ctx, old: map[inventory.ConnectionID]*inventory.Connection{}, connect: map[inventory.ConnectionID]bool{}, visible: map[string]Project{}, listed: map[inventory.ProjectID]bool{}, whole: map[inventory.ProjectID]bool{}}
 	for i := range a.old.Connections {

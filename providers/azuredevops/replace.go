@@ -173,7 +173,7 @@ type roleAssignment struct {
 	Access string `json:"access"` // assigned or inherited
 }
 
-// The scopes of roles on one connection, in one project and in the whole organization. The reference does not list scopes: these are the names that Azure DevOps Server itself
+// The scopes of roles on one connection, in one project and in the whole organisation. The reference does not list scopes: these are the names that Azure DevOps Server itself
 // has for them (Microsoft.Azure.DevOps.ServiceEndpoints.Sdk.Server). What a connection is called in the second one is known only from programs that read it.
 const (
 	roleScope             = "distributedtask.serviceendpointrole"

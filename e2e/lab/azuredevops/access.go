@@ -101,7 +101,7 @@ type roleJSON struct {
 	Scope       string `json:"scope"`
 }
 
-// The scopes of roles on a connection: in one project, and in the whole organization.
+// The scopes of roles on a connection: in one project, and in the whole organisation.
 const (
 	endpointRoles     = "distributedtask.serviceendpointrole"
 	wideEndpointRoles = "distributedtask.collection.serviceendpointrole"
@@ -112,7 +112,7 @@ func (c *call) creator() *world.ConnectionRole {
 	return &world.ConnectionRole{Identity: personID(c.token.Login), Name: c.token.Login, Role: "Administrator"}
 }
 
-// rolesOf finds the connection and the project that a resource of roles names: {project id}_{connection id}, or collection_{connection id} for those in the whole organization,
+// rolesOf finds the connection and the project that a resource of roles names: {project id}_{connection id}, or collection_{connection id} for those in the whole organisation,
 // which are of no project.
 func (c *call) rolesOf() (*world.Connection, *world.Project, error) {
 	project, id, _ := strings.Cut(c.vars["resource"], "_")

@@ -60,7 +60,7 @@ type Connection struct {
 	Checks       []*Check
 	OpenIn       []string                     // projects, by id, of which every pipeline may use it
 	Roles        map[string][]*ConnectionRole // assigned on the connection, by project
-	WideRoles    []*ConnectionRole            // assigned on it in the whole organization
+	WideRoles    []*ConnectionRole            // assigned on it in the whole organisation
 	Alone        []string                     // projects, by id, whose roles do not hold for it
 }
 

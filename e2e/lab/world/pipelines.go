@@ -61,7 +61,7 @@ type Check struct {
 	Disabled bool
 }
 
-// ConnectionRole is the role of a user or group on a connection, in one project or in the whole organization.
+// ConnectionRole is the role of a user or group on a connection, in one project or in the whole organisation.
 type ConnectionRole struct {
 	Identity string // its id
 	Name     string

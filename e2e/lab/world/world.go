@@ -114,7 +114,7 @@ type Knobs struct {
 	IgnoreDisable     bool          // an update leaves isDisabled as it is
 	SaveRenews        bool          // an update of a connection whose application the service made gives that a new secret, as Save in the portal does
 	ChecksGrow        bool          // the service adds something to the settings of a new check
-	OrganizationRoles string        // how roles on connections in the whole organization are served, see RolesRefused
+	OrganizationRoles string        // how roles on connections in the whole organisation are served, see RolesRefused
 	AskPermission     bool          // a pipeline runs only with connections that it is permitted to use
 	AutoMergeable     bool          // pull requests are mergeable at once; otherwise undecided until asked once
 	GraphQLMaxRepos   int           // a GraphQL query for more repositories answers 502; 0: no limit
