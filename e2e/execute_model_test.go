@@ -588,6 +588,30 @@ func allIn(state execute.UnitState) func(execute.Result) bool {
 	return func(r execute.Result) bool { return r.Count(state) == len(r.Units) }
 }
 
+// TestWhatAUnitFoundDoneIsLookedAtAgainWhenItIsAppliedAgain is a life that the random ones found: variables that two units share are made by the first, found by the second
+// and taken away by the rollback of the first, when the second has no use for them.
+func TestWhatAUnitFoundDoneIsLookedAtAgainWhenItIsAppliedAgain(t *testing.T) {
+	j := smallJourney(t)
+	j.makePlan()
+	shop, tools := j.unitID("shop"), j.unitID("tools")
+	only := func(id string) {
+		if _, err := j.run(func(e *execute.Executor) (execute.Result, error) {
+			return e.Apply(context.Background(), execute.ApplyOptions{Only: []string{id}})
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	only(tools)
+	only(shop)
+	j.want(j.rollback(shop), "shop", execute.UnitRolledBack, "")
+	j.want(j.rollback(tools), "tools", execute.UnitRolledBack, "")
+	only(shop)
+	if _, err := j.lab.MergeAll(); err != nil {
+		t.Fatal(err)
+	}
+	j.mustSignIn("after the second apply is merged")
+}
+
 // TestARollbackUnderALaterPlanLeavesNothingWithoutItsTrust is a life that the random ones found: what was converted before a new plan
 // was made is no step of that plan, and its trust was taken away.
 func TestARollbackUnderALaterPlanLeavesNothingWithoutItsTrust(t *testing.T) {

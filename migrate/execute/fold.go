@@ -107,6 +107,7 @@ func (f *fold) add(r *Record) {
 	}
 	if r.Step == rollbackStep && r.Phase == PhaseDone {
 		f.closed[r.Unit] = true
+		f.forget(r.Unit)
 	}
 	k := stepKey{r.Unit, r.Step}
 	p := f.steps[k]
@@ -126,6 +127,16 @@ func (f *fold) add(r *Record) {
 		p.failed = r
 	case PhaseUndone:
 		*p = stepProgress{undone: r}
+	}
+}
+
+// forget lets go of what a unit that was rolled back found done by somebody else: it is not the unit's to undo, and who it belongs to may have taken it away when the unit is
+// applied again. Decisions and proofs have an end of their own.
+func (f *fold) forget(unit string) {
+	for _, k := range f.order {
+		if p := f.steps[k]; k.unit == unit && p.seen != nil && p.done == nil && p.intent == nil && !isNote(k.step) {
+			*p = stepProgress{}
+		}
 	}
 }
 
