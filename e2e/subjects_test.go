@@ -38,8 +38,8 @@ const (
 
 // The references that exist. Whatever conditions the generator joins, some of them meet them all if any name can.
 var (
-	branches = []string{"main", "dev", "prod", "other", "rel", "re", "release/1", "release/x", "release/2", "feature/1", "feature/x", "v1", "v2", "v-rel", "x", "zzz"}
-	tags     = []string{"main", "dev", "prod", "other", "rel", "re", "release/1", "release/x", "release/2", "feature/1", "feature/x", "v1", "v2", "v2.0", "v-rel", "x", "zzz"}
+	branches = []string{"main", "dev", "prod", "other", "rel", "rel/x", "re", "release/1", "release/x", "release/2", "feature/1", "feature/x", "v1", "v2", "v-rel", "x", "zzz"}
+	tags     = []string{"main", "dev", "prod", "other", "rel", "rel/x", "re", "release/1", "release/x", "release/2", "feature/1", "feature/x", "v1", "v2", "v2.0", "v-rel", "x", "zzz"}
 )
 
 // TestSubjectsAreThoseThatTheSimulatorEmits lets every event that there is happen to generated workflows in the lab, and
