@@ -53,7 +53,9 @@ type page struct {
 	Groups   []ruleGroup
 	Excepted []policy.Finding
 	Units    []unitRow
-	Left     []plan.Left
+
+	kept func(inventory.Connection) string // why a connection may stay on the old issuer
+	Left []plan.Left
 }
 
 type severityCount struct {
@@ -62,7 +64,7 @@ type severityCount struct {
 }
 
 func newPage(in Input) page {
-	p := page{Input: in, Summary: Summarize(in), Groups: byRule(in.Findings), Units: unitRows(in)}
+	p := page{Input: in, Summary: Summarize(in), Groups: byRule(in.Findings), Units: unitRows(in), kept: in.Inventory.OldIssuerKept()}
 	p.Known, p.Others, p.Unknown, p.Outdated = known(p.Summary), others(p.Summary), unknown(p.Summary), in.outdated()
 	p.Worst, p.Next = worstFirst(p.Groups), nextSteps(in, p.Summary, p.Units)
 	for _, s := range policy.Severities() {
@@ -124,7 +126,7 @@ func (p page) Class(c inventory.Connection) string {
 	switch {
 	case class != inventory.ClassFederatedOld:
 		return string(class)
-	case p.Inventory.KeepsOldIssuer(c) != "":
+	case p.kept(c) != "":
 		return string(class) + ", which is excluded from its retirement"
 	}
 	return string(class) + ", until 2027-07-01"

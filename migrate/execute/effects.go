@@ -84,6 +84,19 @@ func (t *trustEffect) state(f inventory.FederatedCredential) State {
 // application in quick succession (nais/azurerator#448).
 const conflictPatience = time.Minute
 
+// pastConflicts writes again while a write meets those of others to the same object, and gives the error of the last time.
+func (e *Executor) pastConflicts(ctx context.Context, write func() error) error {
+	var last error
+	err := e.poll(ctx, conflictPatience, func() (bool, error) {
+		last = write()
+		return !errors.Is(last, ErrConflict), nil
+	})
+	if err == nil || errors.Is(err, errPatience) {
+		return last
+	}
+	return err
+}
+
 func (t *trustEffect) do(ctx, stop context.Context) (State, error) {
 	want, err := t.want(ctx)
 	if err != nil {

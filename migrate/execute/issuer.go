@@ -191,9 +191,7 @@ func (e *Executor) checkRemovals(ctx context.Context, c *revocation, o RevokeOpt
 	}
 	r.Gates = nil
 	if gates := append(withheldGates(u), e.decisionGates(u, o.Only)...); len(gates) > 0 {
-		r = pendingOn(r, gates[0])
-		r.Gates = gates
-		return r
+		return pendingOn(r, gates...)
 	}
 	c.held = map[string]*Gate{}
 	var gates []Gate
@@ -206,9 +204,7 @@ func (e *Executor) checkRemovals(ctx context.Context, c *revocation, o RevokeOpt
 		}
 	}
 	if len(gates) == len(left) {
-		r = pendingOn(r, gates[0])
-		r.Gates = gates
-		return r
+		return pendingOn(r, gates...)
 	}
 	if last := e.lastRemoval(u, "").at; !last.IsZero() && last.Before(c.moved) {
 		c.moved = last // the removal is watched for failures
@@ -235,8 +231,9 @@ func (e *Executor) lastTrustUse(u plan.Unit, s plan.Step, log inventory.SignInEv
 		return last
 	}
 	t := trustRemovalEffect{e: e, step: s.Removal, progress: e.step(u.ID, s.ID)}
+	id, since := string(t.removedID()), e.unusedSince(u, s)
 	for _, x := range log.SignIns {
-		if strings.EqualFold(string(x.FederatedCredentialID), string(t.removedID())) && x.FederatedCredentialID != "" && x.Time.After(e.unusedSince(u, s)) && x.Time.After(last) {
+		if strings.EqualFold(string(x.FederatedCredentialID), id) && x.FederatedCredentialID != "" && x.Time.After(since) && x.Time.After(last) {
 			last = x.Time
 		}
 	}

@@ -66,14 +66,7 @@ func (t *trustRemovalEffect) removedID() inventory.FederatedCredentialID {
 // do removes what was seen, waits out writes of others to the same application, and reads back that it is gone.
 func (t *trustRemovalEffect) do(ctx, stop context.Context) (State, error) {
 	what := fmt.Sprintf("remove federated credential %s", t.step.Credential.Name)
-	var last error
-	err := t.e.poll(stop, conflictPatience, func() (bool, error) {
-		last = t.e.Outside.Directory.RemoveFederatedCredential(ctx, t.step.Application, t.id)
-		return !errors.Is(last, ErrConflict), nil
-	})
-	if err == nil || errors.Is(err, errPatience) {
-		err = last
-	}
+	err := t.e.pastConflicts(stop, func() error { return t.e.Outside.Directory.RemoveFederatedCredential(ctx, t.step.Application, t.id) })
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}

@@ -85,9 +85,7 @@ func (e *Executor) checkGates(ctx context.Context, c *revocation, o RevokeOption
 	}
 	r.Gates = nil
 	if gates := withheldGates(u); len(gates) > 0 {
-		r = pendingOn(r, gates[0])
-		r.Gates = gates
-		return r
+		return pendingOn(r, gates...)
 	}
 	moved, err := e.moved(u)
 	if err != nil {
@@ -95,9 +93,7 @@ func (e *Executor) checkGates(ctx context.Context, c *revocation, o RevokeOption
 		return r
 	}
 	if gates := e.revokeGates(u, moved, o.Only); len(gates) > 0 {
-		r = pendingOn(r, gates[0])
-		r.Gates = gates
-		return r
+		return pendingOn(r, gates...)
 	}
 	switch gate, err := e.consentGate(ctx, u, o); {
 	case err != nil:
@@ -146,8 +142,9 @@ func (e *Executor) readLog(ctx context.Context, c *revocation, r UnitResult, o R
 	return r
 }
 
-func pendingOn(r UnitResult, g Gate) UnitResult {
-	r.State, r.Reason, r.Next, r.Gates = UnitPending, g.Reason, g.Next, append(r.Gates, g)
+// pendingOn is the result of a unit that waits for gates, one at least; the first gives the reason.
+func pendingOn(r UnitResult, gates ...Gate) UnitResult {
+	r.State, r.Reason, r.Next, r.Gates = UnitPending, gates[0].Reason, gates[0].Next, append(r.Gates, gates...)
 	return r
 }
 

@@ -72,13 +72,7 @@ func (i identityTrustee) add(ctx context.Context, fc inventory.FederatedCredenti
 
 // remove waits out writes of others to the same identity: Resource Manager takes one at a time.
 func (i identityTrustee) remove(ctx context.Context, fc inventory.FederatedCredential) error {
-	var last error
-	err := i.e.poll(ctx, conflictPatience, func() (bool, error) {
-		last = i.e.Outside.Identities.RemoveIdentityCredential(ctx, i.u.Target.Resource, fc.Name)
-		return !errors.Is(last, ErrConflict), nil
+	return i.e.pastConflicts(ctx, func() error {
+		return i.e.Outside.Identities.RemoveIdentityCredential(ctx, i.u.Target.Resource, fc.Name)
 	})
-	if err == nil || errors.Is(err, errPatience) {
-		err = last
-	}
-	return err
 }

@@ -100,6 +100,11 @@ func (c Connection) NameIn(project string) string {
 	return c.Name
 }
 
+// OtherCloud tells whether the connection signs in to another cloud than the public one. One that names none is in that.
+func (c Connection) OtherCloud() bool {
+	return c.Cloud != "" && !strings.EqualFold(c.Cloud, "AzureCloud")
+}
+
 // VisibleIn tells whether the connection can be used in a project, given by names.
 func (c Connection) VisibleIn(organization, project string) bool {
 	return strings.EqualFold(c.Organization, organization) && slices.ContainsFunc(c.Projects, func(p ConnectionProject) bool { return strings.EqualFold(p.Name, project) })

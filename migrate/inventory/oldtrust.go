@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"net/url"
 	"path"
 	"strings"
@@ -55,11 +56,7 @@ func oldTrustKey(issuer, subject string) string { return strings.ToLower(issuer 
 func (c Connection) oldSubjects() []string {
 	out := []string{}
 	for _, p := range c.Projects {
-		name := p.As
-		if name == "" {
-			name = c.Name
-		}
-		out = append(out, strings.ToLower("sc://"+c.Organization+"/"+p.Name+"/"+name))
+		out = append(out, strings.ToLower("sc://"+c.Organization+"/"+p.Name+"/"+cmp.Or(p.As, c.Name)))
 	}
 	return out
 }

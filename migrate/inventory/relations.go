@@ -27,16 +27,24 @@ func (inv *Inventory) IdentityOf(app AppID) (Object, bool) {
 	return Object{}, false
 }
 
-// KeepsOldIssuer tells why Microsoft excludes a connection from the retirement of Azure DevOps' own issuer (Microsoft Learn: Convert service connections); empty: it
-// does not.
-func (inv *Inventory) KeepsOldIssuer(c Connection) string {
-	if c.Cloud != "" && !strings.EqualFold(c.Cloud, "AzureCloud") {
-		return "it is in cloud " + c.Cloud
+// OldIssuerKept gives a function that tells why Microsoft excludes a connection from the retirement of Azure DevOps' own issuer (Microsoft Learn: Convert service
+// connections); empty: it does not. The applications are looked through once.
+func (inv *Inventory) OldIssuerKept() func(Connection) string {
+	audiences := map[string]string{}
+	for _, id := range inv.Identities {
+		if id.SeveralTenants() {
+			audiences[strings.ToLower(string(id.AppID))] = id.SignInAudience
+		}
 	}
-	if o, ok := inv.IdentityOf(c.AppID); ok && inv.Identity(o).SeveralTenants() {
-		return "its application has sign-in audience " + inv.Identity(o).SignInAudience
+	return func(c Connection) string {
+		if c.OtherCloud() {
+			return "it is in cloud " + c.Cloud
+		}
+		if audience := audiences[strings.ToLower(string(c.AppID))]; audience != "" {
+			return "its application has sign-in audience " + audience
+		}
+		return ""
 	}
-	return ""
 }
 
 // CredentialsOf lists the credentials and federated credentials of an identity.

@@ -114,7 +114,7 @@ func (p *planner) holdConnection(d *draft, c *connection) *Reason {
 	case c.isCertificate() && p.cfg.Connections.Certificates == ConnectionsLeave:
 		return hold("certificate", "it signs in with a certificate, and connections.certificates: leave is set",
 			"convert it in the portal (Convert in the connection's overview), and remove the certificate from the application afterwards")
-	case c.Cloud != "" && !strings.EqualFold(c.Cloud, "AzureCloud"):
+	case c.OtherCloud():
 		return cloudHold("connection "+c.Name+" ("+c.place()+")", c.Cloud)
 	case c.Disabled:
 		return hold("disabled", "it is disabled, so that a conversion could not be proved", "enable it and plan again, or delete it")

@@ -82,7 +82,7 @@ func (p *planner) issuerStays(c *connection) *Reason {
 	switch e := p.excludedConnection(c); {
 	case e != nil:
 		return e
-	case c.Cloud != "" && !strings.EqualFold(c.Cloud, "AzureCloud"):
+	case c.OtherCloud():
 		return &Reason{Code: "issuer-excluded", Message: "it is in cloud " + c.Cloud + ", which is excluded from the retirement of the old issuer: nothing is to be done"}
 	case id != nil && id.SeveralTenants():
 		return &Reason{Code: "issuer-excluded", Message: "its application has sign-in audience " + id.SignInAudience + ": Entra's issuer serves applications of one tenant only (AADSTS70052), and these are excluded from the retirement"}

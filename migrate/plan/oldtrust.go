@@ -69,7 +69,7 @@ func (p *planner) leftTrusts(id *inventory.Identity) []leftTrust {
 		if c.AppID != id.AppID {
 			continue
 		}
-		if c.Cloud != "" && !strings.EqualFold(c.Cloud, "AzureCloud") {
+		if c.OtherCloud() {
 			return nil // excluded from the retirement of the old issuer
 		}
 		if c.organizationID = p.organizationID(c.Organization); c.already() && inventory.EntraIssuer(c.Issuer) {

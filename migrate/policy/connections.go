@@ -86,12 +86,13 @@ func (e *evaluation) retired(c inventory.Connection) string {
 }
 
 func connectionOldIssuer(e *evaluation, r Rule) {
+	kept := e.inv.OldIssuerKept()
 	for _, c := range e.inv.Connections {
 		if !c.Readable || !strings.EqualFold(c.Scheme, inventory.SchemeFederation) || !inventory.OldDevOpsIssuer(c.Issuer) {
 			continue
 		}
 		f := Finding{Object: connectionObject(c), Evidence: connectionEvidence(c), Message: fmt.Sprintf("%s federates with the issuer %s, which retires on 2027-07-01", connectionObject(c), c.Issuer)}
-		if why := e.inv.KeepsOldIssuer(c); why != "" {
+		if why := kept(c); why != "" {
 			f.Severity, f.Message = Info, fmt.Sprintf("%s federates with the issuer %s, and is excluded from its retirement: %s", connectionObject(c), c.Issuer, why)
 			f.Remedy = []string{"nothing is to be done for now; Entra's issuer cannot take its place as it is"}
 		}
